@@ -1,0 +1,119 @@
+/**
+ * Restarts a child together with its siblings: all of them (`one_for_all`), or those started after it
+ * (`rest_for_one`). One restart runs at a time; a child that ends meanwhile widens it, and a sibling whose
+ * init fails makes the whole attempt be undone, counted and tried again.
+ */
+import type { Backoff } from "./backoff.ts";
+import { type ExitReason, toError } from "./exit-reason.ts";
+import type { Child, RestartHost, RestartStrategy } from "./supervised-child.ts";
+import type { Wait } from "./supervisor-life.ts";
+
+interface Exit {
+  readonly child: Child;
+  readonly generation: number;
+  readonly reason: ExitReason;
+}
+
+export class GroupRestart implements RestartStrategy {
+  readonly #host: RestartHost;
+  readonly #restartsAll: boolean;
+  readonly #backoff: Backoff;
+  #exits: Exit[] = [];
+  #isRunning = false;
+  /** Children from here on are down, or on their way down, and are to come back. */
+  #downFrom: number | undefined;
+  #wait: Wait | undefined;
+
+  constructor(host: RestartHost, restartsAll: boolean, backoff: Backoff) {
+    this.#host = host;
+    this.#restartsAll = restartsAll;
+    this.#backoff = backoff;
+  }
+
+  get isBusy(): boolean {
+    return this.#isRunning;
+  }
+
+  exited(child: Child, reason: ExitReason): void {
+    this.#exits.push({ child, generation: child.cell.generation, reason });
+    this.#wait?.cancel();
+    if (!this.#isRunning) void this.#run();
+  }
+
+  /** All were ready: health is counted from now. */
+  ready(): void {
+    this.#backoff.ready(this.#host.nowMs());
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      do {
+        this.#takeExits();
+        if (this.#downFrom === undefined) return;
+        await this.#haltFrom(this.#downFrom);
+        if (this.#exits.length > 0) continue;
+        if (!(await this.#waitForDelay())) continue;
+        await this.#startFrom(this.#downFrom);
+      } while (this.#host.isUp);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  #takeExits(): void {
+    const children = this.#host.children();
+    for (const { child, generation, reason } of this.#exits.splice(0)) {
+      // A sibling's restart may have taken it along already.
+      const isStale = child.cell.isUp || child.cell.generation !== generation || !child.isWanted;
+      if (isStale || !this.#host.spend(child, reason)) continue;
+      const from = this.#restartsAll ? 0 : children.indexOf(child);
+      this.#downFrom = Math.min(this.#downFrom ?? from, from);
+    }
+    if (!this.#host.isUp) this.#downFrom = undefined;
+  }
+
+  async #haltFrom(from: number): Promise<void> {
+    for (const child of this.#host.children().slice(from).reverse()) {
+      if (child.isReviving || child.hasEnded) continue;
+      if (child.cell.spec.options.restart === "temporary") {
+        await this.#host.remove(child);
+        continue;
+      }
+      await child.cell.halt(false);
+      child.cell.show("restarting");
+    }
+  }
+
+  async #waitForDelay(): Promise<boolean> {
+    const host = this.#host;
+    const delayMs = this.#backoff.nextDelayMs(host.nowMs());
+    const first = host.children()[this.#downFrom ?? 0];
+    if (first) host.logRestart(first, delayMs);
+    this.#wait = host.wait(delayMs);
+    const hasElapsed = await this.#wait.elapsed;
+    this.#wait = undefined;
+    return hasElapsed;
+  }
+
+  async #startFrom(from: number): Promise<void> {
+    for (const child of this.#host.children().slice(from)) {
+      const isLeftOut = child.isReviving || !child.isWanted || child.cell.isUp;
+      if (isLeftOut) continue;
+      child.cell.countRestart();
+      try {
+        await this.#host.start(child);
+      } catch (thrown) {
+        if (!this.#host.isUp) return;
+        if (!child.isWanted) continue;
+        // The exit of a start that failed: the next pass spends, halts and tries again.
+        const reason: ExitReason = { kind: "error", error: toError(thrown) };
+        this.#exits.push({ child, generation: child.cell.generation, reason });
+        return;
+      }
+      if (!this.#host.isUp) return;
+    }
+    this.#downFrom = undefined;
+    this.ready();
+  }
+}

@@ -1,0 +1,38 @@
+/** Restarts the child that ended and no other. Children wait out their delays independently. */
+import { type ExitReason, toError } from "./exit-reason.ts";
+import type { Child, RestartHost, RestartStrategy } from "./supervised-child.ts";
+
+export class OneForOne implements RestartStrategy {
+  readonly isBusy = false;
+  readonly #host: RestartHost;
+
+  constructor(host: RestartHost) {
+    this.#host = host;
+  }
+
+  /** Each child's health is counted for itself. */
+  ready(): void {}
+
+  exited(child: Child, reason: ExitReason): void {
+    void this.#restart(child, reason);
+  }
+
+  async #restart(child: Child, firstReason: ExitReason): Promise<void> {
+    const host = this.#host;
+    let reason = firstReason;
+    while (host.spend(child, reason)) {
+      child.cell.show("restarting");
+      const delayMs = child.backoff.nextDelayMs(host.nowMs());
+      host.logRestart(child, delayMs);
+      if (!(await host.wait(delayMs).elapsed) || !child.isWanted) return;
+      child.cell.countRestart();
+      try {
+        await host.start(child);
+        return;
+      } catch (thrown) {
+        if (!host.isUp || !child.isWanted) return;
+        reason = { kind: "error", error: toError(thrown) };
+      }
+    }
+  }
+}
