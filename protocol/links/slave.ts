@@ -1,0 +1,72 @@
+/**
+ * The slave link (`--slave-queue`): what a build slave and the Slave Driver say to each other.
+ *
+ * HELLO -> ACK, then IDLE -> BUILD | SLEEP | DIE, BUSY -> CONT | DONE, BUILT -> SEND for each file and
+ * DONE at the end, SENT after a file, BYE on leaving. Who speaks is proven by the transport, so no
+ * message carries an identity.
+ */
+import { z } from "zod";
+import {
+  buildOrderSchema,
+  buildResultSchema,
+  plainFilenameSchema,
+  tokenSchema,
+} from "../model/build.ts";
+import { hostFactsSchema, hostStatsSchema } from "../model/host.ts";
+import { targetSpecSchema } from "../model/target.ts";
+import { declareLink, type MessagesOf } from "./declare.ts";
+
+const toServer = {
+  /** First in each session. Lists what the slave still holds, so that nothing is built twice. */
+  HELLO: {
+    body: z.object({
+      /** The product's version; another one than the master's is refused. */
+      version: z.string().max(50),
+      label: z.string().max(100),
+      host: hostFactsSchema,
+      targets: z.array(targetSpecSchema).min(1).max(20),
+      /** The slave's own limit for one build. */
+      timeoutMs: z.number().positive(),
+      running: z.array(tokenSchema).max(100),
+      finished: z.array(tokenSchema).max(1_000),
+    }),
+  },
+  IDLE: { body: z.object({ stats: hostStatsSchema }) },
+  /** Said every `busyIntervalMs` of the ACK; renews the lease. */
+  BUSY: { body: z.object({ token: tokenSchema, stats: hostStatsSchema }) },
+  BUILT: { body: z.object({ token: tokenSchema, result: buildResultSchema }) },
+  /** The slave has handed over the last byte that was asked of a file. */
+  SENT: { body: z.object({ token: tokenSchema, filename: plainFilenameSchema }) },
+  /** The slave leaves. Its leases are released at once, but for the finished ones. */
+  BYE: { body: z.object({ finished: z.array(tokenSchema).max(1_000) }) },
+};
+
+const toClient = {
+  ACK: {
+    body: z.object({
+      slaveId: z.number().int().positive(),
+      /** Simple API of the followed index, where build dependencies come from. */
+      upstreamIndex: z.string(),
+      /** The farm's own Simple API; null where it serves none. */
+      farmIndex: z.string().nullable(),
+      busyIntervalMs: z.number().positive(),
+      /** How often an idle slave should say IDLE without being woken. */
+      idleIntervalMs: z.number().positive(),
+    }),
+  },
+  BUILD: { body: buildOrderSchema },
+  /** Nothing to do: wait to be woken (CONT), or ask again after `idleIntervalMs`. */
+  SLEEP: { body: z.object({}) },
+  /** Idle: ask for work now. Busy: go on. */
+  CONT: { body: z.object({}) },
+  /** Hand over a file: answer what the file link asks for it. */
+  SEND: { body: z.object({ token: tokenSchema, filename: plainFilenameSchema }) },
+  /** Drop the build: stop it if it runs, empty its spool if it is finished. */
+  DONE: { body: z.object({ token: tokenSchema }) },
+  /** Leave. `final` says that coming back is of no use before a person has mended the cause. */
+  DIE: { body: z.object({ reason: z.string().max(1_000), final: z.boolean() }) },
+};
+
+export const slaveLink = declareLink({ name: "slave", version: 1, toServer, toClient });
+export type FromSlave = MessagesOf<typeof toServer>;
+export type ToSlave = MessagesOf<typeof toClient>;

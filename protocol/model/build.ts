@@ -1,0 +1,64 @@
+/** A build as it is ordered and as it is reported: what crosses between master and slave. */
+import { z } from "zod";
+import { causeSchema } from "./cause.ts";
+
+const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** The fencing number of a lease; a PostgreSQL bigint, which stays below 2^53 for as long as anyone builds. */
+export const tokenSchema = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+export type Token = number;
+
+/** A file name as it may stand in a folder: no separator, no parent, not hidden. */
+export const plainFilenameSchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._+!-]*$/);
+
+export const sdistSchema = z.object({
+  filename: plainFilenameSchema,
+  url: z.string().max(4_000),
+  sha256: sha256Schema,
+  /** Unknown (null) where the index does not say. */
+  sizeBytes: z.number().int().nonnegative().nullable(),
+});
+export type Sdist = z.infer<typeof sdistSchema>;
+
+/** What BUILD says: one lease. */
+export const buildOrderSchema = z.object({
+  token: tokenSchema,
+  /** Canonical name. */
+  package: z.string().max(200),
+  version: z.string().max(200),
+  /** Name of the target to build for. */
+  target: z.string().max(200),
+  sdist: sdistSchema,
+  /** PEP 427 build tag for a rebuild; null for a first build. */
+  buildTag: z.string().max(40).nullable(),
+});
+export type BuildOrder = z.infer<typeof buildOrderSchema>;
+
+/** A file that a slave holds for a build. */
+export const builtFileSchema = z.object({
+  filename: plainFilenameSchema,
+  sizeBytes: z.number().int().nonnegative(),
+  sha256: sha256Schema,
+  /** System packages that hold the shared libraries it needs; empty where they cannot be told. */
+  aptDependencies: z.array(z.string().max(200)).max(1_000),
+});
+export type BuiltFile = z.infer<typeof builtFileSchema>;
+
+/** The log travels as one more file under this name. */
+export const LOG_FILENAME = "build.log";
+
+export const buildResultSchema = z.object({
+  cause: causeSchema,
+  /** One line for people, e.g. the last error of the log. */
+  message: z.string().max(2_000),
+  /** Requirements that were not found; only with `dependency-missing`. */
+  missing: z.array(z.string().max(500)).max(100),
+  durationMs: z.number().nonnegative(),
+  files: z.array(builtFileSchema).max(100),
+  log: z.object({ sizeBytes: z.number().int().nonnegative(), sha256: sha256Schema }),
+});
+export type BuildResult = z.infer<typeof buildResultSchema>;

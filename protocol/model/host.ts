@@ -1,0 +1,21 @@
+/** A machine as it describes itself: what HELLO and the statistics carry. */
+import { z } from "zod";
+
+export const hostFactsSchema = z.object({
+  /** `Debian GNU/Linux 12`, from os-release. */
+  os: z.string().max(200),
+  /** Board or machine model, empty where it cannot be told. */
+  board: z.string().max(200),
+  hostname: z.string().max(255),
+  cores: z.number().int().positive(),
+});
+export type HostFacts = z.infer<typeof hostFactsSchema>;
+
+export const hostStatsSchema = z.object({
+  diskFreeBytes: z.number().nonnegative(),
+  diskSizeBytes: z.number().nonnegative(),
+  memoryFreeBytes: z.number().nonnegative(),
+  memorySizeBytes: z.number().nonnegative(),
+  loadAverage: z.number().nonnegative(),
+});
+export type HostStats = z.infer<typeof hostStatsSchema>;
