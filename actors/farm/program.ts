@@ -1,0 +1,150 @@
+/**
+ * A program of the farm as an actor: starts it, waits until it is ready, crashes when it ends, stops it
+ * in order. tree.ts makes one of the master and of each slave; restarts are the supervisor's.
+ *
+ * The program has a channel to this process; the frame of our programs stops in order when it closes, so
+ * that a killed farm takes its programs with it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, renameSync, statSync, type WriteStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { defineActor } from "../../supervisor/index.ts";
+import { endLeftover, forgetProcess, noteProcess } from "./leftover-process.ts";
+import { errorText } from "./log-line.ts";
+
+export interface ProgramArgs {
+  /** As people know it: `piw-master`. */
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly args: () => readonly string[];
+  /** What the environment has beside this process's, without its PIW_ variables: the farm's options are given as such. */
+  readonly env: () => Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Appended to; the one of 10 MiB and more before is kept as `.old`. */
+  readonly logFile: string;
+  readonly pidFile: string;
+  /** Resolves when the program serves. Rejects when `signal` is aborted. */
+  readonly ready: (signal: AbortSignal) => Promise<void>;
+  /** How long it may take to stop in order. */
+  readonly patienceMs: number;
+  /** Shows a line to the person at the terminal. */
+  readonly show: (line: string) => void;
+}
+
+/** It is told nothing: its life is the program's. */
+export type ProgramMessages = Record<never, never>;
+
+const LAST_WORDS_MS = 500;
+const LOG_BYTES_MAX = 10 * 1024 * 1024;
+
+interface Running {
+  readonly args: ProgramArgs;
+  readonly child: ChildProcess;
+  readonly log: WriteStream;
+  /** Resolves with why, when it has ended. */
+  readonly ended: Promise<string>;
+  isOver: () => boolean;
+}
+
+export const program = defineActor<ProgramMessages, ProgramArgs, Running>({
+  name: "runs a program of the farm",
+  async init(ctx, args) {
+    await endLeftover(args.pidFile, args.patienceMs, (line) => {
+      ctx.log.warn(line);
+    });
+    ctx.signal.throwIfAborted();
+    const running = start(args);
+    try {
+      const failed = running.ended.then((why): never => {
+        throw new Error(why);
+      });
+      await Promise.race([args.ready(ctx.signal), failed]);
+    } catch (error) {
+      await end(running);
+      throw error;
+    }
+    ctx.run(async () => {
+      throw new Error(await running.ended);
+    });
+    return running;
+  },
+  handle: {},
+  stop: end,
+});
+
+function start(args: ProgramArgs): Running {
+  const [executable, ...rest] = args.command;
+  keepSmall(args.logFile);
+  const log = createWriteStream(args.logFile, { flags: "a", mode: 0o600 });
+  // A full disk is no reason to end the program.
+  log.on("error", () => undefined);
+  const child = spawn(executable, [...rest, ...args.args()], {
+    cwd: args.cwd,
+    env: { ...ownEnvironment(), ...args.env() },
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    // Ctrl-C on a terminal reaches a whole group; each program's turn to stop comes in order.
+    detached: true,
+  });
+  if (child.pid !== undefined) noteProcess(args.pidFile, child.pid);
+  let lastError = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => {
+      log.write(`${line}\n`);
+      const text = errorText(line);
+      if (text === undefined) return;
+      lastError = text.replace(`${args.name}: `, "");
+      args.show(`${args.name}: ${lastError}`);
+    });
+  }
+  let over = false;
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => {
+      // Not when a signal could not be sent.
+      if (child.pid === undefined) over = true;
+      if (over) resolve(`${args.name} cannot be started: ${error.message}`);
+    });
+    child.once("exit", (code, signal) => {
+      over = true;
+      forgetProcess(args.pidFile);
+      const finish = () => {
+        clearTimeout(timer);
+        log.end();
+        const how =
+          signal === null ? `ended with code ${code ?? "none"}` : `was ended by ${signal}`;
+        resolve(`${args.name} ${how}${lastError === "" ? "" : `: ${lastError}`}`);
+      };
+      // `close` comes after the last line was read, unless something that it started holds its output.
+      const timer = setTimeout(finish, LAST_WORDS_MS);
+      child.once("close", finish);
+    });
+  });
+  return { args, child, log, ended, isOver: () => over };
+}
+
+async function end({ args, child, ended, isOver }: Running): Promise<void> {
+  for (const [signal, ms] of [
+    ["SIGTERM", args.patienceMs],
+    ["SIGKILL", 5_000],
+  ] as const) {
+    if (isOver()) return;
+    child.kill(signal);
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([ended, deadline]);
+    clearTimeout(timer);
+  }
+}
+
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const env = { ...process.env };
+  for (const name of Object.keys(env)) if (name.startsWith("PIW_")) delete env[name];
+  return env;
+}
+
+function keepSmall(file: string): void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size >= LOG_BYTES_MAX) renameSync(file, `${file}.old`);
+}

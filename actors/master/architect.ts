@@ -1,0 +1,165 @@
+/**
+ * The Architect: knows what needs building. Slave sessions ask it for the next build of a target and
+ * have leases renewed through it; it sweeps what time brings about (expired leases, retries that are
+ * due, blocked builds that can go on) and has the queue computed for targets that are new.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { RetryRule } from "../../db/leases.ts";
+import type { BuildOrder } from "../../protocol/model/build.ts";
+import {
+  type ActorContext,
+  type ActorRef,
+  type Deferred,
+  defineActor,
+} from "../../supervisor/index.ts";
+import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { SlaveDriverMessages } from "./slave-driver.ts";
+
+export interface ArchitectMessages {
+  /** The next build for a slave that holds `holding` and nothing else; undefined when there is none. */
+  LEASE(body: {
+    readonly slaveId: number;
+    readonly targetIds: readonly number[];
+    readonly holding: readonly number[];
+  }): BuildOrder | undefined;
+  /** Whether the token still holds its lease. Answered once per batch. */
+  RENEW(body: { readonly token: number }): boolean;
+  /** Something may be ready for these targets; for all of them when the list is empty. */
+  WAKE(body: { readonly targetIds: readonly number[] }): void;
+  /** A target came that the queue has not been computed for. */
+  TARGETS_CHANGED(): void;
+  SWEEP(): void;
+  FLUSH(): void;
+}
+
+export interface ArchitectArgs {
+  readonly database: DatabaseRef;
+  readonly slaveDriver: ActorRef<SlaveDriverMessages>;
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly sweepMs: number;
+  readonly retry: RetryRule;
+}
+
+interface State {
+  readonly args: ArchitectArgs;
+  /** Per target: the `ord` of the last pick. Below it nothing has been passed over. */
+  below: Record<number, number>;
+  renewals: { readonly token: number; readonly reply: Deferred<boolean> }[];
+  isRequeuing: boolean;
+  isSweeping: boolean;
+  /** When the database last answered a sweep, on the monotonic clock. */
+  sweptAt: number;
+}
+
+type Context = ActorContext<ArchitectMessages>;
+
+/** Renewals that come within this time share a statement. */
+const BATCH_MS = 100;
+
+export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
+  name: "knows what needs building, per target",
+  pause: "park",
+  init(ctx, args) {
+    const state: State = {
+      args,
+      below: {},
+      renewals: [],
+      isRequeuing: false,
+      isSweeping: false,
+      sweptAt: performance.now(),
+    };
+    // Whoever built while the master was away has had nobody to say so to.
+    ctx.run(async () => {
+      const kept = await askUntilDone(ctx, args.database, "extendLeases", {
+        graceMs: args.graceMs,
+      });
+      if (kept > 0) ctx.log.info({ leases: kept }, "leases of before were extended");
+      ctx.self.tell("SWEEP");
+    });
+    return state;
+  },
+  handle: {
+    async LEASE(state, { slaveId, targetIds, holding }, ctx) {
+      const ask = (below: Record<number, number>) =>
+        state.args.database.ask("leaseBuild", {
+          slaveId,
+          targetIds,
+          holding,
+          leaseMs: state.args.leaseMs,
+          below,
+        });
+      let picked: Awaited<ReturnType<typeof ask>>;
+      try {
+        picked = await ask(state.below);
+        if (picked === undefined && targetIds.some((id) => state.below[id] !== undefined)) {
+          for (const id of targetIds) delete state.below[id];
+          picked = await ask({});
+        }
+      } catch (error) {
+        // The slave asks again by itself; a lease that was taken meanwhile is then given to it.
+        ctx.log.warn({ err: error }, "no build could be leased now");
+        return undefined;
+      }
+      if (picked === undefined) return undefined;
+      state.below[picked.targetId] = picked.ord;
+      return picked.order;
+    },
+    RENEW(state, { token }, ctx) {
+      const reply = ctx.defer<boolean>();
+      if (state.renewals.length === 0) ctx.after(BATCH_MS, "FLUSH");
+      state.renewals.push({ token, reply });
+      return reply;
+    },
+    FLUSH(state, _body, ctx) {
+      const batch = state.renewals;
+      state.renewals = [];
+      if (batch.length === 0) return;
+      ctx.run(async () => {
+        const { lost } = await askUntilDone(ctx, state.args.database, "renewLeases", {
+          tokens: [...new Set(batch.map((renewal) => renewal.token))],
+          leaseMs: state.args.leaseMs,
+        });
+        const gone = new Set(lost);
+        for (const { token, reply } of batch) reply.resolve(!gone.has(token));
+      });
+    },
+    WAKE(state, { targetIds }) {
+      if (targetIds.length === 0) state.below = {};
+      for (const id of targetIds) delete state.below[id];
+      state.args.slaveDriver.tell("WAKE", { targetIds });
+    },
+    TARGETS_CHANGED(state, _body, ctx) {
+      if (state.isRequeuing) return;
+      state.isRequeuing = true;
+      ctx.run(async () => {
+        while (await askUntilDone(ctx, state.args.database, "requeueStep", { limit: 200 }));
+        state.isRequeuing = false;
+      });
+    },
+    SWEEP(state, _body, ctx) {
+      if (state.isSweeping) return;
+      state.isSweeping = true;
+      ctx.run(async (signal) => {
+        await sweep(state, ctx);
+        state.isSweeping = false;
+        await delay(state.args.sweepMs, undefined, { signal });
+        ctx.self.tell("SWEEP");
+      });
+    },
+  },
+});
+
+async function sweep(state: State, ctx: Context): Promise<void> {
+  const { database, retry, graceMs } = state.args;
+  await askUntilDone(ctx, database, "ping", null);
+  // While the database was away nobody could renew: no lease may run out for that.
+  if (performance.now() - state.sweptAt > state.args.sweepMs + graceMs / 2)
+    await askUntilDone(ctx, database, "extendLeases", { graceMs });
+  state.sweptAt = performance.now();
+  const { expired, due } = await askUntilDone(ctx, database, "sweepQueue", { retry });
+  const released = await askUntilDone(ctx, database, "releaseBlocked", null);
+  if (expired + due + released > 0)
+    ctx.log.info({ expired, due, released }, "builds went back on the queue");
+  ctx.self.tell("TARGETS_CHANGED");
+}

@@ -1,0 +1,73 @@
+/**
+ * The listener: hears from PostgreSQL that a target has something new to build and tells the Architect.
+ * NOTIFY is a hint: what it misses the Architect's sweep finds. It notifies itself now and then, since
+ * an idle LISTEN never sees a half-open connection.
+ */
+import { openConnection, type Sql } from "../../db/connection.ts";
+import { type ActorRef, defineActor } from "../../supervisor/index.ts";
+import type { ArchitectMessages } from "./architect.ts";
+
+interface ListenerMessages {
+  HEARD(body: { readonly payload: string }): void;
+  PROBE(): void;
+}
+
+export interface ListenerArgs {
+  readonly dsn: string;
+  readonly architect: ActorRef<ArchitectMessages>;
+  /** How often the connection is tried, in ms. */
+  readonly probeMs: number;
+}
+
+interface State {
+  readonly sql: Sql;
+  readonly args: ListenerArgs;
+  /** Its own notifications since the last probe that came back. */
+  unheard: number;
+  isListening: boolean;
+}
+
+/** Targets that were heard of within one wait for the Architect; a hint may be given once for many. */
+export const listener = defineActor<ListenerMessages, ListenerArgs, State>({
+  name: "hears of new work from the database",
+  mailbox: { bound: 1_000, overflow: "drop-oldest" },
+  init(ctx, args) {
+    const sql = openConnection(args.dsn, {
+      applicationName: "wheelwright listener",
+      onNotify: ctx.bind((_channel: string, payload: string) => {
+        ctx.self.tell("HEARD", { payload });
+      }),
+    });
+    ctx.self.tell("PROBE");
+    return { sql, args, unheard: 0, isListening: false };
+  },
+  handle: {
+    HEARD(state, { payload }) {
+      if (payload === "probe") {
+        state.unheard = 0;
+        return;
+      }
+      const targetId = Number(payload);
+      if (Number.isSafeInteger(targetId))
+        state.args.architect.tell("WAKE", { targetIds: [targetId] });
+    },
+    async PROBE(state, _body, ctx) {
+      ctx.after(state.args.probeMs, "PROBE");
+      try {
+        // LISTEN twice is as once, and a new session after a loss listens to nothing yet.
+        if (!state.isListening || state.unheard > 0) {
+          await state.sql`listen work`;
+          state.isListening = true;
+          state.args.architect.tell("WAKE", { targetIds: [] });
+        }
+        state.unheard += 1;
+        await state.sql`select pg_notify('work', 'probe')`;
+        ctx.healthy();
+      } catch (error) {
+        state.isListening = false;
+        ctx.degraded(`database: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    },
+  },
+  stop: async (state) => state.sql.end({ timeoutMs: 1_000 }),
+});

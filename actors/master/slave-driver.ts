@@ -1,0 +1,157 @@
+/**
+ * The Slave Driver: one session per connected build slave. It starts a session when a slave says HELLO,
+ * hands each message to its session, and wakes sleeping ones when there is work. It keeps no truth of
+ * its own: after a crash it finds the sessions by their peers.
+ */
+
+import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
+import {
+  type ActorContext,
+  type ActorRef,
+  child,
+  defineActor,
+  describeExit,
+  isOrderly,
+  type Peer,
+  type Terminated,
+} from "../../supervisor/index.ts";
+import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import { type SessionContext, type SlaveSessionMessages, slaveSession } from "./slave-session.ts";
+
+export interface SlaveDriverMessages extends PeerMessages<FromSlave> {
+  /** Something may be ready for these targets; for all of them when the list is empty. */
+  WAKE(body: { readonly targetIds: readonly number[] }): void;
+  /** A session has told its slave to sleep until there is work. */
+  SLEEPING(body: { readonly peerId: string; readonly targetIds: readonly number[] }): void;
+  AWAKE(body: { readonly peerId: string }): void;
+  SESSION_ENDED(ended: Terminated): void;
+  /** Slaves connected now. */
+  COUNT(): number;
+}
+
+export interface SlaveDriverArgs {
+  readonly link: ActorRef<EndpointMessages<ToSlave>>;
+  /** Path of the dynamic supervisor of the sessions. */
+  readonly sessionsPath: string;
+  readonly session: Omit<SessionContext, "peer">;
+}
+
+interface State {
+  readonly args: SlaveDriverArgs;
+  readonly peers: Map<string, Peer>;
+  readonly sleeping: Map<string, readonly number[]>;
+  /** Identities whose sessions crashed, and until when they are refused (monotonic ms). */
+  readonly penalties: Map<string, { crashes: number; untilMs: number }>;
+  isPaused: boolean;
+}
+
+type Context = ActorContext<SlaveDriverMessages>;
+
+const MAX_PENALTY_MS = 60_000;
+
+const sessionId = (peerId: string) => `s${peerId.replaceAll(/[^A-Za-z0-9_-]/g, "_")}`;
+
+export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, State>({
+  name: "holds one session per build slave",
+  pause: "drain",
+  mailbox: { bound: 100_000 },
+  async init(_ctx, args) {
+    await args.link.ask("ATTACH");
+    return { args, peers: new Map(), sleeping: new Map(), penalties: new Map(), isPaused: false };
+  },
+  pauseChanged(state, paused) {
+    state.isPaused = paused;
+    if (!paused) for (const peerId of state.sleeping.keys()) wake(state, peerId);
+  },
+  handle: {
+    PEER_OPENED(state, peer) {
+      state.peers.set(peer.id, peer);
+    },
+    async PEER_MESSAGE(state, { peer, message }, ctx) {
+      state.peers.set(peer.id, peer);
+      // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
+      if (state.isPaused && message.type === "IDLE") {
+        state.args.link.tell("SEND", { peer, message: { type: "SLEEP", body: {} } });
+        state.sleeping.set(peer.id, []);
+        return;
+      }
+      if (message.type !== "HELLO") {
+        if (sessionOf(state, ctx, peer).tell("FROM_SLAVE", message) === "queued") return;
+        // It has no session here, e.g. since that crashed: a new HELLO tells what it holds.
+        state.args.link.tell("DROP", { peer, reason: "the session is gone: say HELLO again" });
+        return;
+      }
+      const penalty = state.penalties.get(peer.identity);
+      if (penalty !== undefined && penalty.untilMs > performance.now()) {
+        const reason = "its last sessions crashed here: come back in a minute";
+        state.args.link.tell("DROP", { peer, reason });
+        return;
+      }
+      try {
+        const started = await ctx.startChild<SlaveSessionMessages>(
+          state.args.sessionsPath,
+          child(
+            sessionId(peer.id),
+            slaveSession,
+            { ...state.args.session, peer },
+            {
+              restart: "temporary",
+            },
+          ),
+        );
+        ctx.watch(started, "SESSION_ENDED");
+        started.tell("FROM_SLAVE", message);
+      } catch (error) {
+        ctx.log.warn({ err: error, slave: peer.identity }, "no session could be started");
+        state.args.link.tell("DROP", { peer, reason: "no session could be started: try again" });
+      }
+    },
+    PEER_CLOSED(state, { peer, end }, ctx) {
+      state.peers.delete(peer.id);
+      state.sleeping.delete(peer.id);
+      sessionOf(state, ctx, peer).tell("GONE", { end });
+    },
+    WAKE(state, { targetIds }) {
+      if (state.isPaused) return;
+      const wanted = new Set(targetIds);
+      for (const [peerId, served] of state.sleeping)
+        if (wanted.size === 0 || served.length === 0 || served.some((id) => wanted.has(id)))
+          wake(state, peerId);
+    },
+    SLEEPING(state, { peerId, targetIds }) {
+      if (state.peers.has(peerId)) state.sleeping.set(peerId, targetIds);
+    },
+    AWAKE(state, { peerId }) {
+      state.sleeping.delete(peerId);
+    },
+    SESSION_ENDED(state, { path, reason }, ctx) {
+      const peer = [...state.peers.values()].find(
+        ({ id }) => path === `${state.args.sessionsPath}/${sessionId(id)}`,
+      );
+      if (isOrderly(reason) || peer === undefined) return;
+      const penalty = state.penalties.get(peer.identity) ?? { crashes: 0, untilMs: 0 };
+      penalty.crashes += 1;
+      // The first crash is nobody's fault yet; from the second on its key has to wait.
+      if (penalty.crashes > 1)
+        penalty.untilMs =
+          performance.now() + Math.min(MAX_PENALTY_MS, 1_000 * 2 ** Math.min(penalty.crashes, 10));
+      state.penalties.set(peer.identity, penalty);
+      ctx.log.warn(
+        { slave: peer.identity, crashes: penalty.crashes },
+        `a slave's session ended: ${describeExit(reason)}`,
+      );
+      state.args.link.tell("DROP", { peer, reason: "the session has crashed: say HELLO again" });
+    },
+    COUNT: (state) => state.peers.size,
+  },
+});
+
+function wake(state: State, peerId: string): void {
+  const peer = state.peers.get(peerId);
+  state.sleeping.delete(peerId);
+  if (peer !== undefined)
+    state.args.link.tell("SEND", { peer, message: { type: "CONT", body: {} } });
+}
+
+const sessionOf = (state: State, ctx: Context, peer: Peer): ActorRef<SlaveSessionMessages> =>
+  ctx.ref<SlaveSessionMessages>(`${state.args.sessionsPath}/${sessionId(peer.id)}`);

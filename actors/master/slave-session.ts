@@ -1,0 +1,428 @@
+/**
+ * The session of one connected slave: HELLO, then builds one after another until it leaves or is lost.
+ * It asks the Architect for work, has leases renewed, and walks a finished build from its files to
+ * DONE. What it knows beyond the database is only what the slave said last: when it crashes the slave
+ * says HELLO again and nothing is lost.
+ *
+ * States: greeting -> idle <-> building <-> delivering; gone ends it. A message that does not fit its
+ * state gets DIE and a line in the log, and harms no other slave.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { RetryRule } from "../../db/leases.ts";
+import type { Settled } from "../../db/settle.ts";
+import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
+import { type BuildResult, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
+import type { Cause } from "../../protocol/model/cause.ts";
+import {
+  type ActorContext,
+  type ActorRef,
+  AskError,
+  type BodyOf,
+  defineActor,
+  type MessageOf,
+  type Peer,
+  type PeerEnd,
+  Refusal,
+} from "../../supervisor/index.ts";
+import type { ArchitectMessages } from "./architect.ts";
+import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { EndpointMessages } from "./endpoint.ts";
+import type { Collected, FileJugglerMessages } from "./file-juggler.ts";
+import type { HttpMessages } from "./http.ts";
+import type { SecretaryMessages } from "./secretary.ts";
+import type { SlaveDriverMessages } from "./slave-driver.ts";
+import type { StatusMessages } from "./status-publisher.ts";
+
+export interface SlaveSessionMessages {
+  FROM_SLAVE(message: MessageOf<FromSlave>): void;
+  GONE(body: { readonly end: PeerEnd }): void;
+  RENEWED(body: { readonly token: Token; readonly isHeld: boolean }): void;
+  DELIVERED(body: { readonly token: Token }): void;
+}
+
+export interface SessionContext {
+  readonly peer: Peer;
+  readonly link: ActorRef<EndpointMessages<ToSlave>>;
+  readonly database: DatabaseRef;
+  readonly architect: ActorRef<ArchitectMessages>;
+  readonly slaveDriver: ActorRef<SlaveDriverMessages>;
+  readonly fileJuggler: ActorRef<FileJugglerMessages>;
+  readonly secretary: ActorRef<SecretaryMessages>;
+  readonly status: ActorRef<StatusMessages>;
+  readonly http: ActorRef<HttpMessages>;
+  readonly productVersion: string;
+  readonly upstreamIndex: string;
+  /** The farm's own Simple API where it was configured; else the built-in server is asked. */
+  readonly farmIndex: string | undefined;
+  readonly busyIntervalMs: number;
+  readonly idleIntervalMs: number;
+  readonly leaseMs: number;
+  readonly retry: RetryRule;
+}
+
+interface State extends SessionContext {
+  phase: "greeting" | "idle" | "building" | "delivering";
+  label: string;
+  slaveId: number;
+  targetIds: readonly number[];
+  /** The build in hand, as BUILD or HELLO said. */
+  running: Token | undefined;
+  /** Finished builds that the slave still holds. */
+  readonly finished: Set<Token>;
+  readonly delivering: Set<Token>;
+}
+
+type Context = ActorContext<SlaveSessionMessages>;
+type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
+
+const RETRY_MS = 1_000;
+
+export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, State>({
+  name: "the session of one build slave",
+  mailbox: { bound: 1_000 },
+  // Waits for a database that is away; the slave goes on building meanwhile.
+  handlerTimeoutMs: 0,
+  init: (_ctx, context) => ({
+    ...context,
+    phase: "greeting",
+    label: context.peer.identity,
+    slaveId: 0,
+    targetIds: [],
+    running: undefined,
+    finished: new Set(),
+    delivering: new Set(),
+  }),
+  handle: {
+    async FROM_SLAVE(state, message, ctx) {
+      if (message.type !== "HELLO" && state.phase === "greeting") {
+        refuse(state, ctx, `${message.type} before HELLO`);
+        return;
+      }
+      switch (message.type) {
+        case "HELLO":
+          await greet(state, message.body, ctx);
+          return;
+        case "IDLE":
+          await offerWork(state, ctx);
+          return;
+        case "BUSY":
+          renew(state, message.body.token, ctx);
+          return;
+        case "BUILT":
+          receive(state, message.body, ctx);
+          return;
+        case "SENT":
+          return;
+        case "BYE":
+          await leave(state, message.body, ctx);
+          return;
+      }
+    },
+    GONE(state, { end }, ctx) {
+      ctx.log.info({ slave: state.label, end }, "slave is gone");
+      if (state.phase !== "greeting") tellStatus(state, "gone");
+      ctx.exit();
+    },
+    RENEWED(state, { token, isHeld }) {
+      if (isHeld) send(state, { type: "CONT", body: {} });
+      else drop(state, token);
+    },
+    DELIVERED(state, { token }) {
+      state.delivering.delete(token);
+      state.finished.delete(token);
+      if (state.running === token) state.running = undefined;
+      if (state.delivering.size === 0 && state.phase === "delivering") state.phase = "idle";
+      send(state, { type: "DONE", body: { token } });
+      state.fileJuggler.tell("CLEAR", { token });
+    },
+  },
+});
+
+async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<void> {
+  if (state.phase !== "greeting") {
+    refuse(state, ctx, "HELLO said twice");
+    return;
+  }
+  state.label = hello.label;
+  if (hello.version !== state.productVersion) {
+    const reason =
+      `this slave is version ${hello.version}, the master is ${state.productVersion}: ` +
+      "install the same version on both; what the slave has finished is delivered then";
+    ctx.log.warn({ slave: state.label }, reason);
+    send(state, { type: "DIE", body: { reason, final: true } });
+    ctx.exit();
+    return;
+  }
+  const welcome = await askUntilDone(ctx, state.database, "helloSlave", {
+    identity: state.peer.identity,
+    label: hello.label,
+    productVersion: hello.version,
+    host: hello.host,
+    targets: hello.targets,
+    running: hello.running,
+    finished: hello.finished,
+    leaseMs: state.leaseMs,
+    retry: state.retry,
+  });
+  state.slaveId = welcome.slaveId;
+  state.targetIds = welcome.targetIds;
+  const dropped = new Set(welcome.drop);
+  state.running = hello.running.find((token) => !dropped.has(token));
+  for (const token of hello.finished) if (!dropped.has(token)) state.finished.add(token);
+  state.phase = state.running === undefined ? "idle" : "building";
+  if (welcome.isNewTarget) state.architect.tell("TARGETS_CHANGED");
+  send(state, {
+    type: "ACK",
+    body: {
+      slaveId: welcome.slaveId,
+      upstreamIndex: state.upstreamIndex,
+      farmIndex: state.farmIndex ?? (await builtInIndex(state)),
+      busyIntervalMs: state.busyIntervalMs,
+      idleIntervalMs: state.idleIntervalMs,
+    },
+  });
+  for (const token of dropped) drop(state, token);
+  ctx.log.info(
+    {
+      slave: state.label,
+      targets: hello.targets.map((target) => target.name),
+      running: hello.running,
+      finished: hello.finished,
+    },
+    "slave is here",
+  );
+  tellStatus(state, "here");
+}
+
+/** Null while the server is not up: the slave builds with the upstream index alone. */
+async function builtInIndex(state: State): Promise<string | null> {
+  try {
+    const { url } = await state.http.ask("ADDRESS");
+    return url === null ? null : `${url}/simple`;
+  } catch {
+    return null;
+  }
+}
+
+async function offerWork(state: State, ctx: Context): Promise<void> {
+  state.phase = "idle";
+  state.running = undefined;
+  let order: Awaited<ReturnType<typeof lease>> | undefined;
+  const lease = () =>
+    state.architect.ask(
+      "LEASE",
+      {
+        slaveId: state.slaveId,
+        targetIds: state.targetIds,
+        holding: [...state.finished, ...state.delivering],
+      },
+      { timeoutMs: 20_000, signal: ctx.signal },
+    );
+  try {
+    order = await lease();
+    if (order === undefined) {
+      // Work that came since then woke only who was known to sleep: so say it, and look once more.
+      state.slaveDriver.tell("SLEEPING", { peerId: state.peer.id, targetIds: state.targetIds });
+      order = await lease();
+    }
+  } catch (error) {
+    ctx.log.warn({ err: error, slave: state.label }, "the Architect gave no answer");
+  }
+  if (order === undefined) {
+    send(state, { type: "SLEEP", body: {} });
+    return;
+  }
+  state.slaveDriver.tell("AWAKE", { peerId: state.peer.id });
+  state.running = order.token;
+  state.phase = "building";
+  send(state, { type: "BUILD", body: order });
+  ctx.log.info(
+    { slave: state.label, package: order.package, version: order.version, build: order.token },
+    "build leased",
+  );
+  state.status.tell("EVENT", {
+    kind: "build-started",
+    package: order.package,
+    version: order.version,
+    target: order.target,
+    slave: state.label,
+  });
+}
+
+function renew(state: State, token: Token, ctx: Context): void {
+  state.running = token;
+  state.phase = "building";
+  ctx.run(async (signal) => {
+    const isHeld = await whetherHeld(state, token, signal);
+    if (isHeld !== undefined) ctx.self.tell("RENEWED", { token, isHeld });
+  });
+}
+
+/** Undefined when nobody could say: the build goes on. */
+async function whetherHeld(
+  state: State,
+  token: Token,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  try {
+    return await state.architect.ask("RENEW", { token }, { timeoutMs: 60_000, signal });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Said again while it is delivered already, BUILT changes nothing. */
+function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): void {
+  if (state.running === token) state.running = undefined;
+  state.finished.add(token);
+  state.phase = "delivering";
+  if (state.delivering.has(token)) return;
+  state.delivering.add(token);
+  ctx.run(async (signal) => {
+    // The slave is silent while its files are pulled: the master keeps the lease.
+    const renewal = setInterval(() => {
+      void whetherHeld(state, token, signal);
+    }, state.busyIntervalMs);
+    try {
+      await deliver(state, token, result, ctx, signal);
+    } finally {
+      clearInterval(renewal);
+    }
+    ctx.self.tell("DELIVERED", { token });
+  });
+}
+
+/** The walk from BUILT to DONE. Each step is done again after a failure, to the same end. */
+async function deliver(
+  state: State,
+  token: Token,
+  result: BuildResult,
+  ctx: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  const delivery = await askUntilDone(ctx, state.database, "findDelivery", { token });
+  if (delivery === undefined || delivery.slaveIdentity !== state.peer.identity) {
+    ctx.log.warn({ slave: state.label, build: token }, "a build that was not given to this slave");
+    return;
+  }
+  if (!delivery.isSettled) {
+    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
+      send(state, { type: "SEND", body: { token, filename } });
+    const collected = await again(ctx, signal, "its files could not be collected", () =>
+      state.fileJuggler.ask(
+        "COLLECT",
+        { delivery, files: result.files, log: result.log },
+        { timeoutMs: Number.POSITIVE_INFINITY, signal },
+      ),
+    );
+    const { cause, message } = judge(result, collected);
+    const settled = await askUntilDone(ctx, state.database, "settleBuild", {
+      token,
+      slaveIdentity: state.peer.identity,
+      result: { cause, message, missing: result.missing, durationMs: result.durationMs },
+      files: cause === "built" ? collected.files : [],
+      log: collected.log,
+      retry: state.retry,
+    });
+    announce(state, ctx, token, settled, cause, message, result.durationMs);
+  }
+  await again(ctx, signal, "its files could not be placed", () =>
+    state.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal }),
+  );
+  state.secretary.tell("HURRY");
+}
+
+/** A build that says it succeeded and whose files do not pass is a bad wheel. */
+function judge(result: BuildResult, collected: Collected): { cause: Cause; message: string } {
+  if (result.cause !== "built") return { cause: result.cause, message: result.message };
+  if (collected.refusal !== null) return { cause: "bad-wheel", message: collected.refusal };
+  if (collected.files.length === 0) return { cause: "bad-wheel", message: "no wheel came of it" };
+  return { cause: "built", message: result.message };
+}
+
+async function again<T>(
+  ctx: Context,
+  signal: AbortSignal,
+  what: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (signal.aborted || (error instanceof AskError && error.code === "aborted")) throw error;
+      const reason = error instanceof Refusal ? error.message : String(error);
+      ctx.log.warn({ reason }, `${what}; trying again`);
+      await delay(RETRY_MS, undefined, { signal });
+    }
+  }
+}
+
+function announce(
+  state: State,
+  ctx: Context,
+  token: Token,
+  settled: Settled,
+  cause: Cause,
+  message: string,
+  durationMs: number,
+): void {
+  ctx.log.info(
+    {
+      slave: state.label,
+      build: token,
+      package: settled.package,
+      version: settled.version,
+      outcome: settled.outcome,
+      cause,
+      files: settled.published,
+      superseded: settled.superseded,
+    },
+    "build settled",
+  );
+  state.status.tell("EVENT", {
+    kind: "build-ended",
+    package: settled.package,
+    version: settled.version,
+    target: settled.target,
+    cause,
+    message: cause === "built" && settled.outcome !== "published" ? settled.outcome : message,
+    durationMs,
+    files: [...settled.published],
+  });
+}
+
+async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void> {
+  await askUntilDone(ctx, state.database, "byeSlave", {
+    slaveId: state.slaveId,
+    finished: bye.finished,
+    retry: state.retry,
+  });
+  ctx.log.info({ slave: state.label }, "slave says BYE");
+  tellStatus(state, "gone");
+  ctx.exit();
+}
+
+function refuse(state: State, ctx: Context, reason: string): void {
+  ctx.log.warn({ slave: state.label, reason }, "a message out of order");
+  send(state, { type: "DIE", body: { reason, final: false } });
+  ctx.exit();
+}
+
+/** The slave is to forget the token: it is settled, cancelled, or somebody else's. */
+function drop(state: State, token: Token): void {
+  if (state.running === token) {
+    state.running = undefined;
+    state.phase = "idle";
+  }
+  state.finished.delete(token);
+  send(state, { type: "DONE", body: { token } });
+}
+
+function tellStatus(state: State, what: "here" | "gone"): void {
+  state.status.tell("EVENT", { kind: "slave", label: state.label, state: what });
+}
+
+function send(state: State, message: MessageOf<ToSlave>): void {
+  state.link.tell("SEND", { peer: state.peer, message });
+}

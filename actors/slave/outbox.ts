@@ -1,0 +1,229 @@
+/**
+ * The slave's spool on disk: what was built and is not yet acknowledged, and which build runs. Written by
+ * the builder, read by the link session and the file sender.
+ *
+ * An entry is the folder `<token>/`:
+ *
+ *     order.json    the order and the id that the build's processes carry; there from the start
+ *     files/        the log and the wheels
+ *     result.json   comes last, after all of `files/` is synced: with it the build is finished
+ *
+ * So a folder without a valid result.json, or without the files that it names, is a build that a crash cut
+ * off: `open` removes it and reports it. It is not a queue: it knows no order and starts nothing.
+ */
+import { constants } from "node:fs";
+import {
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import {
+  type BuildOrder,
+  type BuildResult,
+  buildOrderSchema,
+  buildResultSchema,
+  LOG_FILENAME,
+  type Token,
+  tokenSchema,
+} from "../../protocol/model/build.ts";
+import { sync, writeDurably } from "./durable-file.ts";
+import { removeTree } from "./remove-tree.ts";
+
+const startedSchema = z.object({ order: buildOrderSchema, buildId: z.string().max(100) });
+const finishedSchema = z.object({ token: tokenSchema, result: buildResultSchema });
+
+export interface FinishedBuild {
+  readonly token: Token;
+  readonly result: BuildResult;
+}
+
+/** A build that ended with the slave that ran it. */
+export interface CutOffBuild {
+  readonly folder: string;
+  /** The id of its processes, where it could still be read. */
+  readonly buildId: string | undefined;
+}
+
+/** A part of a file, or why there is none. */
+export type FilePart =
+  | { readonly data: Buffer<ArrayBuffer>; readonly isLast: boolean }
+  | { readonly missing: string };
+
+export class Outbox {
+  readonly #folder: string;
+  readonly #finished = new Map<Token, BuildResult>();
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Reads what an earlier slave left: finished builds are taken over, cut-off ones are removed and told.
+   * Their processes may still run; ending them is the caller's.
+   */
+  static async open(folder: string): Promise<{ outbox: Outbox; cutOff: CutOffBuild[] }> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const outbox = new Outbox(folder);
+    const cutOff: CutOffBuild[] = [];
+    for (const name of await readdir(folder)) {
+      const entry = join(folder, name);
+      const finished = await findFinished(entry);
+      if (finished !== undefined) {
+        outbox.#finished.set(finished.token, finished.result);
+        continue;
+      }
+      const started = await readJson(join(entry, "order.json"), startedSchema);
+      cutOff.push({ folder: entry, buildId: started?.buildId });
+    }
+    for (const { folder: torn } of cutOff) await removeTree(torn);
+    return { outbox, cutOff };
+  }
+
+  /** Finished builds, oldest token first. */
+  finished(): FinishedBuild[] {
+    return [...this.#finished]
+      .map(([token, result]) => ({ token, result }))
+      .sort((a, b) => a.token - b.token);
+  }
+
+  find(token: Token): BuildResult | undefined {
+    return this.#finished.get(token);
+  }
+
+  /** Where the log of a running build is to be written. */
+  logPath(token: Token): string {
+    return join(this.#entry(token), "files", LOG_FILENAME);
+  }
+
+  /** Remembers that a build runs, before anything of it is started. */
+  async begin(order: BuildOrder, buildId: string): Promise<void> {
+    if (this.#finished.has(order.token))
+      throw new Error(`build ${order.token} is finished already`);
+    const entry = this.#entry(order.token);
+    await removeTree(entry);
+    await mkdir(join(entry, "files"), { recursive: true, mode: 0o700 });
+    await writeDurably(join(entry, "order.json"), JSON.stringify({ order, buildId }));
+  }
+
+  /**
+   * Makes a build finished: takes the files that the result names from where they are, syncs everything,
+   * then writes the result. Once this has resolved the build is never run again.
+   *
+   * @param paths the result's files; the log is expected at `logPath`
+   * @throws what the file system says (ENOSPC), with the entry left unfinished
+   */
+  async commit(token: Token, result: BuildResult, paths: readonly string[]): Promise<void> {
+    const entry = this.#entry(token);
+    const files = join(entry, "files");
+    for (const path of paths) {
+      const to = join(files, basename(path));
+      await move(path, to);
+      await sync(to);
+    }
+    await sync(files);
+    await writeDurably(join(entry, "result.json"), JSON.stringify({ token, result }));
+    await sync(this.#folder);
+    this.#finished.set(token, result);
+  }
+
+  /** Forgets a build, running or finished. Doing it twice is no error. */
+  async discard(token: Token): Promise<void> {
+    this.#finished.delete(token);
+    // The result first: from then on a crash leaves an entry that `open` removes.
+    await rm(join(this.#entry(token), "result.json"), { force: true });
+    await removeTree(this.#entry(token));
+  }
+
+  /** Reads a part of a file of a finished build; no error is thrown, whatever was asked for. */
+  async read(
+    token: Token,
+    filename: string,
+    offset: number,
+    lengthBytes: number,
+  ): Promise<FilePart> {
+    const result = this.#finished.get(token);
+    if (result === undefined) return { missing: `build ${token} is not held here` };
+    const declared =
+      filename === LOG_FILENAME
+        ? result.log
+        : result.files.find((file) => file.filename === filename);
+    if (declared === undefined) return { missing: `build ${token} has no such file` };
+    if (offset > declared.sizeBytes) {
+      return { missing: `the file ends at ${declared.sizeBytes} bytes` };
+    }
+    const wanted = Math.min(lengthBytes, declared.sizeBytes - offset);
+    const data = await readPart(join(this.#entry(token), "files", filename), offset, wanted);
+    if (data === undefined || data.length < wanted) return { missing: "the file cannot be read" };
+    return { data, isLast: offset + wanted === declared.sizeBytes };
+  }
+
+  #entry(token: Token): string {
+    return join(this.#folder, String(token));
+  }
+}
+
+async function findFinished(entry: string): Promise<FinishedBuild | undefined> {
+  const finished = await readJson(join(entry, "result.json"), finishedSchema);
+  if (finished === undefined || basename(entry) !== String(finished.token)) return undefined;
+  const { files, log } = finished.result;
+  for (const file of [...files, { filename: LOG_FILENAME, sizeBytes: log.sizeBytes }]) {
+    const status = await lstat(join(entry, "files", file.filename)).catch(() => undefined);
+    if (status?.isFile() !== true || status.size !== file.sizeBytes) return undefined;
+  }
+  return finished;
+}
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Renames where it can; the temporary folder of a machine may be another file system. */
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    // Done already by an attempt that then failed: the same commit is made again.
+    if (isCode(error, "ENOENT") && (await stat(to).catch(() => undefined)) !== undefined) return;
+    if (!isCode(error, "EXDEV")) throw error;
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+  }
+}
+
+const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && "code" in error && error.code === code;
+
+async function readPart(
+  path: string,
+  offset: number,
+  lengthBytes: number,
+): Promise<Buffer<ArrayBuffer> | undefined> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const part = Buffer.allocUnsafe(lengthBytes);
+      let filled = 0;
+      while (filled < lengthBytes) {
+        const { bytesRead } = await file.read(part, filled, lengthBytes - filled, offset + filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return part.subarray(0, filled);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The slave's tree, and all that has to be true before it can stand: the folder is ours alone, the
+ * interpreters answer, what an earlier slave left is taken over or cleared away. Called by bin.
+ *
+ *     slave (rest_for_one)
+ *     |- builder        runs the build in hand
+ *     |- file-sender    file link
+ *     `- link-session   slave link; restarted with the builder, so that HELLO tells a lost build
+ */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { SlaveSettings } from "../../config/settings.ts";
+import { type ClientKeys, readKeyFile, readPublicKeyFile } from "../../protocol/transport/index.ts";
+import {
+  child,
+  type Logger,
+  type System,
+  startSystem,
+  supervisor,
+} from "../../supervisor/index.ts";
+import type { BuildSite } from "./build.ts";
+import { endBuildProcesses } from "./build-processes.ts";
+import { builder } from "./builder.ts";
+import { checkMachine } from "./check.ts";
+import type { Connection } from "./connection.ts";
+import { fileSender } from "./file-sender.ts";
+import { type FolderLock, lockFolder } from "./folder-lock.ts";
+import { hostFacts } from "./host.ts";
+import { folderIdentity } from "./identity.ts";
+import { type Interpreter, probeInterpreter } from "./interpreter.ts";
+import { linkSession } from "./link-session.ts";
+import { Outbox } from "./outbox.ts";
+import { removeTree } from "./remove-tree.ts";
+
+/**
+ * Starts a slave. The system ends by `stop`, or by itself with an error when the master refuses the slave
+ * for good: coming back would be of no use before a person has mended the cause.
+ *
+ * @throws with one line that says what to do: the folder is in use (FolderInUseError), an interpreter
+ * cannot be used (InterpreterError), addresses or keys cannot work (EndpointConfigError)
+ */
+export async function startSlave(
+  settings: SlaveSettings,
+  logger: Logger,
+  signal?: AbortSignal,
+): Promise<System> {
+  await mkdir(settings.dir, { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(settings.dir);
+  try {
+    const system = await startLocked(settings, logger, signal);
+    releaseAfter(system, lock, logger);
+    return system;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** What this machine can do as a slave: lines for people, and whether it could join at all. */
+export async function checkSlave(
+  settings: Pick<SlaveSettings, "dir" | "pythons">,
+): Promise<{ ok: boolean; lines: string[] }> {
+  const rows = await checkMachine(settings);
+  const lines = rows.map(({ state, text }) => `${state.padEnd(6)} ${text}`);
+  return { ok: rows.every(({ state }) => state !== "fails"), lines };
+}
+
+async function startLocked(
+  settings: SlaveSettings,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<System> {
+  const interpreters = await probeAll(settings.pythons, logger, signal);
+  const outbox = await takeOver(settings.dir, logger);
+  const connection = await connectionOf(settings);
+  const site: BuildSite = {
+    outbox,
+    workFolder: join(settings.dir, "work"),
+    timeoutMs: settings.timeoutMs,
+    killGraceMs: settings.times.killGraceMs,
+  };
+  logger.warn("builds run without a sandbox: they can read and write all that this user can");
+  let system: System | undefined;
+  let refusal: Error | undefined;
+  const refused = (reason: string): void => {
+    refusal = new Error(`the master refuses this slave: ${reason}`);
+    system?.crash("/", refusal);
+  };
+  system = await startSystem({
+    name: "slave",
+    logger,
+    debug: settings.debug,
+    stopDeadlineMs: settings.times.shutdownMs,
+    ...(signal === undefined ? {} : { signal }),
+    root: supervisor(
+      "slave",
+      { strategy: "rest_for_one", intensity: { restarts: 5, withinMs: 60_000 } },
+      [
+        child(
+          "builder",
+          builder,
+          { site, interpreters, linkPath: "/link-session" },
+          { shutdownMs: settings.times.killGraceMs + STOP_BUILD_MS },
+        ),
+        child("file-sender", fileSender, {
+          connection: { ...connection, address: settings.fileQueue },
+          outbox,
+          linkPath: "/link-session",
+        }),
+        child("link-session", linkSession, {
+          connection: { ...connection, address: settings.slaveQueue },
+          builderPath: "/builder",
+          outbox,
+          version: settings.version,
+          label: settings.label,
+          host: await hostFacts(),
+          targets: interpreters.map(({ target }) => target),
+          timeoutMs: settings.timeoutMs,
+          pollMs: settings.pollMs,
+          folder: settings.dir,
+          refused,
+        }),
+      ],
+    ),
+  });
+  if (refusal !== undefined) system.crash("/", refusal);
+  return system;
+}
+
+/** After a build was killed: its processes are looked for once more and its folder is removed. */
+const STOP_BUILD_MS = 15_000;
+
+/** One interpreter for each target; a second one of the same target would never be used. */
+async function probeAll(
+  pythons: readonly string[],
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<Interpreter[]> {
+  const byTarget = new Map<string, Interpreter>();
+  for (const python of pythons) {
+    const found = await probeInterpreter(python, signal === undefined ? {} : { signal });
+    const first = byTarget.get(found.target.name);
+    if (first !== undefined) {
+      logger.warn(
+        { target: found.target.name },
+        `${python} is for the same target as ${first.command} and is not used`,
+      );
+      continue;
+    }
+    byTarget.set(found.target.name, found);
+    logger.info(
+      { target: found.target.name, python: found.executable, pip: found.pipVersion },
+      `builds for ${found.target.name}`,
+    );
+  }
+  return [...byTarget.values()];
+}
+
+/** Finished builds are kept; of a build that was cut off nothing is: no file, no process. */
+async function takeOver(dir: string, logger: Logger): Promise<Outbox> {
+  const { outbox, cutOff } = await Outbox.open(join(dir, "outbox"));
+  for (const { folder, buildId } of cutOff) {
+    logger.warn(
+      { folder },
+      "an earlier slave ended in the middle of this build; it is cleared away",
+    );
+    if (buildId !== undefined) await endBuildProcesses(buildId);
+  }
+  await removeTree(join(dir, "work"));
+  await mkdir(join(dir, "work"), { mode: 0o700 });
+  const finished = outbox.finished().map(({ token }) => token);
+  if (finished.length > 0) logger.info({ finished }, "finished builds are waiting to be delivered");
+  return outbox;
+}
+
+async function connectionOf(settings: SlaveSettings): Promise<Omit<Connection, "address">> {
+  const identity = await folderIdentity(settings.dir);
+  return {
+    keys: keysOf(settings),
+    identity: `local:${identity}`,
+    slot: identity,
+    heartbeatMs: settings.times.heartbeatMs,
+    retryMs: { min: settings.times.reconnectMinMs, max: settings.times.reconnectMaxMs },
+  };
+}
+
+function keysOf({ masterKey, keyFile }: SlaveSettings): ClientKeys | undefined {
+  if (masterKey === undefined && keyFile === undefined) return undefined;
+  if (masterKey === undefined || keyFile === undefined) {
+    throw new Error(
+      "the master's public key and this slave's own key go together: give both --master-key and --key, or neither",
+    );
+  }
+  return {
+    own: readKeyFile(keyFile),
+    serverPublicKey: existsSync(masterKey) ? readPublicKeyFile(masterKey) : masterKey.trim(),
+  };
+}
+
+/** The folder is free again when the system has ended, however it did. */
+function releaseAfter(system: System, lock: FolderLock, logger: Logger): void {
+  system.terminated
+    .then(() => lock.release())
+    .catch((error: unknown) => {
+      logger.warn({ err: error }, "the lock of the slave's folder could not be removed");
+    });
+}

@@ -1,0 +1,21 @@
+/** piw-master: the supervised master node. */
+import { startMaster } from "../../actors/master/tree.ts";
+import { masterProgram, masterSettings } from "../../config/master.ts";
+import { runProgram } from "../program.ts";
+
+export function master(argv: readonly string[]): Promise<void> {
+  return runProgram(
+    {
+      program: masterProgram,
+      refusesRoot: true,
+      run: (values, _operands, frame) => {
+        const settings = masterSettings(values);
+        return frame.superviseTree(
+          (logger, signal) => startMaster(settings, logger, signal),
+          settings.times.shutdownMs,
+        );
+      },
+    },
+    argv,
+  );
+}

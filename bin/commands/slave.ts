@@ -1,0 +1,26 @@
+/** piw-slave: a build slave, or with `--check` what this machine could do as one. */
+import { checkSlave, startSlave } from "../../actors/slave/tree.ts";
+import { slaveProgram, slaveSettings } from "../../config/slave.ts";
+import { runProgram } from "../program.ts";
+
+export function slave(argv: readonly string[]): Promise<void> {
+  return runProgram(
+    {
+      program: slaveProgram,
+      refusesRoot: true,
+      run: async (values, _operands, frame) => {
+        const settings = slaveSettings(values);
+        if (values.check) {
+          const { ok, lines } = await checkSlave(settings);
+          lines.forEach(frame.print);
+          return ok ? 0 : 1;
+        }
+        return frame.superviseTree(
+          (logger, signal) => startSlave(settings, logger, signal),
+          settings.times.shutdownMs,
+        );
+      },
+    },
+    argv,
+  );
+}

@@ -1,0 +1,56 @@
+/** The farm's report as lines of text: what was built, what was not, and why. */
+import { harmless } from "../config/log-line.ts";
+import type { FarmReport, ReportRow } from "../protocol/model/status.ts";
+
+/** A reason longer than this is cut: the build's log has it all. */
+const MAX_REASON_CHARS = 120;
+
+/** A table of the rows, then what is still to do. */
+export function reportLines(report: FarmReport): string[] {
+  const { slaves, ready, leased, waiting, blocked, unpublished, followed, unsatisfied } = report;
+  const doing = [
+    `${slaves} slave${slaves === 1 ? "" : "s"}`,
+    `${leased} building`,
+    `${ready} ready`,
+    `${waiting} waiting`,
+    `${blocked} blocked`,
+    ...(unpublished === 0 ? [] : [`${unpublished} to publish`]),
+    ...(followed ? [] : ["still reading the upstream"]),
+  ];
+  return [
+    ...tableLines(report.rows),
+    ...unsatisfied.map((requirement) => `not found upstream: ${harmless(requirement)}`),
+    doing.join(", "),
+  ];
+}
+
+function tableLines(rows: readonly ReportRow[]): string[] {
+  if (rows.length === 0) {
+    return [];
+  }
+  const cells = rows.map((row) =>
+    [
+      row.package,
+      row.version,
+      row.target,
+      row.state,
+      row.durationMs === null ? "" : `${(row.durationMs / 1000).toFixed(1)} s`,
+      shortened(row.reason),
+    ].map((cell) => harmless(cell)),
+  );
+  const table = [["PACKAGE", "VERSION", "TARGET", "STATE", "TIME", ""], ...cells];
+  const widths = (table[0] ?? []).map((_, column) =>
+    Math.max(...table.map((line) => (line[column] ?? "").length)),
+  );
+  return table.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function shortened(reason: string): string {
+  const line = reason.replace(/\s+/g, " ").trim();
+  return line.length > MAX_REASON_CHARS ? `${line.slice(0, MAX_REASON_CHARS - 1)}…` : line;
+}

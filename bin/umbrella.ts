@@ -1,0 +1,120 @@
+/**
+ * The subcommands of `piw`. Each loads its own part only when it is called for, so that `piw keygen` does
+ * not start the database's client.
+ */
+
+import { harmless } from "../config/log-line.ts";
+import { findNearest } from "../config/nearest.ts";
+import { productVersion } from "../config/version.ts";
+
+type Run = (argv: readonly string[]) => Promise<void>;
+
+interface Subcommand {
+  readonly doc: string;
+  readonly load: () => Promise<Run>;
+}
+
+const subcommands: ReadonlyMap<string, Subcommand> = new Map([
+  [
+    "farm",
+    {
+      doc: "Run everything on this machine, with a database of its own",
+      load: async () => (await import("./commands/farm.ts")).farm,
+    },
+  ],
+  [
+    "master",
+    {
+      doc: "Run the master (piw-master)",
+      load: async () => (await import("./commands/master.ts")).master,
+    },
+  ],
+  [
+    "slave",
+    {
+      doc: "Run a build slave (piw-slave)",
+      load: async () => (await import("./commands/slave.ts")).slave,
+    },
+  ],
+  [
+    "initdb",
+    {
+      doc: "Create or upgrade the database (piw-initdb)",
+      load: async () => (await import("./commands/initdb.ts")).initdb,
+    },
+  ],
+  [
+    "add",
+    {
+      doc: "Add packages to what the master builds (piw-add)",
+      load: async () => (await import("./commands/add.ts")).add,
+    },
+  ],
+  [
+    "status",
+    {
+      doc: "Show what the master has built and is building",
+      load: async () => (await import("./commands/control.ts")).status,
+    },
+  ],
+  [
+    "pause",
+    {
+      doc: "Pause a task of the master",
+      load: async () => (await import("./commands/control.ts")).pause,
+    },
+  ],
+  [
+    "resume",
+    {
+      doc: "Let a paused task go on",
+      load: async () => (await import("./commands/control.ts")).resume,
+    },
+  ],
+  [
+    "keygen",
+    {
+      doc: "Make a key pair for a master or a slave",
+      load: async () => (await import("./commands/keygen.ts")).keygen,
+    },
+  ],
+]);
+
+/** Runs `piw SUBCOMMAND …`, or prints what there is. */
+export async function umbrella([name, ...argv]: readonly string[]): Promise<void> {
+  if (name === "--version") {
+    process.stdout.write(`${productVersion}\n`);
+    return;
+  }
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(overview());
+    return;
+  }
+  const subcommand = subcommands.get(name);
+  if (subcommand === undefined) {
+    const nearest = findNearest(name, subcommands.keys()) ?? "";
+    const asked = harmless(name.slice(0, 60));
+    process.stderr.write(
+      `piw: there is no "piw ${asked}"; the nearest is "piw ${nearest}" (piw --help lists all)\n`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const run = await subcommand.load();
+  await run(argv);
+}
+
+function overview(): string {
+  const width = Math.max(...[...subcommands.keys()].map((name) => name.length));
+  const lines = [...subcommands].map(([name, { doc }]) => `  ${name.padEnd(width)}  ${doc}`);
+  return [
+    "Usage: piw SUBCOMMAND [options]",
+    "",
+    "A supervised build farm for Python packages.",
+    "",
+    ...lines,
+    "",
+    "piw SUBCOMMAND --help shows its options; piw --version the version.",
+    "",
+  ].join("\n");
+}

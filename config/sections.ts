@@ -1,0 +1,37 @@
+/** Which sections and keys a configuration file may have: those of all programs, since they share files. */
+
+import { farmProgram } from "./farm.ts";
+import { initdbProgram } from "./initdb.ts";
+import { masterProgram } from "./master.ts";
+import type { Program } from "./option.ts";
+import { slaveProgram } from "./slave.ts";
+import { addProgram, keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
+
+const programs: readonly Program[] = [
+  masterProgram,
+  slaveProgram,
+  farmProgram,
+  initdbProgram,
+  addProgram,
+  statusProgram,
+  pauseProgram,
+  resumeProgram,
+  keygenProgram,
+];
+
+/** Section name -> the keys of all programs that have it. */
+export const knownSections: ReadonlyMap<string, readonly string[]> = collect();
+
+function collect(): Map<string, readonly string[]> {
+  const sections = new Map<string, readonly string[]>();
+  for (const { section, options } of programs) {
+    const keys = Object.keys(options).filter((name) => options[name]?.stored !== false);
+    sections.set(section, [...new Set([...(sections.get(section) ?? []), ...keys])]);
+  }
+  return sections;
+}
+
+/** Sections that hold settings of somebody else's making. */
+export function isFreeSection(name: string): boolean {
+  return /^runner:.+$/.test(name);
+}

@@ -1,0 +1,115 @@
+/**
+ * What each program's tree is started with: plain values, made from the options by the files beside
+ * this one and taken by `tree.ts` of the program. No option names, no sources, no defaults here.
+ */
+import type { MasterTimes, SlaveTimes } from "./times.ts";
+
+/** A place to listen at. Port 0 means any free one; host `0.0.0.0` or `::` means every interface. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The followed index; no URL ends in a slash. */
+export interface UpstreamUrls {
+  readonly xmlrpcUrl: string;
+  readonly simpleUrl: string;
+  readonly jsonUrl: string;
+}
+
+/** ZeroMQ addresses (`tcp://`, `ipc://`, `inproc://`) of the master's ends. */
+export interface MasterQueues {
+  readonly status: string;
+  readonly control: string;
+  readonly import: string;
+  readonly slave: string;
+  readonly file: string;
+}
+
+export interface MasterSettings {
+  /** The product's version, which slaves and database must share. */
+  readonly version: string;
+  /** As libpq understands it; the PG* variables are still to be applied. */
+  readonly dsn: string;
+  /** Absolute. */
+  readonly outputPath: string;
+  readonly devMode: boolean;
+  readonly times: MasterTimes;
+  /** Task names and `*` patterns to trace. */
+  readonly debug: readonly string[];
+  readonly upstream: UpstreamUrls;
+  readonly queues: MasterQueues;
+  /** Secret key of the master (as `piw keygen` writes it), absolute; undefined: links without keys, loopback and ipc only. */
+  readonly keyFile: string | undefined;
+  /** Folder of the slaves' public keys, absolute. */
+  readonly authorizedKeysDir: string | undefined;
+  /** Where the master's own HTTP server listens; undefined: there is none. */
+  readonly http: ListenAddress | undefined;
+  /**
+   * The farm's own Simple API as slaves reach it (`http://host:port/simple`, no slash at the end);
+   * undefined where none was given and none can be derived before `http` is bound (port 0) or without it.
+   */
+  readonly indexUrl: string | undefined;
+  /** `wanted`: only what was asked for through the import link; `all`: everything upstream. */
+  readonly follow: "all" | "wanted";
+  /** At least 1. */
+  readonly oracles: number;
+  readonly order: "newest" | "oldest";
+}
+
+export interface SlaveSettings {
+  readonly version: string;
+  readonly slaveQueue: string;
+  readonly fileQueue: string;
+  /** The master's public key: Z85 of 40 characters, or the path of a file that holds it; undefined: links without keys. */
+  readonly masterKey: string | undefined;
+  /** Secret key of this slave (as `piw keygen` writes it), absolute. */
+  readonly keyFile: string | undefined;
+  /** Builds and the spool lie under it; absolute. */
+  readonly dir: string;
+  readonly label: string;
+  readonly debug: readonly string[];
+  /** Interpreters to build with, in this order; never empty. */
+  readonly pythons: readonly string[];
+  /** Longest time of one build. */
+  readonly timeoutMs: number;
+  /** How often an idle slave asks by itself; undefined: as the master says. */
+  readonly pollMs: number | undefined;
+  readonly devMode: boolean;
+  readonly times: SlaveTimes;
+}
+
+export interface FarmSettings {
+  readonly version: string;
+  /** PEP 508 requirements to build; empty: everything that the upstream has. */
+  readonly requirements: readonly string[];
+  /** undefined: the sample upstream that ships with the project. */
+  readonly upstream: UpstreamUrls | undefined;
+  /** End when nothing is left to build. */
+  readonly once: boolean;
+  /** Database, keys, site and spools lie under it; absolute. */
+  readonly dataDir: string;
+  readonly http: ListenAddress;
+  /** At least 1. */
+  readonly slaves: number;
+  /** Interpreters of the slaves; empty: the slave's default. */
+  readonly pythons: readonly string[];
+  /** Longest time of one build; undefined: the slave's default. */
+  readonly timeoutMs: number | undefined;
+  readonly order: "newest" | "oldest";
+  readonly oracles: number;
+  readonly devMode: boolean;
+  readonly times: MasterTimes;
+  readonly debug: readonly string[];
+  /** Handed to the master and the slaves; true only where the user said so or the farm itself runs as root. */
+  readonly allowRoot: boolean;
+}
+
+export interface InitdbSettings {
+  readonly version: string;
+  readonly dsn: string;
+  /** The role that gets the master's rights. */
+  readonly user: string;
+  /** No prompt. */
+  readonly yes: boolean;
+}

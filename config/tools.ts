@@ -1,0 +1,78 @@
+/** The small programs that ask something of a running master, and `piw keygen`. */
+import { commonOptions } from "./common-options.ts";
+import { requirementOption } from "./farm.ts";
+import { controlQueueOption, importQueueOption } from "./master.ts";
+import { flag, option, type Program } from "./option.ts";
+import { durationFormat } from "./value-format.ts";
+
+const wait = option(durationFormat, "DURATION", "5s", "Give up when the master has not answered");
+
+export const addProgram = {
+  name: "piw-add",
+  section: "add",
+  summary: "Adds packages to what a master builds, by name, by requirement or from a file.",
+  operand: {
+    name: "NAME",
+    doc: "A project's name or a requirement such as 'numpy>=2'",
+    variadic: true,
+    required: false,
+  },
+  options: {
+    ...commonOptions,
+    requirement: requirementOption,
+    "import-queue": importQueueOption,
+    wait,
+  },
+} satisfies Program;
+
+/** The subcommands of `piw` that are no programs of their own share one. */
+const section = "piw";
+
+const controlOptions = { ...commonOptions, "control-queue": controlQueueOption, wait };
+
+export const statusProgram = {
+  name: "piw status",
+  section,
+  summary: "Shows what a running master has built, is building and cannot build.",
+  options: {
+    ...controlOptions,
+    json: flag("Print the whole report as JSON", { stored: false }),
+  },
+} satisfies Program;
+
+const taskOperand = {
+  name: "TASK",
+  doc: "A task's name such as scribe; * stands for any letters",
+  variadic: false,
+  required: true,
+};
+
+export const pauseProgram = {
+  name: "piw pause",
+  section,
+  summary: "Pauses a task of a running master.",
+  operand: taskOperand,
+  options: controlOptions,
+} satisfies Program;
+
+export const resumeProgram = {
+  name: "piw resume",
+  section,
+  summary: "Lets a paused task of a running master go on.",
+  operand: taskOperand,
+  options: controlOptions,
+} satisfies Program;
+
+export const keygenProgram = {
+  name: "piw keygen",
+  section,
+  summary:
+    "Makes a key pair for a master or a slave: FILE, which stays secret, and FILE.pub, which the other side is given.",
+  operand: {
+    name: "FILE",
+    doc: "Where the secret key goes (default: piwheels.key)",
+    variadic: false,
+    required: false,
+  },
+  options: commonOptions,
+} satisfies Program;

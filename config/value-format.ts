@@ -1,0 +1,218 @@
+/**
+ * How the text of an option becomes a value: one format a kind, registered with convict by name.
+ *
+ * Every source (file, environment, command line, written default) gives text, so each format is a
+ * parser from text. A parser throws an Error whose message completes "dsn: …".
+ */
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import type { ListenAddress } from "./settings.ts";
+
+export interface ValueFormat<T> {
+  /** Unique; convict knows the format by it. */
+  readonly name: string;
+  /** @throws Error saying what was expected and what was there */
+  parse(text: string): T;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  "": 1_000,
+  s: 1_000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+/** Node's timers overflow beyond this. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** `500ms`, `90s`, `5m`, `3h`, `1d`, or plain seconds; longer than zero, at most 24 days. */
+export const durationFormat: ValueFormat<number> = {
+  name: "piw-duration",
+  parse(text) {
+    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?$/i.exec(text.trim());
+    const unitMs = UNIT_MS[(match?.[2] ?? "").toLowerCase()] ?? 0;
+    const valueMs = Math.round(Number(match?.[1]) * unitMs);
+    if (match === null) {
+      throw new Error(`"${text}" is no duration such as 90s, 3h, 500ms or 60 (seconds)`);
+    }
+    if (!(valueMs >= 1 && valueMs <= MAX_DURATION_MS)) {
+      throw new Error(`"${text}" is out of range: a duration is longer than 0 and at most 24 days`);
+    }
+    return valueMs;
+  },
+};
+
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** `2GB`, `500MiB`, `1000` (bytes). */
+export const sizeFormat: ValueFormat<number> = {
+  name: "piw-size",
+  parse(text) {
+    const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?$/i.exec(text.trim());
+    const unitBytes = UNIT_BYTES[(match?.[2] ?? "").toLowerCase()];
+    const valueBytes = Math.round(Number(match?.[1]) * (unitBytes ?? Number.NaN));
+    if (!Number.isSafeInteger(valueBytes)) {
+      throw new Error(`"${text}" is no size such as 2GB, 500MiB or 1000 (bytes)`);
+    }
+    return valueBytes;
+  },
+};
+
+/** Any text but the empty one. */
+export const textFormat: ValueFormat<string> = {
+  name: "piw-text",
+  parse(text) {
+    const value = text.trim();
+    if (value === "") {
+      throw new Error("it is empty");
+    }
+    if (value.includes("\0") || value.includes("\n")) {
+      throw new Error("it has more than one line");
+    }
+    return value;
+  },
+};
+
+/** A path; `~/` is the home folder. Made absolute. */
+export const pathFormat: ValueFormat<string> = {
+  name: "piw-path",
+  parse(text) {
+    return resolve(textFormat.parse(text).replace(/^~(?=\/|$)/, () => homedir()));
+  },
+};
+
+/** `yes`, `true`, `on`, `1` and their opposites. */
+export const flagFormat: ValueFormat<boolean> = {
+  name: "piw-flag",
+  parse(text) {
+    const word = text.trim().toLowerCase();
+    if (["yes", "true", "on", "1"].includes(word)) {
+      return true;
+    }
+    if (["no", "false", "off", "0"].includes(word)) {
+      return false;
+    }
+    throw new Error(`"${text}" is neither yes nor no`);
+  },
+};
+
+/** How often a flag such as `-v` is given: 0 to 9, or yes / no for 1 / 0. */
+export const levelFormat: ValueFormat<number> = {
+  name: "piw-level",
+  parse(text) {
+    return /^[2-9]$/.test(text.trim()) ? Number(text) : Number(flagFormat.parse(text));
+  },
+};
+
+/** A whole number from 1 to 64: of Oracles, of slaves. */
+export const countFormat: ValueFormat<number> = {
+  name: "piw-count",
+  parse(text) {
+    const value = /^\d{1,3}$/.test(text.trim()) ? Number(text) : 0;
+    if (value < 1 || value > 64) {
+      throw new Error(`"${text}" is no whole number from 1 to 64`);
+    }
+    return value;
+  },
+};
+
+/** Several texts, separated by commas or lines; on the command line the option is repeated instead. */
+export const listFormat: ValueFormat<readonly string[]> = {
+  name: "piw-list",
+  parse(text) {
+    return text
+      .split(/[,\n]/)
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+  },
+};
+
+/** An http(s) URL without credentials; the slash at the end goes. */
+export const urlFormat: ValueFormat<string> = {
+  name: "piw-url",
+  parse(text) {
+    const value = text.trim();
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === "") {
+      throw new Error(`"${text}" is no http:// or https:// URL`);
+    }
+    return value.replace(/\/+$/, "");
+  },
+};
+
+/** A database's address: a URL of the scheme postgres or postgresql, parsed further by `db/`. */
+export const dsnFormat: ValueFormat<string> = {
+  name: "piw-dsn",
+  parse(text) {
+    const value = text.trim();
+    if (!/^postgres(ql)?:\/\//.test(value)) {
+      // The text is not shown: it may hold a password.
+      throw new Error("it does not begin with postgres:// or postgresql://");
+    }
+    return value;
+  },
+};
+
+/** A ZeroMQ address that reaches another process: `tcp://HOST:PORT`, `ipc://PATH`. */
+export const queueFormat: ValueFormat<string> = {
+  name: "piw-queue",
+  parse(text) {
+    const value = text.trim();
+    const port = /^tcp:\/\/(?:\*|\[[0-9A-Fa-f:.%\w]+\]|[^\s:/[\]]+):(\d{1,5}|\*)$/.exec(value)?.[1];
+    const tcp = port !== undefined && (port === "*" || Number(port) <= 65_535);
+    if (!tcp && !/^ipc:\/\/\S/.test(value)) {
+      throw new Error(
+        `"${text}" is no queue address such as tcp://*:5555 or ipc:///tmp/piw-control`,
+      );
+    }
+    return value;
+  },
+};
+
+/** `HOST:PORT`, `:PORT` or `PORT`; without a host (or with `*`) every IPv4 interface. */
+export const listenFormat: ValueFormat<string> = {
+  name: "piw-listen",
+  parse(text) {
+    const value = text.trim();
+    listenAddress(value);
+    return value;
+  },
+};
+
+/** What a `listenFormat` value means. @throws Error saying what was expected */
+export function listenAddress(text: string): ListenAddress {
+  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|(\*|[^\s:/[\]]*)):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new Error(`"${text}" is no address such as 127.0.0.1:8080, [::1]:8080 or :8080`);
+  }
+  const host = match[1] ?? match[2] ?? "";
+  return { host: host === "" || host === "*" ? "0.0.0.0" : host, port };
+}
+
+/** One of a few words. */
+export function choiceFormat<const W extends string>(...words: readonly W[]): ValueFormat<W> {
+  return {
+    name: `piw-choice-${words.join("-")}`,
+    parse(text) {
+      const found = words.find((word) => word === text.trim().toLowerCase());
+      if (found === undefined) {
+        throw new Error(`"${text}" is not one of ${words.join(", ")}`);
+      }
+      return found;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Published files and logs: what is settled but not yet in its place, what is withdrawn but still
+ * there. File Juggler works these lists off after each settling and again at every start.
+ */
+import { type Sql, transaction } from "./connection.ts";
+import { requestPages } from "./pages.ts";
+import { request } from "./request.ts";
+
+export interface UnplacedFile {
+  readonly id: number;
+  readonly package: string;
+  readonly filename: string;
+  readonly sha256: string;
+  readonly metadataSha256: string;
+}
+export interface UnplacedLog {
+  readonly token: number;
+  readonly sha256: string;
+}
+
+/** Files and logs that are settled and not placed: of one build, or (token null) the oldest of all. */
+export const unplaced = request(
+  async (
+    sql: Sql,
+    args: { readonly token: number | null; readonly limit: number },
+  ): Promise<{ files: UnplacedFile[]; logs: UnplacedLog[] }> => {
+    const files = await sql<UnplacedFile[]>`
+      select f.id, p.name as package, f.filename, f.sha256, f.metadata_sha256 as "metadataSha256"
+      from file f join version v on v.id = f.version_id join package p on p.id = v.package_id
+      where f.placed_at is null and f.removed_at is null
+        and (${args.token}::bigint is null or f.token = ${args.token}::bigint)
+      order by f.id limit ${args.limit}`;
+    const logs = await sql<UnplacedLog[]>`
+      select token, log_sha256 as sha256 from build
+      where log_sha256 is not null and log_placed_at is null
+        and (${args.token}::bigint is null or token = ${args.token}::bigint)
+      order by token limit ${args.limit}`;
+    return { files: [...files], logs: [...logs] };
+  },
+);
+
+/** Records that files and logs are in their places, and asks for the pages that show them. */
+export const markPlaced = request(
+  async (
+    sql: Sql,
+    args: { readonly fileIds: readonly number[]; readonly logTokens: readonly number[] },
+  ): Promise<{ packages: string[] }> =>
+    transaction(sql, async (tx) => {
+      const placed = await tx<{ version_id: number }[]>`
+        update file set placed_at = now()
+        where id = any(${[...args.fileIds]}) and placed_at is null returning version_id`;
+      const versionIds = placed.map((row) => row.version_id);
+      // A build that waits for this package may now find it.
+      await tx`update version set changed_at = now() where id = any(${versionIds})`;
+      const logged = await tx<{ version_id: number }[]>`
+        update build set log_placed_at = now()
+        where token = any(${[...args.logTokens]}) and log_placed_at is null returning version_id`;
+      const packages = await tx<{ name: string; has_file: boolean }[]>`
+        select distinct p.name, v.id = any(${versionIds}) as has_file
+        from version v join package p on p.id = v.package_id
+        where v.id = any(${[...versionIds, ...logged.map((row) => row.version_id)]})
+        order by p.name`;
+      const names = [...new Set(packages.map((row) => row.name))];
+      const withFiles = packages.filter((row) => row.has_file).map((row) => row.name);
+      await requestPages(tx, [
+        ...withFiles.map((key) => ({ kind: "simple" as const, key })),
+        ...names.map((key) => ({ kind: "project" as const, key })),
+        ...(withFiles.length > 0 ? [{ kind: "root" as const, key: "" }] : []),
+        { kind: "home", key: "" },
+      ]);
+      return { packages: names };
+    }),
+);
+
+/** Files that were withdrawn and are still in their places. */
+export const withdrawnFiles = request(
+  async (
+    sql: Sql,
+    args: { readonly limit: number },
+  ): Promise<{ id: number; package: string; filename: string }[]> =>
+    sql<{ id: number; package: string; filename: string }[]>`
+      select f.id, p.name as package, f.filename
+      from file f join version v on v.id = f.version_id join package p on p.id = v.package_id
+      where f.removed_at is not null and f.placed_at is not null
+        and not exists (select from page_request r where r.kind = 'simple' and r.key = p.name)
+      order by f.id limit ${args.limit}`,
+);
+
+export const markRemoved = request(
+  async (sql: Sql, args: { readonly fileIds: readonly number[] }): Promise<null> => {
+    await sql`update file set placed_at = null where id = any(${[...args.fileIds]})`;
+    return null;
+  },
+);
+
+/** Those of the hashes that something still refers to. The sweep of the blobs asks this. */
+export const referencedBlobs = request(
+  async (sql: Sql, args: { readonly sha256s: readonly string[] }): Promise<string[]> => {
+    const hashes = [...args.sha256s];
+    const rows = await sql<{ sha256: string }[]>`
+      select sha256 from file where removed_at is null and sha256 = any(${hashes})
+      union select metadata_sha256 from file
+        where removed_at is null and metadata_sha256 = any(${hashes})
+      union select log_sha256 from build
+        where log_placed_at is null and log_sha256 = any(${hashes})`;
+    return rows.map((row) => row.sha256);
+  },
+);
+
+/** Those of the tokens whose build is not settled yet; the staging of all others is left over. */
+export const openTokens = request(
+  async (sql: Sql, args: { readonly tokens: readonly number[] }): Promise<number[]> => {
+    const rows = await sql<{ token: number }[]>`
+      select token from build where settled_at is null and token = any(${[...args.tokens]})`;
+    return rows.map((row) => row.token);
+  },
+);

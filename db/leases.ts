@@ -1,0 +1,254 @@
+/**
+ * Leases: who may build what until when. Only the database's clock decides. A lease is taken by the
+ * Architect for a slave, renewed while the slave is heard, and ends by settling (settle.ts), by
+ * release, or by expiry.
+ */
+import type { BuildOrder } from "../protocol/model/build.ts";
+import { type Sql, type Tx, transaction } from "./connection.ts";
+import { request } from "./request.ts";
+import { lockVersions, recompute } from "./work.ts";
+
+/** How a build whose slave was lost is tried again. */
+export interface RetryRule {
+  /** Delay before the second try, doubled for each further one, in ms. */
+  readonly baseMs: number;
+  /** Longest delay, in ms. */
+  readonly maxMs: number;
+  /** Attempts after which the last cause stands as a failure. */
+  readonly maxAttempts: number;
+}
+
+interface OrderRow {
+  token: number;
+  package: string;
+  version: string;
+  target: string;
+  filename: string;
+  url: string;
+  sha256: string;
+  size_bytes: number | null;
+  build_tag: string | null;
+  ord: number;
+}
+
+const toOrder = (row: OrderRow): BuildOrder => ({
+  token: row.token,
+  package: row.package,
+  version: row.version,
+  target: row.target,
+  sdist: {
+    filename: row.filename,
+    url: row.url,
+    sha256: row.sha256,
+    sizeBytes: row.size_bytes,
+  },
+  buildTag: row.build_tag,
+});
+
+/**
+ * The next build for a slave, or undefined when there is none. Asked again by a slave that holds
+ * nothing it answers with the lease that the slave already has, so that a lost answer costs no build.
+ *
+ * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
+ * so that no recomputation can overwrite the row from a snapshot without the lease.
+ */
+export const leaseBuild = request(
+  async (
+    sql: Sql,
+    args: {
+      readonly slaveId: number;
+      readonly targetIds: readonly number[];
+      /** Tokens that the slave runs or still has to deliver. */
+      readonly holding: readonly number[];
+      readonly leaseMs: number;
+      /** Per target: the `ord` of the last pick, at or below which the best ready row must be. */
+      readonly below: Readonly<Record<number, number>>;
+    },
+  ): Promise<{ order: BuildOrder; targetId: number; ord: number } | undefined> =>
+    transaction(sql, async (tx) => {
+      const [again] = await tx<{ token: number; target_id: number }[]>`
+        select token, target_id from lease
+        where slave_id = ${args.slaveId} and not token = any(${[...args.holding]})
+          and target_id = any(${[...args.targetIds]}) and expires_at > now()
+        order by token limit 1`;
+      let token = again?.token;
+      let targetId = again?.target_id;
+      for (const candidate of token === undefined ? args.targetIds : []) {
+        const bound = args.below[candidate] ?? null;
+        const [picked] = await tx<{ token: number }[]>`
+          with picked as (
+            select w.version_id, w.target_id
+            from work w join version v on v.id = w.version_id
+            where w.target_id = ${candidate} and w.state = 'ready'
+              and (${bound}::bigint is null or w.ord <= ${bound}::bigint)
+            order by w.ord desc, w.version_id
+            limit 1
+            for update of w skip locked for no key update of v skip locked
+          ),
+          made as (
+            insert into build (token, version_id, target_id, slave_id)
+            select nextval('build_token'), version_id, target_id, ${args.slaveId} from picked
+            returning token, version_id, target_id
+          ),
+          leased as (
+            insert into lease (token, version_id, target_id, slave_id, expires_at)
+            select token, version_id, target_id, ${args.slaveId},
+              now() + ${args.leaseMs} * interval '1 millisecond'
+            from made
+          )
+          update work w set state = 'leased'
+          from made m where w.version_id = m.version_id and w.target_id = m.target_id
+          returning m.token`;
+        if (picked !== undefined) {
+          token = picked.token;
+          targetId = candidate;
+          break;
+        }
+      }
+      if (token === undefined || targetId === undefined) return undefined;
+      const [row] = await tx<OrderRow[]>`
+        select b.token, p.name as package, v.version, t.name as target,
+          v.sdist_filename as filename, v.sdist_url as url, v.sdist_sha256 as sha256,
+          v.sdist_size_bytes as size_bytes, w.ord,
+          case when tag.n > 0 then tag.n::text end as build_tag
+        from build b
+        join version v on v.id = b.version_id
+        join package p on p.id = v.package_id
+        join target t on t.id = b.target_id
+        join work w on w.version_id = b.version_id and w.target_id = b.target_id
+        cross join lateral (
+          select count(distinct f.token) as n from file f
+          where f.version_id = v.id and f.removed_at is not null) tag
+        where b.token = ${token}`;
+      return row === undefined ? undefined : { order: toOrder(row), targetId, ord: row.ord };
+    }),
+);
+
+/** Extends the leases of builds that were heard of. Returns those tokens that hold no lease any more. */
+export const renewLeases = request(
+  async (
+    sql: Sql,
+    args: { readonly tokens: readonly number[]; readonly leaseMs: number },
+  ): Promise<{ lost: number[] }> => {
+    const tokens = [...args.tokens];
+    const kept = await sql<{ token: number }[]>`
+      update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
+      from work w
+      where l.token = any(${tokens}) and w.version_id = l.version_id
+        and w.target_id = l.target_id and w.state = 'leased'
+      returning l.token`;
+    const held = new Set(kept.map((row) => row.token));
+    return { lost: tokens.filter((token) => !held.has(token)) };
+  },
+);
+
+/** Gives every lease at least `graceMs` from now: after the master or the database was away. */
+export const extendLeases = request(
+  async (sql: Sql, args: { readonly graceMs: number }): Promise<number> => {
+    const rows = await sql`
+      update lease
+      set expires_at = greatest(expires_at, now() + ${args.graceMs} * interval '1 millisecond')
+      returning 1`;
+    return rows.length;
+  },
+);
+
+/**
+ * Ends leases whose build is lost or dropped. `slave-lost` counts as an attempt and is tried again
+ * (the first time at once); `killed` counts for nothing. Unknown and settled tokens are passed over.
+ */
+export const releaseLeases = request(
+  async (
+    sql: Sql,
+    args: {
+      readonly tokens: readonly number[];
+      readonly cause: "slave-lost" | "killed";
+      readonly retry: RetryRule;
+    },
+  ): Promise<number> => transaction(sql, (tx) => release(tx, args.tokens, args.cause, args.retry)),
+);
+
+/**
+ * What time brings about: leases that ran out are released, waiting builds that are due become ready.
+ * Returns how many of each.
+ */
+export const sweepQueue = request(
+  async (
+    sql: Sql,
+    args: { readonly retry: RetryRule },
+  ): Promise<{ expired: number; due: number }> =>
+    transaction(sql, async (tx) => {
+      const rows = await tx<{ token: number }[]>`
+        select token from lease where expires_at < now() order by token limit 1000`;
+      const expired = await release(
+        tx,
+        rows.map((row) => row.token),
+        "slave-lost",
+        args.retry,
+        true,
+      );
+      const due = await tx<{ target_id: number }[]>`
+        update work set state = 'ready'
+        where state = 'waiting' and not_before <= now() returning target_id`;
+      for (const target of new Set(due.map((row) => row.target_id)))
+        await tx`select pg_notify('work', ${String(target)})`;
+      return { expired, due: due.length };
+    }),
+);
+
+/** The body of both releases. With `onlyExpired`, a lease renewed while we waited for its lock stays. */
+export async function release(
+  tx: Tx,
+  tokens: readonly number[],
+  cause: "slave-lost" | "killed",
+  retry: RetryRule,
+  onlyExpired = false,
+): Promise<number> {
+  if (tokens.length === 0) return 0;
+  const versions = await tx<{ version_id: number }[]>`
+    select distinct version_id from lease where token = any(${[...tokens]}) order by version_id`;
+  const ids = versions.map((row) => row.version_id);
+  await lockVersions(tx, ids);
+  const gone = await tx<{ token: number; version_id: number; target_id: number }[]>`
+    delete from lease
+    where token = any(${[...tokens]}) and (not ${onlyExpired} or expires_at < now())
+    returning token, version_id, target_id`;
+  for (const lease of gone) {
+    await tx`update build set released_at = now(), cause = ${cause} where token = ${lease.token}`;
+    if (cause === "slave-lost") await countAttempt(tx, lease, cause, 0, retry);
+  }
+  await recompute(tx, ids);
+  return gone.length;
+}
+
+/**
+ * Counts a transient failure: another try after a growing delay, or, at the last attempt, the attempt
+ * stands as a failure of that cause. `firstDelayMs` is the delay after the first attempt.
+ */
+export async function countAttempt(
+  tx: Tx,
+  attempt: { token: number; version_id: number; target_id: number },
+  cause: string,
+  firstDelayMs: number,
+  retry: RetryRule,
+): Promise<"again" | "failed"> {
+  const [row] = await tx<{ attempts: number }[]>`
+    insert into retry (version_id, target_id, attempts, not_before, cause)
+    values (${attempt.version_id}, ${attempt.target_id}, 1,
+      now() + ${firstDelayMs} * interval '1 millisecond', ${cause})
+    on conflict (version_id, target_id) do update
+      set attempts = retry.attempts + 1, cause = excluded.cause,
+        not_before = now()
+          + least(${retry.baseMs} * power(2, least(retry.attempts - 1, 20)), ${retry.maxMs})
+            * interval '1 millisecond'
+    returning attempts`;
+  if (row === undefined || row.attempts < retry.maxAttempts) return "again";
+  await tx`
+    update build set stands = true, outcome = 'failed', settled_at = now(), cause = ${cause},
+      message = ${`given up after ${row.attempts} attempts`}
+    where token = ${attempt.token} and settled_at is null`;
+  await tx`
+    delete from retry
+    where version_id = ${attempt.version_id} and target_id = ${attempt.target_id}`;
+  return "failed";
+}

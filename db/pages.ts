@@ -1,0 +1,66 @@
+/**
+ * Pages owed to readers: a row per page with a generation. A page is written and renamed into place,
+ * then its row deleted if the generation is still the same; so a change during the writing is not lost
+ * and a crash writes the page again.
+ */
+import { type Sql, type Tx, transaction } from "./connection.ts";
+import { request } from "./request.ts";
+
+/** `simple` and `project` have a package's name as key; `root` and `home` the empty string. */
+export type PageKind = "simple" | "root" | "project" | "home";
+
+export interface PageRequest {
+  readonly kind: PageKind;
+  readonly key: string;
+  readonly generation: number;
+}
+
+/** Inside the transaction that changes what the pages show. Asked again, a page keeps its age. */
+export async function requestPages(
+  tx: Tx,
+  pages: readonly { readonly kind: PageKind; readonly key: string }[],
+): Promise<void> {
+  for (const page of pages)
+    await tx`
+      insert into page_request (kind, key) values (${page.kind}, ${page.key})
+      on conflict (kind, key) do update
+        set generation = nextval('page_generation'), renewed_at = now()`;
+}
+
+export const requestPage = request(
+  async (
+    sql: Sql,
+    args: { readonly pages: readonly { readonly kind: PageKind; readonly key: string }[] },
+  ): Promise<null> => {
+    await transaction(sql, (tx) => requestPages(tx, args.pages));
+    return null;
+  },
+);
+
+/**
+ * Pages to write now, oldest first: simple pages at once, others when they have waited `gatherMs` or
+ * nobody has asked for them again for a twentieth of that.
+ */
+export const duePages = request(
+  async (
+    sql: Sql,
+    args: { readonly gatherMs: number; readonly limit: number },
+  ): Promise<PageRequest[]> =>
+    sql<PageRequest[]>`
+      select kind, key, generation from page_request
+      where kind = 'simple'
+        or requested_at <= now() - ${args.gatherMs} * interval '1 millisecond'
+        or renewed_at <= now() - ${args.gatherMs / 20} * interval '1 millisecond'
+      order by kind = 'simple' desc, requested_at
+      limit ${args.limit}`,
+);
+
+export const pagesWritten = request(
+  async (sql: Sql, args: { readonly pages: readonly PageRequest[] }): Promise<null> => {
+    for (const page of args.pages)
+      await sql`
+        delete from page_request
+        where kind = ${page.kind} and key = ${page.key} and generation = ${page.generation}`;
+    return null;
+  },
+);

@@ -1,0 +1,115 @@
+/** The farm at a glance: what is left to do, and what became of each version. */
+import { type Cause, causeText } from "../protocol/model/cause.ts";
+import type { ReportRow } from "../protocol/model/status.ts";
+import type { Sql } from "./connection.ts";
+import { request } from "./request.ts";
+
+/** More rows than anybody reads; a farm of that size is looked at on its pages. */
+const MAX_ROWS = 5_000;
+
+export interface QueueReport {
+  readonly unread: number;
+  readonly ready: number;
+  readonly leased: number;
+  readonly waiting: number;
+  readonly blocked: number;
+  readonly unpublished: number;
+  readonly unsatisfied: string[];
+  readonly rows: ReportRow[];
+}
+
+interface Row {
+  package: string;
+  version: string;
+  target: string;
+  state: ReportRow["state"];
+  cause: Cause | null;
+  message: string;
+  missing: string;
+  skip: string | null;
+  files: string;
+  duration_ms: number | null;
+}
+
+export const queueReport = request(
+  async (sql: Sql, _args: null): Promise<QueueReport> => {
+    const [counts] = await sql<Omit<QueueReport, "rows" | "unsatisfied">[]>`
+      select
+        (select count(*)::int from package where read_serial < seen_serial) as unread,
+        (select count(*)::int from work where state = 'ready') as ready,
+        (select count(*)::int from work where state in ('leased', 'cancelled')) as leased,
+        (select count(*)::int from work where state = 'waiting') as waiting,
+        (select count(*)::int from work where state = 'blocked') as blocked,
+        (select count(*)::int from file where placed_at is null and removed_at is null)
+          + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
+          + (select count(*)::int from page_request) as unpublished`;
+    const unsatisfied = await sql<{ requirement: string }[]>`
+      select w.requirement from wanted w
+      where (select follow from configuration) = 'wanted' and not exists (
+        select from package p join version v on v.package_id = p.id and v.wanted
+        where p.name = w.name)
+      order by w.requirement`;
+    const rows = await sql<Row[]>`
+      select p.name as package, v.version, t.name as target,
+        coalesce(w.state, case when b.cause = 'built' then 'built' else 'failed' end) as state,
+        b.cause, coalesce(b.message, '') as message, null as skip, b.duration_ms,
+        coalesce((select string_agg(k.requirement, ', ' order by k.requirement) from blocked k
+                  where k.version_id = v.id and k.target_id = t.id), '') as missing,
+        coalesce((select string_agg(f.filename, ', ' order by f.filename) from file f
+                  where f.version_id = v.id and f.token = b.token), '') as files
+      from version v
+      join package p on p.id = v.package_id
+      cross join target t
+      left join work w on w.version_id = v.id and w.target_id = t.id and w.state <> 'cancelled'
+      left join lateral (
+        select * from build b where b.version_id = v.id and b.target_id = t.id and b.stands
+        order by b.token desc limit 1) b on true
+      where v.wanted and v.skip is null and (w.version_id is not null or b.token is not null)
+      union all
+      select p.name, v.version, '', 'skipped', null, '', coalesce(v.skip, p.skip), null, '', ''
+      from version v join package p on p.id = v.package_id
+      where v.wanted and (v.skip is not null or p.skip is not null)
+      order by package, version, target limit ${MAX_ROWS}`;
+    return {
+      unread: counts?.unread ?? 0,
+      ready: counts?.ready ?? 0,
+      leased: counts?.leased ?? 0,
+      waiting: counts?.waiting ?? 0,
+      blocked: counts?.blocked ?? 0,
+      unpublished: counts?.unpublished ?? 0,
+      unsatisfied: unsatisfied.map((row) => row.requirement),
+      rows: rows.map(toReportRow),
+    };
+  },
+  { slow: true },
+);
+
+function toReportRow(row: Row): ReportRow {
+  return {
+    package: row.package,
+    version: row.version,
+    target: row.target,
+    state: row.state === ("cancelled" as string) ? "skipped" : row.state,
+    reason: reasonOf(row),
+    durationMs: row.duration_ms,
+  };
+}
+
+function reasonOf(row: Row): string {
+  switch (row.state) {
+    case "built":
+      return row.files;
+    case "blocked":
+      return `needs ${row.missing}, which no index has`;
+    case "skipped":
+      return row.skip ?? "";
+    case "failed":
+      return [row.cause === null ? "" : causeText[row.cause], row.message]
+        .filter((part) => part !== "")
+        .join(": ");
+    case "ready":
+    case "leased":
+    case "waiting":
+      return "";
+  }
+}

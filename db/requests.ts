@@ -1,0 +1,80 @@
+/**
+ * All database requests by name: what an Oracle can be asked. A task asks for one with
+ * `ask("leaseBuild", {...})`; the types of arguments and result come from here.
+ */
+import {
+  markPlaced,
+  markRemoved,
+  openTokens,
+  referencedBlobs,
+  unplaced,
+  withdrawnFiles,
+} from "./files.ts";
+import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
+import { duePages, pagesWritten, requestPage } from "./pages.ts";
+import { queueReport } from "./report.ts";
+import type { DatabaseRequest } from "./request.ts";
+import { findDelivery, settleBuild } from "./settle.ts";
+import { byeSlave, helloSlave, requeueStep } from "./slaves.ts";
+import {
+  configureFarm,
+  ping,
+  postponeProject,
+  recordChanges,
+  recordListing,
+  recordProject,
+  recordRemoval,
+  unreadProjects,
+  upstreamSerial,
+} from "./upstream.ts";
+import { homePage, projectPage, simpleNames, simplePage } from "./views.ts";
+import { addWanted, releaseBlocked } from "./wanted.ts";
+
+export const requests = {
+  addWanted,
+  byeSlave,
+  configureFarm,
+  duePages,
+  extendLeases,
+  findDelivery,
+  helloSlave,
+  homePage,
+  leaseBuild,
+  markPlaced,
+  markRemoved,
+  openTokens,
+  pagesWritten,
+  ping,
+  postponeProject,
+  projectPage,
+  queueReport,
+  recordChanges,
+  recordListing,
+  recordProject,
+  recordRemoval,
+  referencedBlobs,
+  releaseBlocked,
+  releaseLeases,
+  renewLeases,
+  requestPage,
+  requeueStep,
+  settleBuild,
+  simpleNames,
+  simplePage,
+  sweepQueue,
+  unplaced,
+  unreadProjects,
+  upstreamSerial,
+  withdrawnFiles,
+};
+
+export type RequestName = keyof typeof requests;
+export type RequestArgs<N extends RequestName> =
+  (typeof requests)[N] extends DatabaseRequest<infer Args, unknown> ? Args : never;
+export type RequestResult<N extends RequestName> =
+  (typeof requests)[N] extends DatabaseRequest<never, infer Result> ? Result : never;
+
+/** The protocol of Seraph: every request as a message with its reply. */
+export type DatabaseMessages = {
+  [N in RequestName]: (args: RequestArgs<N>) => RequestResult<N>;
+};

@@ -1,0 +1,268 @@
+/**
+ * Settling: the one transaction in which a build's end becomes true. It is keyed by the token; said
+ * again it returns the stored outcome, which is also the cure for a commit whose answer was lost.
+ *
+ * Outcomes: published (files stand, though each may have been there already), superseded (somebody
+ * else settled it first, or every file name stands with other contents), cancelled (not wanted any
+ * more), failed (stands), blocked (waits for requirements), again (transient, tried later).
+ */
+import type { BuildResult } from "../protocol/model/build.ts";
+import { type Cause, verdictOf } from "../protocol/model/cause.ts";
+import { canonicalName, isValidName } from "../protocol/packaging/canonical-name.ts";
+import { parseRequirement } from "../protocol/packaging/requirement.ts";
+import { type Sql, type Tx, transaction } from "./connection.ts";
+import { countAttempt, type RetryRule } from "./leases.ts";
+import { requestPages } from "./pages.ts";
+import { request } from "./request.ts";
+import { lockVersions, recompute } from "./work.ts";
+
+/** A wheel that passed all checks and lies in the blobs. */
+export interface VerifiedFile {
+  readonly filename: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly tags: readonly string[];
+  readonly requiresPython: string | null;
+  readonly requiresDist: readonly string[];
+  readonly aptDependencies: readonly string[];
+  readonly metadataSha256: string;
+}
+
+export type Outcome = "published" | "superseded" | "cancelled" | "failed" | "blocked" | "again";
+
+export interface Settled {
+  readonly outcome: Outcome;
+  readonly package: string;
+  readonly version: string;
+  readonly target: string;
+  /** Names that stand because of this build. */
+  readonly published: readonly string[];
+  /** Names that stood already with other contents. */
+  readonly superseded: readonly string[];
+}
+
+/** What a token stands for; undefined for a token that was never given out. */
+export interface Delivery {
+  readonly token: number;
+  readonly slaveIdentity: string;
+  readonly package: string;
+  readonly version: string;
+  readonly target: string;
+  /** Tags that the target's interpreter admits. */
+  readonly targetTags: readonly string[];
+  readonly buildTag: string | null;
+  readonly isSettled: boolean;
+}
+
+export const findDelivery = request(
+  async (sql: Sql, args: { readonly token: number }): Promise<Delivery | undefined> => {
+    const [row] = await sql<
+      {
+        identity: string;
+        package: string;
+        version: string;
+        target: string;
+        tags: string[];
+        removed: number;
+        settled: boolean;
+      }[]
+    >`
+      select s.identity, p.name as package, v.version, t.name as target,
+        array(select c.tag from tag_covers c where c.target_id = t.id) as tags,
+        (select count(distinct f.token)::int from file f
+          where f.version_id = v.id and f.removed_at is not null) as removed,
+        b.settled_at is not null as settled
+      from build b
+      join slave s on s.id = b.slave_id
+      join version v on v.id = b.version_id
+      join package p on p.id = v.package_id
+      join target t on t.id = b.target_id
+      where b.token = ${args.token}`;
+    if (row === undefined) return undefined;
+    return {
+      token: args.token,
+      slaveIdentity: row.identity,
+      package: row.package,
+      version: row.version,
+      target: row.target,
+      targetTags: row.tags,
+      buildTag: row.removed > 0 ? String(row.removed) : null,
+      isSettled: row.settled,
+    };
+  },
+);
+
+interface BuildRow {
+  token: number;
+  version_id: number;
+  target_id: number;
+  identity: string;
+  package: string;
+  version: string;
+  target: string;
+  leased_at: Date;
+  outcome: Outcome | null;
+  settled: boolean;
+  unwanted: boolean;
+}
+
+export type ReportedResult = Pick<BuildResult, "cause" | "message" | "missing" | "durationMs">;
+
+export interface SettleArgs {
+  readonly token: number;
+  readonly slaveIdentity: string;
+  readonly result: ReportedResult;
+  /** Only with cause `built`. */
+  readonly files: readonly VerifiedFile[];
+  readonly log: { readonly sha256: string; readonly sizeBytes: number } | null;
+  readonly retry: RetryRule;
+}
+
+/** @throws Error where the token is unknown or was leased to another identity: the caller checks before. */
+export const settleBuild = request(
+  async (sql: Sql, args: SettleArgs): Promise<Settled> =>
+    transaction(sql, async (tx) => {
+      const before = await findBuild(tx, args.token);
+      if (before === undefined) throw new Error(`token ${args.token} was never given out`);
+      await lockVersions(tx, [before.version_id]);
+      const build = await findBuild(tx, args.token);
+      if (build?.identity !== args.slaveIdentity)
+        throw new Error(`token ${args.token} was leased to another slave`);
+      if (build.settled) return stored(tx, build);
+
+      const { outcome, cause } = await decide(tx, build, args);
+      await tx`
+        update build set settled_at = now(), outcome = ${outcome}, cause = ${cause},
+          message = ${args.result.message}, missing = ${[...args.result.missing]},
+          duration_ms = ${args.result.durationMs},
+          stands = ${outcome === "published" || outcome === "failed"},
+          log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
+        where token = ${build.token} and settled_at is null`;
+      await tx`delete from lease where token = ${build.token}`;
+      await recompute(tx, [build.version_id]);
+      await requestPages(tx, [
+        { kind: "project", key: build.package },
+        { kind: "home", key: "" },
+      ]);
+      const settled = await findBuild(tx, args.token);
+      return stored(tx, settled ?? build);
+    }),
+);
+
+async function decide(
+  tx: Tx,
+  build: BuildRow,
+  args: SettleArgs,
+): Promise<{ outcome: Outcome; cause: Cause }> {
+  const { cause } = args.result;
+  const verdict = verdictOf(cause);
+  if (build.unwanted) return { outcome: "cancelled", cause };
+  const [other] = await tx`
+    select 1 from build
+    where version_id = ${build.version_id} and target_id = ${build.target_id}
+      and stands and token <> ${build.token}`;
+  if (other !== undefined) return { outcome: "superseded", cause };
+
+  if (verdict === "transient") {
+    const [rival] = await tx`
+      select 1 from lease where version_id = ${build.version_id}
+        and target_id = ${build.target_id} and token <> ${build.token}`;
+    if (rival !== undefined || cause === "killed") return { outcome: "again", cause };
+    const outcome = await countAttempt(tx, build, cause, args.retry.baseMs, args.retry);
+    return { outcome, cause };
+  }
+
+  // This result counts: whoever else was given the build meanwhile is told to drop it.
+  const rivals = await tx<{ token: number }[]>`
+    delete from lease where version_id = ${build.version_id}
+      and target_id = ${build.target_id} and token <> ${build.token} returning token`;
+  for (const rival of rivals)
+    await tx`update build set released_at = now(), cause = 'killed' where token = ${rival.token}`;
+  await tx`
+    delete from retry
+    where version_id = ${build.version_id} and target_id = ${build.target_id}`;
+  await tx`
+    delete from blocked
+    where version_id = ${build.version_id} and target_id = ${build.target_id}`;
+
+  if (verdict === "blocked" && args.result.missing.length > 0) {
+    await block(tx, build, args.result.missing);
+    return { outcome: "blocked", cause };
+  }
+  if (verdict !== "success") return { outcome: "failed", cause };
+  let stand = 0;
+  for (const file of args.files) if (await insertFile(tx, build, file)) stand += 1;
+  return { outcome: stand > 0 ? "published" : "superseded", cause };
+}
+
+/** Returns whether the name stands with these contents. */
+async function insertFile(tx: Tx, build: BuildRow, file: VerifiedFile): Promise<boolean> {
+  await tx`
+    insert into file (version_id, token, filename, sha256, size_bytes, tags, requires_python,
+      requires_dist, apt_dependencies, metadata_sha256)
+    values (${build.version_id}, ${build.token}, ${file.filename}, ${file.sha256},
+      ${file.sizeBytes}, ${[...file.tags]}, ${file.requiresPython}, ${[...file.requiresDist]},
+      ${[...file.aptDependencies]}, ${file.metadataSha256})
+    on conflict (filename) do nothing`;
+  const [row] = await tx`
+    select 1 from file
+    where filename = ${file.filename} and sha256 = ${file.sha256} and removed_at is null`;
+  return row !== undefined;
+}
+
+async function block(tx: Tx, build: BuildRow, missing: readonly string[]): Promise<void> {
+  for (const requirement of missing) {
+    const name = nameOf(requirement);
+    await tx`
+      insert into blocked (version_id, target_id, requirement, name, since)
+      values (${build.version_id}, ${build.target_id}, ${requirement}, ${name},
+        ${build.leased_at})
+      on conflict (version_id, target_id, requirement) do update set since = excluded.since`;
+    // A farm that follows a wanted set would not hear of the dependency otherwise.
+    await tx`
+      insert into package (name, display_name)
+      select ${name}, ${name}
+      where (select follow from configuration) = 'wanted' and ${isValidName(name)}
+      on conflict (name) do nothing`;
+  }
+}
+
+/** The log of a build says what it will: what is no requirement is kept under its own text. */
+function nameOf(requirement: string): string {
+  try {
+    return parseRequirement(requirement).name;
+  } catch {
+    return canonicalName(requirement);
+  }
+}
+
+async function findBuild(tx: Tx, token: number): Promise<BuildRow | undefined> {
+  const [row] = await tx<BuildRow[]>`
+    select b.token, b.version_id, b.target_id, s.identity, p.name as package, v.version,
+      t.name as target, b.leased_at, b.outcome, b.settled_at is not null as settled,
+      (p.skip is not null or v.skip is not null or t.skip is not null or not v.wanted) as unwanted
+    from build b
+    join slave s on s.id = b.slave_id
+    join version v on v.id = b.version_id
+    join package p on p.id = v.package_id
+    join target t on t.id = b.target_id
+    where b.token = ${token}`;
+  return row;
+}
+
+async function stored(tx: Tx, build: BuildRow): Promise<Settled> {
+  const files = await tx<{ filename: string; ours: boolean }[]>`
+    select filename, token = ${build.token} as ours from file
+    where version_id = ${build.version_id} and removed_at is null order by filename`;
+  return {
+    outcome: build.outcome ?? "again",
+    package: build.package,
+    version: build.version,
+    target: build.target,
+    published: files.filter((file) => file.ours).map((file) => file.filename),
+    superseded:
+      build.outcome === "superseded"
+        ? files.filter((file) => !file.ours).map((file) => file.filename)
+        : [],
+  };
+}

@@ -1,0 +1,179 @@
+/**
+ * Slaves and the targets that they bring. HELLO is one transaction: the slave is known by its proven
+ * identity, targets that are new get their tags, and its leases are compared with what it says it
+ * holds, so that nothing is built twice and nothing is waited for in vain.
+ */
+import type { HostFacts } from "../protocol/model/host.ts";
+import type { TargetSpec } from "../protocol/model/target.ts";
+import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
+import { type Sql, type Tx, transaction } from "./connection.ts";
+import { type RetryRule, release } from "./leases.ts";
+import { request } from "./request.ts";
+import { reselect } from "./upstream.ts";
+import { lockVersions, recompute } from "./work.ts";
+
+export interface SlaveWelcome {
+  readonly slaveId: number;
+  readonly targetIds: readonly number[];
+  /** Tokens that it lists and that are settled, cancelled, or somebody else's: to be dropped. */
+  readonly drop: readonly number[];
+  /** A target came that the farm did not know: versions are to be requeued. */
+  readonly isNewTarget: boolean;
+}
+
+export const helloSlave = request(
+  async (
+    sql: Sql,
+    args: {
+      readonly identity: string;
+      readonly label: string;
+      readonly productVersion: string;
+      readonly host: HostFacts;
+      readonly targets: readonly TargetSpec[];
+      readonly running: readonly number[];
+      readonly finished: readonly number[];
+      readonly leaseMs: number;
+      readonly retry: RetryRule;
+    },
+  ): Promise<SlaveWelcome> =>
+    transaction(sql, async (tx) => {
+      const [slave] = await tx<{ id: number }[]>`
+        insert into slave (identity, label, product_version, hostname, os, board)
+        values (${args.identity}, ${args.label}, ${args.productVersion}, ${args.host.hostname},
+          ${args.host.os}, ${args.host.board})
+        on conflict (identity) do update set label = excluded.label,
+          product_version = excluded.product_version, hostname = excluded.hostname,
+          os = excluded.os, board = excluded.board, last_seen_at = now()
+        returning id`;
+      const slaveId = slave?.id ?? 0;
+      const targetIds: number[] = [];
+      let isNewTarget = false;
+      for (const spec of args.targets) {
+        const target = await ensureTarget(tx, spec);
+        targetIds.push(target.id);
+        isNewTarget ||= target.isNew;
+        await tx`
+          insert into slave_target (slave_id, target_id) values (${slaveId}, ${target.id})
+          on conflict do nothing`;
+      }
+      const listed = [...args.running, ...args.finished];
+      const lost = await tx<{ token: number }[]>`
+        select token from lease where slave_id = ${slaveId} and not token = any(${listed})`;
+      await release(
+        tx,
+        lost.map((row) => row.token),
+        "slave-lost",
+        args.retry,
+      );
+      const drop: number[] = [];
+      for (const token of listed) {
+        const keeps = await keep(tx, slaveId, token, args.leaseMs, args.finished.includes(token));
+        if (!keeps) drop.push(token);
+      }
+      return { slaveId, targetIds, drop, isNewTarget };
+    }),
+);
+
+/** Whether the slave should go on with a token that it lists. Takes an expired lease back where it can. */
+async function keep(
+  tx: Tx,
+  slaveId: number,
+  token: number,
+  leaseMs: number,
+  isFinished: boolean,
+): Promise<boolean> {
+  const [build] = await tx<{ version_id: number; target_id: number; settled: boolean }[]>`
+    select version_id, target_id, settled_at is not null as settled
+    from build where token = ${token} and slave_id = ${slaveId}`;
+  if (build === undefined || build.settled) return false;
+  await lockVersions(tx, [build.version_id]);
+  const [work] = await tx<{ state: string; token: number | null }[]>`
+    select w.state, l.token from work w
+    left join lease l on l.version_id = w.version_id and l.target_id = w.target_id
+    where w.version_id = ${build.version_id} and w.target_id = ${build.target_id}`;
+  // A finished build is delivered whatever became of its lease: settling decides.
+  if (work === undefined || work.state === "cancelled") return isFinished;
+  if (work.token !== null && work.token !== token) return isFinished;
+  await tx`
+    insert into lease (token, version_id, target_id, slave_id, expires_at)
+    values (${token}, ${build.version_id}, ${build.target_id}, ${slaveId},
+      now() + ${leaseMs} * interval '1 millisecond')
+    on conflict (token) do update set expires_at = excluded.expires_at`;
+  await tx`update build set released_at = null, cause = null where token = ${token}`;
+  await recompute(tx, [build.version_id]);
+  return true;
+}
+
+/** A target is what its first slave said it is; its rank follows the Python version. */
+async function ensureTarget(tx: Tx, spec: TargetSpec): Promise<{ id: number; isNew: boolean }> {
+  const [known] = await tx<{ id: number }[]>`select id from target where name = ${spec.name}`;
+  if (known !== undefined) return { id: known.id, isNew: false };
+  const [major = 0, minor = 0] = spec.pythonVersion.split(".").map(Number);
+  const [made] = await tx<{ id: number }[]>`
+    insert into target (name, implementation, python_version, python_full_version, abi_tag,
+      platform_tag, rank)
+    values (${spec.name}, ${spec.implementation}, ${spec.pythonVersion},
+      ${spec.pythonFullVersion}, ${spec.abiTag}, ${spec.platformTag}, ${major * 1000 + minor})
+    on conflict (name) do nothing returning id`;
+  if (made === undefined) {
+    const [rival] = await tx<{ id: number }[]>`select id from target where name = ${spec.name}`;
+    return { id: rival?.id ?? 0, isNew: false };
+  }
+  await tx`
+    insert into tag_covers (tag, target_id)
+    select distinct t, ${made.id}::int from unnest(${spec.tags}::text[]) as g(t)`;
+  const specifiers = await tx<{ id: number; specifier: string }[]>`
+    select id, specifier from requires_python`;
+  const admitted = specifiers
+    .filter(({ specifier }) => requiresPythonAdmits(specifier, spec.pythonFullVersion))
+    .map(({ id }) => id);
+  await tx`
+    insert into requires_admits (requires_id, target_id)
+    select r, ${made.id}::int from unnest(${admitted}::int[]) as g(r) on conflict do nothing`;
+  return { id: made.id, isNew: true };
+}
+
+/**
+ * Computes the queue for targets that came since: a stretch of packages a call, remembered in the
+ * database. Returns whether more is left.
+ */
+export const requeueStep = request(
+  async (sql: Sql, args: { readonly limit: number }): Promise<boolean> => {
+    const [from] = await sql<{ requeue_from: number | null }[]>`
+      select min(requeue_from) as requeue_from from target where requeue_from is not null`;
+    const start = from?.requeue_from ?? null;
+    if (start === null) return false;
+    const packages = await sql<{ id: number }[]>`
+      select id from package where id > ${start} order by id limit ${args.limit}`;
+    for (const { id } of packages) await transaction(sql, (tx) => reselect(tx, id));
+    const reached = packages.at(-1)?.id ?? null;
+    await sql`
+      update target set requeue_from = ${reached}::bigint
+      where requeue_from is not null and requeue_from <= ${start}`;
+    return reached !== null;
+  },
+  { slow: true },
+);
+
+/** Releases what a leaving slave had in hand, but for builds that it has finished. */
+export const byeSlave = request(
+  async (
+    sql: Sql,
+    args: {
+      readonly slaveId: number;
+      readonly finished: readonly number[];
+      readonly retry: RetryRule;
+    },
+  ): Promise<number> =>
+    transaction(sql, async (tx) => {
+      const rows = await tx<{ token: number }[]>`
+        select token from lease
+        where slave_id = ${args.slaveId} and not token = any(${[...args.finished]})`;
+      return release(
+        tx,
+        rows.map((row) => row.token),
+        "killed",
+        args.retry,
+      );
+    }),
+);

@@ -1,0 +1,184 @@
+/**
+ * What the pages show, one query each, as the views that `web/` renders. Only placed files are listed:
+ * a page never links to a file that is not there.
+ */
+import type { Cause } from "../protocol/model/cause.ts";
+import type {
+  HomePage,
+  ProjectFile,
+  ProjectPage,
+  ProjectRelease,
+  RecentBuild,
+  ReleaseBuild,
+  SimpleFile,
+  SimpleProjectPage,
+} from "../protocol/model/page.ts";
+import type { Sql } from "./connection.ts";
+import { request } from "./request.ts";
+
+/** Undefined for a project without a placed file: it has no simple page. */
+export const simplePage = request(
+  async (sql: Sql, args: { readonly name: string }): Promise<SimpleProjectPage | undefined> => {
+    const files = await sql<SimpleFile[]>`
+      select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
+        f.requires_python as "requiresPython", f.metadata_sha256 as "metadataSha256", v.yanked,
+        f.settled_at as "uploadedAt"
+      from package p
+      join version v on v.package_id = p.id
+      join file f on f.version_id = v.id and f.placed_at is not null and f.removed_at is null
+      where p.name = ${args.name}
+      order by v.sort_key, f.filename`;
+    return files.length === 0 ? undefined : { name: args.name, files: [...files] };
+  },
+);
+
+/** Names of the projects that have a simple page, in order. */
+export const simpleNames = request(
+  async (sql: Sql, _args: null): Promise<string[]> => {
+    const rows = await sql<{ name: string }[]>`
+      select p.name from package p
+      where exists (select from version v join file f on f.version_id = v.id
+                    where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
+      order by p.name collate "C"`;
+    return rows.map((row) => row.name);
+  },
+  { slow: true },
+);
+
+interface BuildStateRow {
+  version: string;
+  target: string;
+  state: ReleaseBuild["state"];
+  reason: string;
+  log_token: number | null;
+}
+
+export const projectPage = request(
+  async (sql: Sql, args: { readonly name: string }): Promise<ProjectPage | undefined> => {
+    const [row] = await sql<
+      { id: number; display_name: string; summary: string; skip: string | null }[]
+    >`
+      select id, display_name, summary, skip from package where name = ${args.name}`;
+    if (row === undefined) return undefined;
+    const targets = await sql<{ name: string }[]>`select name from target order by rank, id`;
+    const releases = await sql<Omit<ProjectRelease, "builds">[]>`
+      select spelling as version, released_at as "releasedAt", prerelease as "isPrerelease",
+        yanked, skip as "skipReason"
+      from version where package_id = ${row.id} order by sort_key desc`;
+    const builds = await sql<BuildStateRow[]>`
+      select v.spelling as version, t.name as target,
+        case when b.stands and b.cause = 'built' then 'built'
+             when w.state = 'cancelled' then 'skipped'
+             when w.state is not null then w.state
+             when b.stands then 'failed'
+             when exists (
+               select from file f cross join unnest(f.tags) as g(tag)
+                 join tag_covers c on c.tag = g.tag and c.target_id = t.id
+               where f.version_id = v.id and f.removed_at is null) then 'covered'
+        end as state,
+        case when w.state = 'blocked' then
+               (select string_agg(k.requirement, ', ') from blocked k
+                where k.version_id = v.id and k.target_id = t.id)
+             else coalesce(b.message, '') end as reason,
+        case when b.log_placed_at is not null then b.token end as log_token
+      from version v
+      cross join target t
+      left join work w on w.version_id = v.id and w.target_id = t.id
+      left join lateral (
+        select * from build b
+        where b.version_id = v.id and b.target_id = t.id and b.settled_at is not null
+        order by b.stands desc, b.token desc limit 1) b on true
+      where v.package_id = ${row.id}
+      order by t.rank, t.id`;
+    const files = await sql<ProjectFile[]>`
+      select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
+        f.requires_python as "requiresPython", v.yanked, v.prerelease as "isPrerelease",
+        f.settled_at as "uploadedAt", f.apt_dependencies as "aptDependencies"
+      from version v join file f on f.version_id = v.id
+      where v.package_id = ${row.id} and f.placed_at is not null and f.removed_at is null
+      order by v.sort_key desc, f.filename`;
+    const byVersion = new Map<string, ReleaseBuild[]>();
+    for (const build of builds) {
+      if ((build.state as string | null) === null) continue;
+      const list = byVersion.get(build.version) ?? [];
+      list.push({
+        target: build.target,
+        state: build.state,
+        reason: build.reason,
+        logToken: build.log_token,
+      });
+      byVersion.set(build.version, list);
+    }
+    return {
+      name: args.name,
+      displayName: row.display_name,
+      summary: row.summary,
+      upstreamUrl: null,
+      skipReason: row.skip,
+      targets: targets.map((target) => target.name),
+      releases: releases.map((release) => ({
+        ...release,
+        builds: byVersion.get(release.version) ?? [],
+      })),
+      files: [...files],
+    };
+  },
+);
+
+export const homePage = request(
+  async (sql: Sql, _args: null): Promise<HomePage> => {
+    const [totals] = await sql<
+      {
+        as_of: Date;
+        packages: number;
+        versions: number;
+        files: number;
+        size: number;
+        ready: number;
+        leased: number;
+        waiting: number;
+        blocked: number;
+        failed: number;
+      }[]
+    >`
+      with placed as (
+        select f.version_id, f.size_bytes from file f
+        where f.placed_at is not null and f.removed_at is null
+      ), queue as (select state, count(*)::int as n from work group by state)
+      select now() as as_of,
+        (select count(distinct v.package_id)::int
+          from placed join version v on v.id = placed.version_id) as packages,
+        (select count(distinct version_id)::int from placed) as versions,
+        (select count(*)::int from placed) as files,
+        (select coalesce(sum(size_bytes), 0)::bigint from placed) as size,
+        coalesce((select n from queue where state = 'ready'), 0) as ready,
+        coalesce((select n from queue where state = 'leased'), 0) as leased,
+        coalesce((select n from queue where state = 'waiting'), 0) as waiting,
+        coalesce((select n from queue where state = 'blocked'), 0) as blocked,
+        (select count(*)::int from build where stands and cause <> 'built') as failed`;
+    const recent = await sql<(Omit<RecentBuild, "cause"> & { cause: Cause })[]>`
+      select p.name as package, v.version, t.name as target, b.cause, b.message,
+        b.settled_at as "endedAt", coalesce(b.duration_ms, 0) as "durationMs",
+        case when b.log_placed_at is not null then b.token end as "logToken"
+      from build b
+      join version v on v.id = b.version_id join package p on p.id = v.package_id
+      join target t on t.id = b.target_id
+      where b.settled_at is not null order by b.settled_at desc limit 20`;
+    return {
+      asOf: totals?.as_of ?? new Date(0),
+      packages: totals?.packages ?? 0,
+      versionsBuilt: totals?.versions ?? 0,
+      files: totals?.files ?? 0,
+      filesSizeBytes: totals?.size ?? 0,
+      queue: {
+        ready: totals?.ready ?? 0,
+        leased: totals?.leased ?? 0,
+        waiting: totals?.waiting ?? 0,
+        blocked: totals?.blocked ?? 0,
+      },
+      failed: totals?.failed ?? 0,
+      recentBuilds: [...recent],
+    };
+  },
+  { slow: true },
+);

@@ -1,0 +1,150 @@
+/**
+ * The wanted set: requirements that a limited farm builds. For each requirement and each target whose
+ * environment its marker admits, the newest release that satisfies it, admits the target's Python and
+ * has an sdist is wanted; a yanked one only where it is pinned, a pre-release by the rule of PEP 440.
+ */
+import { evaluateMarker } from "../protocol/packaging/marker.ts";
+import { markerEnvironment } from "../protocol/packaging/marker-environment.ts";
+import { parseRequirement, type Requirement } from "../protocol/packaging/requirement.ts";
+import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
+import { selectVersions } from "../protocol/packaging/specifier.ts";
+import { type Sql, type Tx, transaction } from "./connection.ts";
+import { request } from "./request.ts";
+import { lockVersions, recompute } from "./work.ts";
+
+interface Candidate {
+  id: number;
+  version: string;
+  yanked: string | null;
+  specifier: string | null;
+}
+interface TargetRow {
+  implementation: string;
+  python_version: string;
+  python_full_version: string;
+  platform_tag: string;
+}
+
+/** Adds requirements and has their projects read. Those that are there already count as `known`. */
+export const addWanted = request(
+  async (
+    sql: Sql,
+    args: { readonly requirements: readonly { readonly name: string; readonly text: string }[] },
+  ): Promise<{ added: number; known: number }> =>
+    transaction(sql, async (tx) => {
+      let added = 0;
+      for (const requirement of args.requirements) {
+        const rows = await tx`
+          insert into wanted (requirement, name) values (${requirement.text}, ${requirement.name})
+          on conflict (requirement) do nothing returning 1`;
+        added += rows.length;
+        await tx`
+          insert into package (name, display_name)
+          values (${requirement.name}, ${requirement.name})
+          on conflict (name) do update set read_serial = -1, read_not_before = '-infinity'`;
+      }
+      return { added, known: args.requirements.length - added };
+    }),
+);
+
+/** Marks the versions of a package that are wanted now. The caller holds their locks and recomputes. */
+export async function selectWanted(tx: Tx, packageId: number): Promise<void> {
+  const [configuration] = await tx<{ follow: string }[]>`select follow from configuration`;
+  if (configuration?.follow !== "wanted") {
+    await tx`update version set wanted = true where package_id = ${packageId} and not wanted`;
+    return;
+  }
+  const wanted = await tx<{ requirement: string }[]>`
+    select w.requirement from wanted w join package p on p.name = w.name
+    where p.id = ${packageId} order by w.requirement`;
+  const candidates = await tx<Candidate[]>`
+    select v.id, v.version, v.yanked, q.specifier
+    from version v left join requires_python q on q.id = v.requires_python_id
+    where v.package_id = ${packageId} and v.skip is null and v.sdist_sha256 is not null
+    order by v.sort_key desc`;
+  const targets = await tx<TargetRow[]>`
+    select implementation, python_version, python_full_version, platform_tag
+    from target where skip is null`;
+  const chosen = new Set<number>();
+  for (const { requirement } of wanted) {
+    const parsed = parseRequirement(requirement);
+    for (const target of targets) {
+      const id = newest(parsed, candidates, target);
+      if (id !== undefined) chosen.add(id);
+    }
+  }
+  const ids = [...chosen];
+  await tx`
+    update version set wanted = id = any(${ids})
+    where package_id = ${packageId} and wanted <> (id = any(${ids}))`;
+}
+
+/** `candidates` are newest first. */
+function newest(
+  requirement: Requirement,
+  candidates: readonly Candidate[],
+  target: TargetRow,
+): number | undefined {
+  const environment = markerEnvironment({
+    implementation: target.implementation,
+    pythonVersion: target.python_version,
+    pythonFullVersion: target.python_full_version,
+    platformTag: target.platform_tag,
+  });
+  if (!evaluateMarker(requirement.marker, environment)) return undefined;
+  const isPinned = requirement.specifiers.some(
+    ({ operator, isPrefix }) => operator === "===" || (operator === "==" && !isPrefix),
+  );
+  const eligible = candidates.filter(
+    (candidate) =>
+      (candidate.yanked === null || isPinned) &&
+      requiresPythonAdmits(candidate.specifier, target.python_full_version),
+  );
+  const [best] = selectVersions(
+    eligible.map((candidate) => candidate.version),
+    requirement.specifiers,
+  );
+  return eligible.find((candidate) => candidate.version === best)?.id;
+}
+
+/**
+ * Puts builds back on the queue whose missing requirement can be met by something that came after the
+ * build was leased: an upstream release or wheel, or a file of the farm's own. Returns how many.
+ */
+export const releaseBlocked = request(async (sql: Sql, _args: null): Promise<number> => {
+  const rows = await sql<
+    { version_id: number; target_id: number; requirement: string; versions: string[] }[]
+  >`
+    select b.version_id, b.target_id, b.requirement, array_agg(v.version) as versions
+    from blocked b
+    join package p on p.name = b.name and p.skip is null
+    join version v on v.package_id = p.id and v.changed_at > b.since
+      and v.skip is distinct from 'deleted'
+    group by b.version_id, b.target_id, b.requirement
+    order by b.version_id limit 1000`;
+  let released = 0;
+  for (const row of rows) {
+    if (!isMet(row.requirement, row.versions)) continue;
+    released += await transaction(sql, async (tx) => {
+      await lockVersions(tx, [row.version_id]);
+      // One requirement that can be met is enough: a build names no more than it got to ask for.
+      const gone = await tx`
+        delete from blocked
+        where version_id = ${row.version_id} and target_id = ${row.target_id} returning 1`;
+      await recompute(tx, [row.version_id]);
+      return gone.length > 0 ? 1 : 0;
+    });
+  }
+  return released;
+});
+
+/** A requirement that cannot be read is released by anything of its name. */
+function isMet(requirement: string, versions: readonly string[]): boolean {
+  let parsed: Requirement;
+  try {
+    parsed = parseRequirement(requirement);
+  } catch {
+    return true;
+  }
+  return selectVersions(versions, parsed.specifiers).length > 0;
+}

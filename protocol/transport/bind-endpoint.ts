@@ -1,0 +1,192 @@
+/**
+ * Binds a link: a ROUTER with its reader, its writer and its clock, around a `ServerSide` that knows the
+ * sessions. Called by the actor that owns the link's bound end.
+ */
+import { Router, type SocketOptions } from "zeromq";
+import type { Link, LinkMessages, ServerEndpoint, ServerHandlers } from "../../supervisor/index.ts";
+import { parseAddress, refuseWithoutKeys } from "./address.ts";
+import { bindSocket } from "./bind-socket.ts";
+import { EndpointConfigError } from "./endpoint-config-error.ts";
+import { FRAME_OVERHEAD_BYTES } from "./frame.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { isKeyPair, type KeyPair } from "./key-pair.ts";
+import { startTicking } from "./liveness.ts";
+import { ServerSide } from "./server-side.ts";
+import {
+  DEFAULT_OUTBOX_BOUND,
+  LINGER_MS,
+  limitsOf,
+  type SocketLimits,
+  socketOptions,
+} from "./socket-options.ts";
+import { SocketReader } from "./socket-reader.ts";
+import { Tally } from "./tally.ts";
+import type { TransportLog } from "./transport-log.ts";
+import { type GuardedDomain, guardDomain } from "./zap-handler.ts";
+
+/** How a bound endpoint proves itself and whom it lets in. */
+export interface ServerKeys {
+  readonly secret: KeyPair;
+  /**
+   * Asked at the door, at HELLO, and again at each heartbeat while a session lasts: the answer may change at any time, and a
+   * key that is no longer authorised is dropped within a heartbeat. Must be quick; a throw is a no.
+   */
+  isAuthorised(publicKeyZ85: string): boolean;
+}
+
+export interface BindOptions<ToServer extends LinkMessages> {
+  /** `tcp://*:5555`, `tcp://[::]:5555`, `tcp://127.0.0.1:0` (any free port), `ipc:///path`. */
+  readonly address: string;
+  /** Without keys only loopback and ipc addresses are accepted. */
+  readonly keys?: ServerKeys;
+  readonly handlers: ServerHandlers<ToServer>;
+  readonly log: TransportLog;
+  /** Default 2,000. A peer is silent after four of these without a sign of life. */
+  readonly heartbeatMs?: number;
+  /** Messages that may wait for one peer before `send` says `full`. Default 1,000 (and 64 MiB). */
+  readonly outboxBound?: number;
+  /** Largest frame taken or sent. Default 16 MiB; a larger one ends its connection. */
+  readonly maxFrameBytes?: number;
+  /** Frames that ZeroMQ may hold unread for each peer. Default 64; 4 to 8 where frames are 1 MiB. */
+  readonly receiveHighWaterMark?: number;
+}
+
+/**
+ * Resolves when the address is bound. `drop(peer, reason)` is followed by `closed(peer, "refused")`; `close()` by `closed(peer, "closed")` for
+ * each peer. `send` throws for a body that cannot be encoded or exceeds `maxFrameBytes`: that is the caller's mistake.
+ * @throws EndpointConfigError where the address cannot be bound as asked, is in use, or would need keys.
+ */
+export async function bindEndpoint<ToServer extends LinkMessages, ToClient extends LinkMessages>(
+  link: Link<ToServer, ToClient>,
+  options: BindOptions<ToServer>,
+): Promise<ServerEndpoint<ToClient>> {
+  const address = parseAddress(options.address);
+  const { keys, handlers, log } = options;
+  if (keys === undefined) refuseWithoutKeys(address);
+  else if (!isKeyPair(keys.secret)) {
+    throw new EndpointConfigError(`${options.address}: the two keys do not belong together`);
+  }
+  const tally = new Tally(log, { link: link.name, address: options.address });
+  const limits = limitsOf(options);
+  const isAuthorised = (key: string) => {
+    try {
+      return keys?.isAuthorised(key) === true;
+    } catch (error) {
+      tally.count("handler threw", { error });
+      return false;
+    }
+  };
+  const guard =
+    keys === undefined
+      ? undefined
+      : await guardDomain(link.name, (key) => {
+          const isWelcome = isAuthorised(key);
+          if (!isWelcome) tally.count("key not authorised", { publicKey: key });
+          return isWelcome;
+        });
+  const socket = new Router(routerOptions(limits, keys, guard));
+  try {
+    const bound = await bindSocket(socket, address);
+    const writer = new FrameWriter(socket, {
+      unreachable: (lane) => {
+        side.unreachable(lane);
+      },
+      failed: (error) => {
+        tally.count("frame not sent", { error });
+      },
+    });
+    const door = {
+      link,
+      keys: keys && { secretKey: keys.secret.secretKey, isAuthorised },
+    };
+    const side = new ServerSide(
+      link,
+      {
+        door,
+        handlers,
+        tally,
+        heartbeatMs: limits.heartbeatMs,
+        outboxBound: options.outboxBound ?? DEFAULT_OUTBOX_BOUND,
+        largestMessageBytes: limits.maxFrameBytes - FRAME_OVERHEAD_BYTES,
+        drained: (most) => reader.drained(most),
+      },
+      writer,
+    );
+    let isClosing = false;
+    const reader = new SocketReader(socket, {
+      take: (parts) => {
+        if (!isClosing) side.receive(parts);
+      },
+      failed: (error) => {
+        tally.count("receive failed", { error });
+      },
+    });
+    void watchDoor(socket, tally);
+    const stopTicking = startTicking(limits.heartbeatMs, (passedMs) => {
+      side.tick(passedMs);
+    });
+    const shut = async () => {
+      isClosing = true;
+      stopTicking();
+      side.close(LINGER_MS);
+      bound.unbind();
+      await writer.flush(LINGER_MS);
+      writer.close();
+      socket.close();
+      guard?.release();
+      await reader.ended;
+    };
+    let closed: Promise<void> | undefined;
+    log.info({ link: link.name, address: bound.address, keys: keys !== undefined }, "bound");
+    return {
+      address: bound.address,
+      send: (peer, type, body) => side.send(peer, type, body),
+      drop: (peer, reason) => {
+        side.drop(peer, reason);
+      },
+      counters: () => tally.snapshot(),
+      close: () => {
+        closed ??= shut();
+        return closed;
+      },
+    };
+  } catch (error) {
+    socket.close();
+    guard?.release();
+    throw error;
+  }
+}
+
+/** `handover` stays off: a second connection with a living routing id is ignored. */
+function routerOptions(
+  limits: SocketLimits,
+  keys: ServerKeys | undefined,
+  guard: GuardedDomain | undefined,
+): SocketOptions<Router> {
+  const plain = { ...socketOptions(limits), mandatory: true };
+  if (keys === undefined || guard === undefined) return plain;
+  return {
+    ...plain,
+    ...guard.options,
+    curveServer: true,
+    curvePublicKey: keys.secret.publicKey,
+    curveSecretKey: keys.secret.secretKey,
+  };
+}
+
+/** Counts the connections that never came through the door: wrong keys, no keys, no ZeroMQ. */
+async function watchDoor(socket: Router, tally: Tally): Promise<void> {
+  try {
+    for await (const event of socket.events) {
+      if (
+        event.type === "handshake:error:auth" ||
+        event.type === "handshake:error:protocol" ||
+        event.type === "handshake:error:other"
+      ) {
+        tally.count("handshake failed", { address: event.address, reason: event.error.message });
+      }
+    }
+  } catch (error) {
+    if (!socket.closed) tally.count("receive failed", { error });
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The options that both ends of a link give to ZeroMQ, whose defaults wait for ever, hold 1,000 frames of
+ * any size and never notice a dead peer.
+ */
+import { context } from "zeromq";
+
+// The process may end while sockets still linger.
+context.blocky = false;
+
+/** How long what was handed to ZeroMQ may still be on its way after a close. */
+export const LINGER_MS = 500;
+const DEFAULT_HEARTBEAT_MS = 2_000;
+export const DEFAULT_OUTBOX_BOUND = 1_000;
+const DEFAULT_LARGEST_FRAME_BYTES = 16 * 1024 * 1024;
+/** Frames are packed, so that few of them are many messages. */
+const HIGH_WATER_MARK = 64;
+
+export interface SocketLimits {
+  readonly heartbeatMs: number;
+  readonly maxFrameBytes: number;
+  readonly receiveHighWaterMark: number;
+}
+
+export function limitsOf(options: {
+  readonly heartbeatMs?: number;
+  readonly maxFrameBytes?: number;
+  readonly receiveHighWaterMark?: number;
+}): SocketLimits {
+  return {
+    heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+    maxFrameBytes: options.maxFrameBytes ?? DEFAULT_LARGEST_FRAME_BYTES,
+    receiveHighWaterMark: options.receiveHighWaterMark ?? HIGH_WATER_MARK,
+  };
+}
+
+/** For every socket. */
+export const connectionOptions = (limits: SocketLimits) => ({
+  linger: LINGER_MS,
+  maxMessageSize: limits.maxFrameBytes,
+  handshakeInterval: 10_000,
+  // ZeroMQ's own heartbeats find a dead network; the application's find a dead event loop.
+  heartbeatInterval: limits.heartbeatMs,
+  heartbeatTimeout: 4 * limits.heartbeatMs,
+  heartbeatTimeToLive: 4 * limits.heartbeatMs,
+});
+
+/** For sockets that speak both ways. */
+export const socketOptions = (limits: SocketLimits) => ({
+  ...connectionOptions(limits),
+  sendTimeout: 0,
+  sendHighWaterMark: HIGH_WATER_MARK,
+  receiveHighWaterMark: limits.receiveHighWaterMark,
+});

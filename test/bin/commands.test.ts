@@ -1,0 +1,164 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ControlQuestions, controlLink } from "../../protocol/links/control.ts";
+import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
+import type { FarmReport } from "../../protocol/model/status.ts";
+import { bindEndpoint } from "../../protocol/transport/index.ts";
+import { type MessageOf, type ServerEndpoint, silentLogger } from "../../supervisor/index.ts";
+import { runSource } from "./run-source.ts";
+
+/** A process of its own, started from source, on a busy machine. */
+const PROCESS_MS = 30_000;
+
+const folder = mkdtempSync(join(tmpdir(), "piw-bin-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+type Answer = { value: unknown } | { error: string };
+
+const report: FarmReport = {
+  followed: true,
+  slaves: 1,
+  ready: 0,
+  leased: 1,
+  waiting: 0,
+  blocked: 0,
+  unpublished: 0,
+  unsatisfied: ["nosuch>=1"],
+  rows: [
+    {
+      package: "six",
+      version: "1.16.0",
+      target: "cp311-linux_x86_64",
+      state: "failed",
+      reason: "no compiler\u001b[2J",
+      durationMs: 1234,
+    },
+  ],
+};
+
+/** A master's ends of the two local links, with fixed answers. */
+describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () => {
+  const asked: unknown[] = [];
+  const ends: ServerEndpoint<never>[] = [];
+  const importAddress = `ipc://${folder}/import`;
+  const controlAddress = `ipc://${folder}/control`;
+
+  beforeAll(async () => {
+    const answer = (message: MessageOf<ImportQuestions> | MessageOf<ControlQuestions>): Answer => {
+      asked.push(message);
+      switch (message.type) {
+        case "WANT":
+          return message.body.requirements.includes("refuse-me")
+            ? { error: "refuse-me is not wanted here" }
+            : { value: { added: message.body.requirements.length, known: 1 } };
+        case "PAUSE":
+        case "RESUME":
+          return { value: { tasks: message.body.task === "scr*" ? ["scribe"] : [] } };
+        case "REPORT":
+          return { value: report };
+        case "QUIT":
+          return { value: {} };
+      }
+    };
+    const handlers = {
+      opened: () => {},
+      closed: () => {},
+      message: (
+        _peer: unknown,
+        message: MessageOf<ImportQuestions> | MessageOf<ControlQuestions>,
+        reply?: (outcome: Answer) => void,
+      ) => reply?.(answer(message)),
+    };
+    const log = silentLogger;
+    ends.push(await bindEndpoint(importLink, { address: importAddress, handlers, log }));
+    ends.push(await bindEndpoint(controlLink, { address: controlAddress, handlers, log }));
+  });
+  afterAll(() => Promise.all(ends.map((end) => end.close())));
+
+  it.concurrent("piw-add sends names and tells what came of it", async () => {
+    const args = ["--import-queue", importAddress, "six", "numpy>=2"];
+    expect(await runSource("bin/piw-add.ts", args).ended).toEqual({
+      code: 0,
+      stdout: "2 added, 1 known already\n",
+      stderr: "",
+    });
+    expect(asked).toContainEqual({ type: "WANT", body: { requirements: ["six", "numpy>=2"] } });
+  });
+
+  it.concurrent("piw-add hands on why the master refused", async () => {
+    const args = ["add", "--import-queue", importAddress, "refuse-me"];
+    expect(await runSource("bin/piw.ts", args).ended).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "piw-add: the master says: refuse-me is not wanted here\n",
+    });
+  });
+
+  it.concurrent("piw pause names the tasks, and fails when there are none", async () => {
+    const pause = (task: string) =>
+      runSource("bin/piw.ts", ["pause", "--control-queue", controlAddress, task]).ended;
+    expect(await pause("scr*")).toMatchObject({ code: 0, stdout: "paused: scribe\n" });
+    expect(await pause("scrbe")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "piw pause: no task of the master that can be paused is called scrbe\n",
+    });
+  });
+
+  it.concurrent("piw status shows a table, harmless to the terminal", async () => {
+    const args = ["status", "--control-queue", controlAddress];
+    const { code, stdout } = await runSource("bin/piw.ts", args).ended;
+    expect([code, stdout.split("\n")]).toEqual([
+      0,
+      [
+        "PACKAGE  VERSION  TARGET              STATE   TIME",
+        "six      1.16.0   cp311-linux_x86_64  failed  1.2 s  no compiler\\x1b[2J",
+        "not found upstream: nosuch>=1",
+        "1 slave, 1 building, 0 ready, 0 waiting, 0 blocked",
+        "",
+      ],
+    ]);
+  });
+});
+
+describe("the tools, without a master", { timeout: PROCESS_MS }, () => {
+  it.concurrent("say that none answers, and where", async () => {
+    const address = `ipc://${folder}/nobody`;
+    const args = ["--import-queue", address, "--wait", "300ms", "six"];
+    expect(await runSource("bin/piw-add.ts", args).ended).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `piw-add: no master answers at ${address}: is piw-master running, with this --import-queue?\n`,
+    });
+  });
+
+  it.concurrent("piw keygen makes a key pair once, the secret half for its owner only", async () => {
+    const file = join(folder, "master.key");
+    const first = await runSource("bin/piw.ts", ["keygen", file]).ended;
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    const publicKey = first.stdout.trim().split("\n").at(-1) ?? "";
+    expect(publicKey).toHaveLength(40);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(`${file}.pub`, "utf8")).toContain(publicKey);
+    expect(readFileSync(file, "utf8")).not.toContain("undefined");
+
+    const before = readFileSync(file, "utf8");
+    const second = await runSource("bin/piw.ts", ["keygen", file]).ended;
+    expect(second.code).toBe(1);
+    expect(second.stderr).toMatch(/^piw keygen: .*master\.key.*\n$/);
+    expect(readFileSync(file, "utf8")).toBe(before);
+  });
+
+  it.concurrent("piw without a known subcommand says what there is", async () => {
+    const overview = await runSource("bin/piw.ts", []).ended;
+    expect(overview).toMatchObject({ code: 0, stderr: "" });
+    expect(overview.stdout).toMatch(/^ {2}farm .+\n {2}master /m);
+    expect(await runSource("bin/piw.ts", ["frm"]).ended).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: 'piw: there is no "piw frm"; the nearest is "piw farm" (piw --help lists all)\n',
+    });
+  });
+});

@@ -1,0 +1,145 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import { type LogOptions, openLog } from "../../config/log.ts";
+import { logLine } from "../../config/log-line.ts";
+import { taskMatcher } from "../../config/task-pattern.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "piw-log-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function open(options: Partial<LogOptions>, isTTY = false) {
+  const lines: string[] = [];
+  const stream = { isTTY, write: (line: string) => lines.push(line) };
+  const log = openLog({ quiet: 0, verbose: 0, stream, ...options });
+  return { ...log, lines };
+}
+
+const levels = ["trace", "debug", "info", "warn", "error"] as const;
+
+describe("the log", () => {
+  it.each<[Partial<LogOptions>, string]>([
+    [{}, "info"],
+    [{ verbose: 1 }, "debug"],
+    [{ verbose: 2 }, "trace"],
+    [{ verbose: 9 }, "trace"],
+    [{ quiet: 1 }, "warn"],
+    [{ quiet: 5 }, "error"],
+    [{ quiet: 1, verbose: 1 }, "info"],
+    [{ level: "warn" }, "warn"],
+    [{ level: "warn", verbose: 1 }, "info"],
+    [{ devMode: true }, "debug"],
+    [{ devMode: true, quiet: 1 }, "warn"],
+  ])("with %j says what is %s and above", (options, lowest) => {
+    const { logger, lines } = open(options);
+    for (const level of levels) {
+      logger[level](level);
+    }
+    expect(lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(
+      levels.slice(levels.indexOf(lowest as (typeof levels)[number])),
+    );
+  });
+
+  it("shows every message of the tasks of --debug, and of their children, beside a quiet rest", () => {
+    const file = join(folder, "debug.log");
+    const { logger, lines } = open({ quiet: 1, debug: ["ora*"], file });
+    logger.child({ task: "oracle-1" }).child({ build: 7 }).trace("seen");
+    logger.child({ task: "scribe" }).info("only in the file");
+    logger.child({ other: "oracle-1" }).debug("nowhere");
+
+    const shown = lines.map((line) => JSON.parse(line) as object);
+    expect(shown).toEqual([
+      expect.objectContaining({ level: "trace", task: "oracle-1", build: 7, msg: "seen" }),
+    ]);
+    expect(readFileSync(file, "utf8").trimEnd().split("\n")).toEqual([
+      lines[0]?.trimEnd(),
+      expect.stringContaining("only in the file"),
+    ]);
+  });
+
+  it("is readable lines on a terminal, with task, fields and the error's message", () => {
+    const { logger, lines } = open({}, true);
+    const task = logger.child({ task: "architect" });
+    task.info({ package: "numpy", version: "2.0", build: 12 }, "leased");
+    task.error({ err: new Error("no route", { cause: new Error("cable") }) }, "lost");
+    expect(lines.map(stripVTControlCharacters)).toEqual([
+      expect.stringMatching(
+        /^\[\d\d:\d\d:\d\d\] INFO: architect: leased {2}package=numpy version=2.0 build=12\n$/,
+      ),
+      expect.stringMatching(/ERROR: architect: lost: no route(: cable)?\n$/),
+    ]);
+  });
+
+  it("shows stacks on a terminal only with -v -v", () => {
+    for (const verbose of [1, 2]) {
+      const { logger, lines } = open({ verbose }, true);
+      logger.error(new Error("boom"));
+      expect(lines.join("").includes("log.test.ts")).toBe(verbose === 2);
+    }
+  });
+
+  it("goes on in a new file after the old one was moved away", async () => {
+    const file = join(folder, "rotated.log");
+    const { logger, reopen } = open({ file });
+    logger.info("one");
+    renameSync(file, `${file}.1`);
+    reopen();
+    await expect.poll(() => statSync(file, { throwIfNoEntry: false })?.size).toBe(0);
+    logger.info("two");
+    expect(readFileSync(`${file}.1`, "utf8")).toContain("one");
+    expect(readFileSync(file, "utf8")).toContain("two");
+  });
+
+  it("refuses a file that it cannot open, naming it", () => {
+    const file = join(folder, "none", "x.log");
+    expect(() => open({ file })).toThrow(`cannot write the log file ${file}: ENOENT`);
+  });
+});
+
+describe("a log line", () => {
+  it("never lets a stranger's text reach the terminal's controls", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (name, text) => {
+        const line = logLine(
+          { task: text, msg: text, [name]: text, err: { message: text } },
+          false,
+        );
+        expect(line).not.toMatch(/\p{Cc}|\u2028|\u2029/u);
+      }),
+      { numRuns: 30, examples: [["x\n", "\u001b[2J\r\u009b\u2028"]] },
+    );
+  }, 5_000);
+
+  it("cuts a long value", () => {
+    expect(logLine({ msg: "m", log: "x".repeat(10_000) }, false).length).toBeLessThan(400);
+  });
+});
+
+describe("a pattern of --debug", () => {
+  it.each([
+    ["scribe", "scribe", true],
+    ["scribe", "scribes", false],
+    ["*", "anything", true],
+    ["oracle-*", "oracle-3", true],
+    ["*-driver", "slave-driver", true],
+    ["s*e*r", "slave-driver", true],
+    ["s*x*r", "slave-driver", false],
+    ["ab*ba", "aba", false],
+    [".*", "scribe", false],
+  ])("%s over %s: %s", (pattern, task, expected) => {
+    expect(taskMatcher([pattern])(task)).toBe(expected);
+  });
+
+  it("agrees with the same written as a regular expression", () => {
+    const letters = fc.stringMatching(/^[ab*]{0,8}$/);
+    fc.assert(
+      fc.property(letters, fc.stringMatching(/^[ab]{0,8}$/), (pattern, task) => {
+        const expected = new RegExp(`^${pattern.replaceAll("*", "[ab]*")}$`).test(task);
+        expect(taskMatcher([pattern])(task)).toBe(expected);
+      }),
+    );
+  });
+});

@@ -1,0 +1,399 @@
+/** The build queue: the frontier, leases with fencing tokens, settling; and the queue against its definition. */
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Sql } from "../../db/connection.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import {
+  definition,
+  hello,
+  lease,
+  leaseMs,
+  queue,
+  recordProject,
+  release,
+  retry,
+  run,
+  settle,
+  type TestSlave,
+  target,
+  wheel,
+} from "../support/queue-fixture.ts";
+
+let database: TestDatabase;
+let sql: Sql;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  sql = database.sql;
+}, 60_000);
+afterAll(() => database.end());
+beforeEach(async () => {
+  await sql`truncate package, version, target, slave, build, lease, work, file, wanted, retry, blocked,
+    page_request, tag_covers, requires_python, requires_admits, slave_target, package_alias`.catch(
+    async () => {
+      // The master's role may not truncate; it may delete.
+      for (const table of [
+        "page_request",
+        "file",
+        "work",
+        "lease",
+        "retry",
+        "blocked",
+        "build",
+        "slave_target",
+        "slave",
+        "package_alias",
+        "version",
+        "package",
+        "tag_covers",
+        "requires_admits",
+        "requires_python",
+        "target",
+        "wanted",
+      ])
+        await sql.unsafe(`delete from ${table}`);
+    },
+  );
+  await sql`update configuration set follow = 'all', build_order = 'newest', upstream_serial = 0`;
+});
+
+async function take(slave: TestSlave): Promise<{ token: number; version: string; target: string }> {
+  const picked = await lease(sql, slave);
+  if (picked === undefined) throw new Error("nothing to lease");
+  return picked.order;
+}
+
+describe("the frontier", () => {
+  it("offers a version that nobody attempted for the lowest-ranked target only", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    await hello(sql, "a", [target(12), target(9), target(11)]);
+    expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
+  });
+
+  it("offers nothing more after a wheel that covers all targets", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11), target(12)]);
+    const { token } = await take(slave);
+    const settled = await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")]);
+    expect(settled.outcome).toBe("published");
+    expect(await queue(sql)).toEqual([]);
+  });
+
+  it("offers all targets left after a success with specific tags", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11), target(12), target(13)]);
+    const { token } = await take(slave);
+    await settle(sql, slave, token, {}, [wheel("1.0", "cp311-cp311-linux_x86_64")]);
+    expect(await queue(sql)).toEqual([
+      "1.0 cp312-linux_x86_64 ready",
+      "1.0 cp313-linux_x86_64 ready",
+    ]);
+  });
+
+  it("offers the next target after a failure, and none after the last", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11), target(12)]);
+    await settle(sql, slave, (await take(slave)).token, { cause: "build-failed" });
+    expect(await queue(sql)).toEqual(["1.0 cp312-linux_x86_64 ready"]);
+    await settle(sql, slave, (await take(slave)).token, { cause: "build-failed" });
+    expect(await queue(sql)).toEqual([]);
+  });
+
+  it("leaves out targets that Requires-Python does not admit, versions without an sdist, and skipped ones", async () => {
+    await recordProject(sql, "pkg", [
+      release("1.0", { requiresPython: ">=3.12" }),
+      release("2.0", { sdist: null, skip: "binary only" }),
+    ]);
+    await hello(sql, "a", [target(11), target(12)]);
+    expect(await queue(sql)).toEqual(["1.0 cp312-linux_x86_64 ready"]);
+  });
+
+  it("hands out the newest release first, and a higher priority before that", async () => {
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0"), release("3.0")]);
+    await sql`update version set priority = 1 where version = '1.0'`;
+    const slave = await hello(sql, "a", [target(11)]);
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0"), release("3.0")], 2);
+    const order = [];
+    for (let at = 0; at < 3; at += 1) {
+      const { version, token } = await take(slave);
+      order.push(version);
+      await settle(sql, slave, token, {}, [wheel(version, "py3-none-any")]);
+    }
+    expect(order).toEqual(["1.0", "3.0", "2.0"]);
+  });
+});
+
+describe("leases", () => {
+  it("gives a build to one slave only, and the same one again to a slave that asks holding nothing", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const first = await hello(sql, "a", [target(11)]);
+    const second = await hello(sql, "b", [target(11)]);
+    const { token } = await take(first);
+    expect(await lease(sql, second)).toBeUndefined();
+    expect((await take(first)).token).toBe(token);
+  });
+
+  it("puts a lost build back at once the first time, later with a delay, and gives it up at last", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    await take(slave);
+    await hello(sql, "a", [target(11)]);
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 ready"]);
+    await take(slave);
+    await hello(sql, "a", [target(11)]);
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 waiting"]);
+    await sql`update work set not_before = now()`;
+    await sql`update retry set not_before = now()`;
+    expect(await run(sql, "sweepQueue", { retry })).toEqual({ expired: 0, due: 1 });
+    await take(slave);
+    await hello(sql, "a", [target(11)]);
+    expect(await queue(sql)).toEqual([]);
+    const [row] = await sql`select cause, outcome, stands from build order by token desc limit 1`;
+    expect(row).toEqual({ cause: "slave-lost", outcome: "failed", stands: true });
+  });
+
+  it("says which renewals hold no lease any more", async () => {
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { token } = await take(slave);
+    await sql`update package set skip = 'gone'`;
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0")], 2);
+    expect(await queue(sql)).toEqual(["2.0 cp311-linux_x86_64 cancelled"]);
+    const renewed = await run(sql, "renewLeases", { tokens: [token, 999_999], leaseMs: 1_000 });
+    expect(renewed).toEqual({ lost: [token, 999_999] });
+  });
+
+  it("takes back an expired lease that nobody else has, and drops one that somebody has", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const first = await hello(sql, "a", [target(11)]);
+    const { token } = await take(first);
+    await sql`update lease set expires_at = now() - interval '1 second'`;
+    await run(sql, "sweepQueue", { retry });
+    expect((await hello(sql, "a", [target(11)], { running: [token] })).drop).toEqual([]);
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 leased"]);
+    await sql`update lease set expires_at = now() - interval '1 second'`;
+    await run(sql, "sweepQueue", { retry });
+    await sql`update retry set not_before = now()`;
+    await sql`update work set not_before = now()`;
+    await run(sql, "sweepQueue", { retry });
+    const second = await hello(sql, "b", [target(11)]);
+    await take(second);
+    expect((await hello(sql, "a", [target(11)], { running: [token] })).drop).toEqual([token]);
+  });
+});
+
+describe("settling", () => {
+  it("gives the stored outcome when it is said twice, and changes nothing then", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { token } = await take(slave);
+    const once = await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")]);
+    const twice = await settle(sql, slave, token, { cause: "build-failed" });
+    expect(twice).toEqual(once);
+    expect(await sql`select 1 from file`).toHaveLength(1);
+  });
+
+  it("lets a late result win where nothing has settled, and takes the lease from the other", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const first = await hello(sql, "a", [target(11)]);
+    const second = await hello(sql, "b", [target(11)]);
+    const late = (await take(first)).token;
+    await sql`update lease set expires_at = now() - interval '1 second'`;
+    await run(sql, "sweepQueue", { retry });
+    const other = (await take(second)).token;
+    const settled = await settle(sql, first, late, {}, [wheel("1.0", "py3-none-any")]);
+    expect(settled.outcome).toBe("published");
+    expect(await run(sql, "renewLeases", { tokens: [other], leaseMs })).toEqual({ lost: [other] });
+    const beaten = await settle(sql, second, other, {}, [wheel("1.0", "py3-none-any", "other")]);
+    expect(beaten.outcome).toBe("superseded");
+    expect(await sql`select 1 from file`).toHaveLength(1);
+  });
+
+  it("refuses a result of a slave that was not given the build", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const thief = await hello(sql, "b", [target(11)]);
+    const { token } = await take(slave);
+    await expect(settle(sql, thief, token, {})).rejects.toThrow("another slave");
+  });
+
+  it("never overwrites a name that stands with other contents", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11), target(12)]);
+    await settle(sql, slave, (await take(slave)).token, {}, [wheel("1.0", "cp311-none-any")]);
+    const again = await settle(sql, slave, (await take(slave)).token, {}, [
+      wheel("1.0", "cp311-none-any", "different"),
+    ]);
+    expect(again.outcome).toBe("superseded");
+    const files = await sql<{ sha256: string }[]>`select sha256 from file`;
+    expect(files.map((file) => file.sha256)).toEqual([wheel("1.0", "cp311-none-any").sha256]);
+  });
+
+  it("publishes nothing of a version that was removed meanwhile", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { token } = await take(slave);
+    await recordProject(sql, "pkg", [], 2);
+    const settled = await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")]);
+    expect(settled.outcome).toBe("cancelled");
+    expect(await sql`select 1 from file`).toHaveLength(0);
+    expect(await queue(sql)).toEqual([]);
+  });
+
+  it("blocks on a missing requirement until a release that satisfies it arrives", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { token } = await take(slave);
+    const settled = await settle(sql, slave, token, {
+      cause: "dependency-missing",
+      missing: ["Cython>=3"],
+    });
+    expect(settled.outcome).toBe("blocked");
+    await recordProject(sql, "cython", [release("2.0", { sdist: null, skip: "binary only" })]);
+    expect(await run(sql, "releaseBlocked", null)).toBe(0);
+    await recordProject(sql, "cython", [release("3.0", { sdist: null, skip: "binary only" })], 2);
+    // Version 2.0 is gone from upstream now, and 3.0 is binary only: neither is built, one is enough.
+    expect(await run(sql, "releaseBlocked", null)).toBe(1);
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 ready"]);
+  });
+});
+
+describe("the wanted set", () => {
+  it("selects the newest release that satisfies the requirement for each target", async () => {
+    await run(sql, "configureFarm", { follow: "wanted", order: "newest" });
+    await run(sql, "addWanted", { requirements: [{ name: "pkg", text: "pkg<3" }] });
+    await recordProject(sql, "pkg", [
+      release("1.0"),
+      release("2.0", { requiresPython: ">=3.12" }),
+      release("3.0"),
+    ]);
+    await hello(sql, "a", [target(11), target(12)]);
+    const rows = await sql<{ version: string }[]>`
+      select version from version where wanted order by sort_key`;
+    expect(rows.map((row) => row.version)).toEqual(["1.0", "2.0"]);
+  });
+});
+
+describe("the queue against its definition", () => {
+  const targets = [target(9), target(11), target(12), target(11, "linux_aarch64")];
+  const operations = fc.array(
+    fc.record({
+      kind: fc.constantFrom(
+        "record",
+        "remove",
+        "hello",
+        "lease",
+        "build",
+        "specific",
+        "fail",
+        "block",
+        "lose",
+        "expire",
+        "sweep",
+        "release",
+      ),
+      a: fc.nat(11),
+      b: fc.nat(3),
+    }),
+    { minLength: 5, maxLength: 40 },
+  );
+  const versions = ["1.0", "2.0", "3.0", "4.0"];
+
+  it("equals it after any history", { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(operations, async (history) => {
+        for (const table of [
+          "page_request",
+          "file",
+          "work",
+          "lease",
+          "retry",
+          "blocked",
+          "build",
+          "slave_target",
+          "slave",
+          "package_alias",
+          "version",
+          "package",
+          "tag_covers",
+          "requires_admits",
+          "requires_python",
+          "target",
+        ])
+          await sql.unsafe(`delete from ${table}`);
+        const slaves: TestSlave[] = [await hello(sql, "s0", [targets[1] ?? target(11)])];
+        const held: { token: number; version: string; target: string; slave: TestSlave }[] = [];
+        for (const [serial, { kind, a, b }] of history.entries()) {
+          const slave = slaves[a % slaves.length];
+          const job = held[a % Math.max(1, held.length)];
+          if (slave === undefined) continue;
+          switch (kind) {
+            case "record":
+            case "remove": {
+              const kept = versions.slice(0, kind === "record" ? 4 : b);
+              const releases = kept.map((version) =>
+                release(version, version === "2.0" ? { requiresPython: ">=3.11" } : {}),
+              );
+              await recordProject(sql, "pkg", releases, serial + 1);
+              break;
+            }
+            case "hello":
+              slaves.push(
+                await hello(sql, `s${slaves.length}`, targets.slice(b, b + 1 + (a % 2)), {}),
+              );
+              break;
+            case "lease": {
+              const held_ = held.filter((one) => one.slave.slaveId === slave.slaveId);
+              const picked = await lease(
+                sql,
+                slave,
+                held_.map((one) => one.token),
+              );
+              if (picked !== undefined) held.push({ ...picked.order, slave });
+              break;
+            }
+            case "build":
+            case "specific":
+            case "fail":
+            case "block": {
+              if (job === undefined) break;
+              held.splice(held.indexOf(job), 1);
+              const [python = "", platform = ""] = job.target.split("-");
+              const files = {
+                build: [wheel(job.version, "py3-none-any")],
+                specific: [wheel(job.version, `${python}-${python}-${platform}`)],
+                fail: [],
+                block: [],
+              }[kind];
+              const cause = {
+                build: "built",
+                specific: "built",
+                fail: "build-failed",
+                block: "dependency-missing",
+              } as const;
+              const missing = kind === "block" ? ["pkg>=4"] : [];
+              await settle(sql, job.slave, job.token, { cause: cause[kind], missing }, files);
+              break;
+            }
+            case "lose":
+              await hello(sql, slave.identity, [targets[1] ?? target(11)], {});
+              break;
+            case "expire":
+              await sql`update lease set expires_at = now() - interval '1 second'`;
+              break;
+            case "sweep":
+              await sql`update retry set not_before = now() where attempts > 1`;
+              await sql`update work set not_before = now() where state = 'waiting'`;
+              await run(sql, "sweepQueue", { retry });
+              break;
+            case "release":
+              await run(sql, "releaseBlocked", null);
+              break;
+          }
+          expect(await queue(sql)).toEqual(await definition(sql));
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

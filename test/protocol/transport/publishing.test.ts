@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { Publisher as RawPublisher } from "zeromq";
+import { bindPublisher, connectSubscriber } from "../../../protocol/transport/index.ts";
+import { encodePublished } from "../../../protocol/transport/published-frame.ts";
+import { silentLogger } from "../../../supervisor/index.ts";
+import { closeAll, closeLater, echoLink, until } from "./echo-link.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "publishing-"));
+afterEach(closeAll);
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+async function publish(address = "tcp://127.0.0.1:0") {
+  const publisher = await bindPublisher(echoLink, { address, log: silentLogger, heartbeatMs: 20 });
+  closeLater(publisher);
+  return publisher;
+}
+
+function listen(address: string) {
+  const events: (number | string)[] = [];
+  const subscription = connectSubscriber(echoLink, {
+    address,
+    log: silentLogger,
+    onMessage: (message) => {
+      events.push(message.type === "NEWS" ? message.body.n : message.type);
+    },
+    onGap: (missed) => {
+      events.push(`missed ${missed}`);
+    },
+  });
+  closeLater(subscription);
+  return events;
+}
+
+describe.each([{ way: "tcp://127.0.0.1:0" }, { way: `ipc://${folder}/status` }])(
+  "a publisher on $way",
+  { timeout: 10_000 },
+  ({ way }) => {
+    it("is heard in order by each listener from when it came", async () => {
+      const publisher = await publish(way);
+      publisher.publish("NEWS", { n: 0 });
+      const listeners = [listen(publisher.address), listen(publisher.address)];
+      let n = 0;
+      await until(() => {
+        n += 1;
+        publisher.publish("NEWS", { n });
+        return listeners.every((events) => events.length > 0);
+      }, "both hear");
+      const last = n + 100;
+      while (n < last) {
+        n += 1;
+        publisher.publish("NEWS", { n });
+      }
+      await until(() => listeners.every((events) => events.at(-1) === last), "the last one");
+      for (const events of listeners) {
+        const first = Number(events[0]);
+        expect(events).toEqual(Array.from({ length: last - first + 1 }, (_, at) => first + at));
+      }
+    });
+
+    it("that is restarted is found again, and the listener knows that it may have missed something", async () => {
+      const first = await publish(way);
+      const events = listen(first.address);
+      await until(() => {
+        first.publish("NEWS", { n: 1 });
+        return events.length > 0;
+      }, "heard");
+      await first.close();
+      const second = await publish(first.address);
+      await until(() => {
+        second.publish("NEWS", { n: 2 });
+        return events.includes(2);
+      }, "heard again");
+      expect(events.slice(events.lastIndexOf(1) + 1, events.indexOf(2))).toEqual(["missed 0"]);
+    });
+  },
+);
+
+describe("a listener", { timeout: 10_000 }, () => {
+  it("is told how many it missed, also where nothing follows, and takes no nonsense", async () => {
+    const raw = new RawPublisher({ linger: 0 });
+    closeLater({
+      close: () => {
+        raw.close();
+      },
+    });
+    await raw.bind("tcp://127.0.0.1:0");
+    const events = listen(raw.lastEndpoint ?? "");
+    const news = (sequence: number, body: unknown = { n: sequence }) =>
+      raw.send(encodePublished({ epoch: "e", sequence, message: { type: "NEWS", body } }));
+    const startedAtMs = performance.now();
+    while (events.length === 0) {
+      expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+      await news(1);
+      await new Promise((resolve) => {
+        setTimeout(resolve, 5);
+      });
+    }
+    await news(2);
+    await news(5);
+    await news(5);
+    await raw.send("nonsense");
+    await raw.send(["two", "parts"]);
+    await news(6, "not a body");
+    await raw.send(
+      encodePublished({ epoch: "e", sequence: 6, message: { type: "DANCE", body: 1 } }),
+    );
+    await raw.send(encodePublished({ epoch: "e", sequence: 9, message: null }));
+    await news(10);
+    await until(() => events.at(-1) === 10, "the last one");
+    expect(events.slice(events.lastIndexOf(1))).toEqual([1, 2, "missed 2", 5, "missed 3", 10]);
+  });
+
+  it("and a publisher have no keys and stay on this machine", async () => {
+    await expect(publish("tcp://*:0")).rejects.toThrow(/needs keys/);
+    expect(() => listen("tcp://192.0.2.1:1")).toThrow(/needs keys/);
+  });
+});

@@ -1,0 +1,16 @@
+/**
+ * Front door of the storage: the contract and the local folder that implements it. Everything that
+ * joins paths below the output folder lives behind it (`web/storage/`), and nowhere else.
+ */
+export {
+  type ByteRange,
+  type PublicFile,
+  type PublicFiles,
+  type StagedBuild,
+  type StagedFile,
+  type Storage,
+  StorageError,
+  type StorageErrorCode,
+} from "./storage/contract.ts";
+export { openLocalStorage } from "./storage/local-storage.ts";
+export { openPublicFolder } from "./storage/public-folder.ts";
