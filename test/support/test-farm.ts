@@ -1,0 +1,278 @@
+/**
+ * A farm of real processes for system and fault tests: the built piw-master and piw-slave on loopback,
+ * a database and an upstream that the test brings. Everything can be killed and started again; `end`
+ * ends what is left.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { controlLink } from "../../protocol/links/control.ts";
+import { importLink } from "../../protocol/links/import.ts";
+import type { FarmReport } from "../../protocol/model/status.ts";
+import { connectEndpoint } from "../../protocol/transport/index.ts";
+import { silentLogger } from "../../supervisor/index.ts";
+
+const run = promisify(execFile);
+const bin = (name: string) => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname;
+
+export interface TestFarmOptions {
+  readonly dsn: string;
+  readonly upstream: {
+    readonly simpleUrl: string;
+    readonly xmlrpcUrl: string;
+    readonly jsonUrl: string;
+  };
+  /** More arguments for piw-master. */
+  readonly master?: readonly string[];
+  /** More arguments for each piw-slave. */
+  readonly slave?: readonly string[];
+}
+
+type Part = "master" | `slave-${number}`;
+
+export class TestFarm {
+  readonly folder = mkdtempSync(join(tmpdir(), "ww-farm-"));
+  readonly output = join(this.folder, "www");
+  readonly #options: TestFarmOptions;
+  readonly #processes = new Map<Part, ChildProcess>();
+  #ports: { slave: number; file: number; http: number } | undefined;
+
+  constructor(options: TestFarmOptions) {
+    this.#options = options;
+  }
+
+  get siteUrl(): string {
+    return `http://127.0.0.1:${this.#ports?.http ?? 0}`;
+  }
+  get indexUrl(): string {
+    return `${this.siteUrl}/simple/`;
+  }
+  slaveAddresses(): string[] {
+    return [
+      "--slave-queue",
+      `tcp://127.0.0.1:${this.#ports?.slave ?? 0}`,
+      "--file-queue",
+      `tcp://127.0.0.1:${this.#ports?.file ?? 0}`,
+    ];
+  }
+
+  async startMaster(): Promise<void> {
+    const [slave, file, http] = [await freePort(), await freePort(), await freePort()];
+    this.#ports ??= { slave, file, http };
+    const { upstream, dsn } = this.#options;
+    await this.#start("master", "piw-master", [
+      ...["--dsn", dsn, "--output-path", this.output, "--dev-mode"],
+      ...["--pypi-simple", upstream.simpleUrl, "--pypi-xmlrpc", upstream.xmlrpcUrl],
+      ...["--pypi-json", upstream.jsonUrl, ...this.slaveAddresses()],
+      ...["--status-queue", this.#ipc("status"), "--control-queue", this.#ipc("control")],
+      ...["--import-queue", this.#ipc("import"), "--http", `127.0.0.1:${this.#ports.http}`],
+      ...(this.#options.master ?? []),
+    ]);
+  }
+
+  async startSlave(number = 1): Promise<void> {
+    await this.#start(`slave-${number}`, "piw-slave", [
+      ...["--dir", join(this.folder, `slave-${number}`), "--label", `slave-${number}`],
+      ...["--dev-mode", ...this.slaveAddresses(), ...(this.#options.slave ?? [])],
+    ]);
+  }
+
+  async #start(part: Part, program: string, args: readonly string[]): Promise<void> {
+    const root = process.getuid?.() === 0 ? ["--allow-root"] : [];
+    const child = spawn(
+      process.execPath,
+      ["--enable-source-maps", bin(program), ...args, ...root],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, NODE_ENV: "test" },
+      },
+    );
+    const log = createWriteStream(this.#log(part), { flags: "a" });
+    child.stdout.pipe(log);
+    child.stderr.pipe(log, { end: false });
+    this.#processes.set(part, child);
+    await once(child, "spawn");
+  }
+
+  /** Ends a part and waits until it is gone. */
+  async kill(part: Part, signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+    const child = this.#processes.get(part);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? null;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+    return child.exitCode;
+  }
+
+  isRunning(part: Part): boolean {
+    const child = this.#processes.get(part);
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  async report(): Promise<FarmReport> {
+    return this.#ask((up) => {
+      const endpoint = connectEndpoint(controlLink, {
+        address: this.#ipc("control"),
+        log: silentLogger,
+        handlers: { up, message: () => undefined, down: () => undefined },
+      });
+      return { endpoint, ask: () => endpoint.ask("REPORT", {}, 5_000) };
+    });
+  }
+
+  async want(requirements: readonly string[]): Promise<{ added: number; known: number }> {
+    return this.#ask((up) => {
+      const endpoint = connectEndpoint(importLink, {
+        address: this.#ipc("import"),
+        log: silentLogger,
+        handlers: { up, message: () => undefined, down: () => undefined },
+      });
+      return {
+        endpoint,
+        ask: () => endpoint.ask("WANT", { requirements: [...requirements] }, 5_000),
+      };
+    });
+  }
+
+  async #ask<T>(
+    connect: (up: () => void) => { endpoint: { close(): Promise<void> }; ask: () => Promise<T> },
+  ): Promise<T> {
+    const { promise, resolve } = deferred();
+    const { endpoint, ask } = connect(resolve);
+    try {
+      await Promise.race([
+        promise,
+        delay(10_000).then(() => {
+          throw new Error("the master does not answer");
+        }),
+      ]);
+      return await ask();
+    } finally {
+      await endpoint.close();
+    }
+  }
+
+  /** Waits until the report fits; fails with the last report and the ends of the logs. */
+  async until(
+    what: string,
+    fits: (report: FarmReport) => boolean,
+    patienceMs = 90_000,
+  ): Promise<FarmReport> {
+    const deadline = performance.now() + patienceMs;
+    let last: FarmReport | undefined;
+    let failure = "";
+    while (performance.now() < deadline) {
+      try {
+        last = await this.report();
+        if (fits(last)) return last;
+      } catch (error) {
+        failure = String(error);
+      }
+      await delay(100);
+    }
+    throw new Error(
+      `not within ${patienceMs} ms: ${what}\n${JSON.stringify(last ?? failure, null, 1)}\n${this.logs()}`,
+    );
+  }
+
+  /** Nothing is left to do, and all of it is published. */
+  async untilIdle(patienceMs?: number): Promise<FarmReport> {
+    return this.until(
+      "nothing is left to do",
+      (report) =>
+        report.followed && report.ready + report.leased + report.waiting + report.unpublished === 0,
+      patienceMs,
+    );
+  }
+
+  logs(lines = 60): string {
+    return [...this.#processes.keys()]
+      .map((part) => {
+        const path = this.#log(part);
+        const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+        const kept = text.split("\n").filter((line) => !line.includes('"level":"debug"'));
+        return `--- ${part}\n${kept.slice(-lines).join("\n")}`;
+      })
+      .join("\n");
+  }
+
+  /** Installs from the farm's index alone, without dependencies, and gives the folder. */
+  async pipInstall(...args: readonly string[]): Promise<string> {
+    const target = mkdtempSync(join(this.folder, "site-"));
+    await run(
+      "python3",
+      [
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-cache-dir",
+        "--target",
+        target,
+        "--index-url",
+        this.indexUrl,
+        ...args,
+      ],
+      { env: pipEnvironment(), timeout: 120_000 },
+    );
+    return target;
+  }
+
+  async end(): Promise<void> {
+    for (const part of [...this.#processes.keys()].reverse()) {
+      const child = this.#processes.get(part);
+      if (child !== undefined && this.isRunning(part)) {
+        const gone = once(child, "exit");
+        child.kill("SIGTERM");
+        await Promise.race([gone, delay(12_000)]);
+        if (this.isRunning(part)) await this.kill(part);
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #log(part: Part): string {
+    return join(this.folder, `${part}.log`);
+  }
+  #ipc(name: string): string {
+    return `ipc://${join(this.folder, name)}`;
+  }
+}
+
+/** pip with nothing of this machine's configuration: what a user without one has. */
+export function pipEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("PIP_"));
+  return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: "/dev/null", ...more };
+}
+
+export async function python(code: string, path: string): Promise<string> {
+  const { stdout } = await run("python3", ["-c", code], {
+    env: { ...process.env, PYTHONPATH: path },
+  });
+  return stdout.trim();
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,320 @@
+import { createHash } from "node:crypto";
+import { expect, test, vi } from "vitest";
+import { FolderInUseError } from "../../actors/slave/folder-lock.ts";
+import { type BuildResult, LOG_FILENAME } from "../../protocol/model/build.ts";
+import { ScriptedMaster, until } from "../actors/slave/scripted-master.ts";
+import { SlaveFixture, TARGET, WHEEL_FILENAME } from "../actors/slave/slave-fixture.ts";
+
+vi.setConfig({ testTimeout: 20_000 });
+
+/** A slave that was greeted and said IDLE. */
+async function idleSlave(ack: Parameters<ScriptedMaster["greet"]>[0] = {}) {
+  const master = await ScriptedMaster.start();
+  const slave = await SlaveFixture.create(master);
+  const system = await slave.start();
+  await master.greet(ack);
+  await master.next("IDLE");
+  return { master, slave, system };
+}
+
+/** A slave that builds token 1 and was heard saying so. */
+async function busySlave(ack: Parameters<ScriptedMaster["greet"]>[0] = {}) {
+  const all = await idleSlave(ack);
+  all.master.say("BUILD", all.slave.order(1));
+  await all.master.next("BUSY");
+  await until("the build to run", async () => ((await all.slave.builds()) > 0 ? true : undefined));
+  return all;
+}
+
+const sha256 = (data: Buffer) => createHash("sha256").update(data).digest("hex");
+
+async function pullAll(master: ScriptedMaster, token: number, result: BuildResult) {
+  for (const file of [...result.files, { filename: LOG_FILENAME, ...result.log }]) {
+    const data = await master.pull(token, file.filename, file.sizeBytes);
+    expect(sha256(data)).toBe(file.sha256);
+    await master.next("SENT", (sent) => sent.filename === file.filename);
+  }
+}
+
+test("walks a build from HELLO to an empty outbox", async () => {
+  const { master, slave } = await busySlave();
+  const hello = master.heard.find((message) => message.type === "HELLO")?.body;
+  expect(hello).toMatchObject({ version: "1.2.3", label: "the slave", running: [], finished: [] });
+  expect(hello).toHaveProperty("targets.0.name", TARGET);
+  await master.next("BUSY");
+  master.say("CONT", {});
+  await slave.letBuildsEnd();
+  const { token, result } = await master.next("BUILT");
+  expect(token).toBe(1);
+  expect(result).toMatchObject({ cause: "built", missing: [] });
+  expect(result.files.map(({ filename }) => filename)).toEqual([WHEEL_FILENAME]);
+  master.say("SEND", { token, filename: WHEEL_FILENAME });
+  await pullAll(master, token, result);
+  master.say("DONE", { token });
+  const { stats } = await master.next("IDLE");
+  expect(stats.diskSizeBytes).toBeGreaterThan(0);
+  expect(await slave.list("outbox")).toEqual([]);
+  expect(await slave.list("work")).toEqual([]);
+});
+
+test("goes on building while it is cut off, and HELLO says what it builds", async () => {
+  const { master, slave } = await busySlave();
+  master.drop();
+  const hello = await master.greet();
+  expect(hello).toMatchObject({ running: [1], finished: [] });
+  await master.next("BUSY");
+  await slave.letBuildsEnd();
+  expect((await master.next("BUILT")).token).toBe(1);
+  expect(await slave.builds()).toBe(1);
+});
+
+test("a build that ends while the master is away is delivered when it is back", async () => {
+  const { master, slave } = await busySlave();
+  await master.close();
+  await slave.letBuildsEnd();
+  await until("the result", async () =>
+    (await slave.list("work")).length === 0 ? true : undefined,
+  );
+  await master.open();
+  expect(await master.greet()).toMatchObject({ running: [], finished: [1] });
+  const { result } = await master.next("BUILT");
+  await pullAll(master, 1, result);
+  expect(await slave.builds()).toBe(1);
+});
+
+test("says BUILT again in each session until DONE", async () => {
+  const { master, slave } = await busySlave();
+  await slave.letBuildsEnd();
+  const first = await master.next("BUILT");
+  for (let round = 0; round < 2; round += 1) {
+    master.drop();
+    expect(await master.greet()).toMatchObject({ finished: [1] });
+    expect(await master.next("BUILT")).toEqual(first);
+  }
+  master.say("DONE", { token: 1 });
+  await master.next("IDLE");
+  expect(await slave.list("outbox")).toEqual([]);
+});
+
+test("a finished build that is ordered again is not built again", async () => {
+  const { master, slave, system } = await busySlave();
+  await slave.letBuildsEnd();
+  await master.next("BUILT");
+  await system.stop();
+  const again = await slave.start();
+  await master.greet();
+  const { token } = await master.next("BUILT");
+  master.say("BUILD", slave.order(token));
+  master.drop();
+  expect(await master.greet()).toMatchObject({ running: [], finished: [1] });
+  expect(await slave.builds()).toBe(1);
+  await again.stop();
+});
+
+test("DONE in the middle of a build ends it within a second, with all that it started", async () => {
+  const { master, slave } = await busySlave();
+  const saidAt = performance.now();
+  master.say("DONE", { token: 1 });
+  await master.next("IDLE");
+  expect(performance.now() - saidAt).toBeLessThan(1_000);
+  expect(await slave.list("outbox")).toEqual([]);
+  expect(await slave.list("work")).toEqual([]);
+  await slave.letBuildsEnd();
+  master.say("BUILD", slave.order(2));
+  expect((await master.next("BUILT")).token).toBe(2);
+});
+
+test("DONE for a build that it knows nothing of changes nothing", async () => {
+  const { master, slave } = await busySlave();
+  master.say("DONE", { token: 99 });
+  await slave.letBuildsEnd();
+  expect((await master.next("BUILT")).token).toBe(1);
+});
+
+test("BUSY is said again and again, and IDLE at the interval that is shorter", async () => {
+  const { master, slave } = await busySlave({ idleIntervalMs: 30 });
+  for (let count = 0; count < 3; count += 1) {
+    expect(await master.next("BUSY")).toMatchObject({ token: 1 });
+  }
+  master.say("DONE", { token: 1 });
+  for (let count = 0; count < 3; count += 1) await master.next("IDLE");
+  expect(await slave.list("outbox")).toEqual([]);
+});
+
+test("a sleeping slave asks for work as soon as it is woken", async () => {
+  const { master } = await idleSlave();
+  for (let count = 0; count < 3; count += 1) {
+    master.say("SLEEP", {});
+    master.say("CONT", {});
+    await master.next("IDLE");
+  }
+});
+
+test("a second order while one is in hand is not taken, and harms nothing", async () => {
+  const { master, slave } = await busySlave();
+  master.say("BUILD", slave.order(2));
+  await slave.letBuildsEnd();
+  const { token } = await master.next("BUILT");
+  master.say("DONE", { token });
+  await master.next("IDLE");
+  expect(await slave.builds()).toBe(1);
+});
+
+test("an order for a target that it does not serve is given back", async () => {
+  const { master, slave } = await idleSlave();
+  master.say("BUILD", slave.order(1, { target: "cp39-linux_riscv64" }));
+  await master.next("IDLE");
+  expect(await slave.builds()).toBe(0);
+});
+
+test("what does not pass the checks is a result with its cause", async () => {
+  const { master, slave } = await idleSlave();
+  await slave.letBuildsEnd();
+  const sdist = slave.order(1).sdist;
+  const orders = [
+    [slave.order(1, { package: "other" }), "bad-wheel"],
+    [slave.order(2, { version: "1.1" }), "bad-wheel"],
+    [slave.order(3, { sdist: { ...sdist, sha256: "0".repeat(64) } }), "hash-mismatch"],
+    [slave.order(4, { sdist: { ...sdist, url: "ftp://x/" } }), "no-sdist"],
+    [slave.order(5, { version: "1.0.0" }), "built"],
+  ] as const;
+  for (const [order, cause] of orders) {
+    master.say("BUILD", order);
+    const { token, result } = await master.next("BUILT");
+    expect({ token, cause: result.cause, files: result.files.length }).toEqual({
+      token: order.token,
+      cause,
+      files: cause === "built" ? 1 : 0,
+    });
+    await pullAll(master, token, result);
+    master.say("DONE", { token });
+    await master.next("IDLE");
+  }
+});
+
+test("files that it does not hold are missing, with a reason", async () => {
+  const { master } = await idleSlave();
+  const answer = await master.fetch({ token: 5, filename: "x.whl", offset: 0, lengthBytes: 10 });
+  expect(answer).toMatchObject({ type: "MISSING", body: { reason: "build 5 is not held here" } });
+});
+
+test("many ranges that are asked for at once are all answered", async () => {
+  const { master, slave } = await idleSlave();
+  await slave.letBuildsEnd();
+  master.say("BUILD", slave.order(1));
+  const { result } = await master.next("BUILT");
+  const [wheel] = result.files;
+  const data = await master.pull(1, WHEEL_FILENAME, wheel?.sizeBytes ?? 0);
+  const offsets = Array.from({ length: 40 }, (_, offset) => offset);
+  await Promise.all(
+    offsets.map((offset) =>
+      master.fetch({ token: 1, filename: WHEEL_FILENAME, offset, lengthBytes: 7 }),
+    ),
+  );
+  await until("all of them", () => (master.answers.length >= 41 ? true : undefined));
+  for (const { type, body } of master.answers.slice(1)) {
+    if (type !== "CHUNK") throw new Error(body.reason);
+    expect(Buffer.from(body.data)).toEqual(data.subarray(body.offset, body.offset + 7));
+  }
+});
+
+test("a master that refuses HELLO for good ends the slave with its reason", async () => {
+  const master = await ScriptedMaster.start();
+  const slave = await SlaveFixture.create(master);
+  const system = await slave.start();
+  await master.next("HELLO");
+  master.say("DIE", { reason: "install version 2", final: true });
+  const end = await system.terminated;
+  expect(end).toMatchObject({
+    kind: "error",
+    error: { message: expect.stringContaining("install version 2") as string },
+  });
+});
+
+test("a slave that is refused with a build in hand finishes it first, and its successor delivers it", async () => {
+  const { master, slave, system } = await busySlave();
+  master.drop();
+  await master.next("HELLO");
+  master.say("DIE", { reason: "install version 2", final: true });
+  await slave.letBuildsEnd();
+  expect(await system.terminated).toMatchObject({ kind: "error" });
+  expect(await slave.list("outbox")).toEqual(["1"]);
+  await slave.start();
+  expect(await master.greet()).toMatchObject({ running: [], finished: [1] });
+  expect((await master.next("BUILT")).result.cause).toBe("built");
+});
+
+test("a slave that is told to leave in mid-build leaves at once", async () => {
+  const { master, slave, system } = await busySlave();
+  master.say("DIE", { reason: "killed by a person", final: true });
+  expect(await system.terminated).toMatchObject({ kind: "error" });
+  expect(await slave.list("work")).toEqual([]);
+});
+
+test("a slave that is sent away for a while comes back with its build", async () => {
+  const { master, slave } = await busySlave();
+  master.say("DIE", { reason: "out of order", final: false });
+  expect(await master.greet()).toMatchObject({ running: [1] });
+  await slave.letBuildsEnd();
+  expect((await master.next("BUILT")).token).toBe(1);
+});
+
+test("an ordered stop says BYE with what is finished, and leaves no process and no folder", async () => {
+  const { master, slave, system } = await busySlave();
+  await system.stop();
+  expect(await master.next("BYE")).toEqual({ finished: [] });
+  expect(await slave.list("outbox")).toEqual([]);
+  expect(await slave.list("work")).toEqual([]);
+  await slave.letBuildsEnd();
+  await slave.start();
+  await master.greet();
+  await master.next("IDLE");
+  master.say("BUILD", slave.order(2));
+  await master.next("BUILT");
+  const again = await slave.start().catch((error: unknown) => error);
+  expect(again).toBeInstanceOf(FolderInUseError);
+});
+
+test("when the builder crashes the build is lost at once, and HELLO says so", async () => {
+  const { master, slave, system } = await busySlave();
+  system.crash("/builder", new Error("by the test"));
+  expect(await master.greet()).toMatchObject({ running: [], finished: [] });
+  await master.next("IDLE");
+  expect(await slave.list("work")).toEqual([]);
+  await slave.letBuildsEnd();
+  master.say("BUILD", slave.order(2));
+  expect((await master.next("BUILT")).token).toBe(2);
+});
+
+test("when the link session crashes the build goes on", async () => {
+  const { master, slave, system } = await busySlave();
+  system.crash("/link-session", new Error("by the test"));
+  expect(await master.greet()).toMatchObject({ running: [1] });
+  expect(master.heard.some(({ type }) => type === "BYE")).toBe(false);
+  await slave.letBuildsEnd();
+  expect((await master.next("BUILT")).token).toBe(1);
+  expect(await slave.builds()).toBe(1);
+});
+
+test("when the file sender crashes a transfer goes on where it stopped", async () => {
+  const { master, slave, system } = await idleSlave();
+  await slave.letBuildsEnd();
+  master.say("BUILD", slave.order(1));
+  const { result } = await master.next("BUILT");
+  const size = result.files[0]?.sizeBytes ?? 0;
+  const head = await master.pull(1, WHEEL_FILENAME, 10);
+  system.crash("/file-sender", new Error("by the test"));
+  const whole = await master.pull(1, WHEEL_FILENAME, size);
+  expect(whole.subarray(0, head.length)).toEqual(head);
+  expect(sha256(whole)).toBe(result.files[0]?.sha256);
+});
+
+test("speaks with the same identity after a restart", async () => {
+  const { master, slave, system } = await idleSlave();
+  const before = master.peer?.identity;
+  await system.stop();
+  await slave.start();
+  await master.greet();
+  expect(master.peer?.identity).toBe(before);
+  expect(before).toMatch(/^local:[0-9a-f-]{36}$/);
+});
