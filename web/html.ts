@@ -12,11 +12,15 @@ const escapes: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
+const plainPattern = /^[\w .,:/+=-]*$/;
+
 /**
  * Text for element content and for quoted attributes. Controls and half surrogates, which HTML forbids,
  * become U+FFFD.
  */
 export function escapeHtml(text: string): string {
+  // Nearly all that a page holds is plain: names, versions, hashes.
+  if (plainPattern.test(text)) return text;
   return text
     .replace(/[&<>"']/g, (character) => escapes[character] ?? "")
     .replace(/[\p{Cc}\p{Cs}]/gu, (character) =>
@@ -37,9 +41,9 @@ export type HtmlValue = Html | string | number | readonly HtmlValue[] | undefine
 /** Template tag: `html\`<p>${text}</p>\``. Lists are joined, undefined is nothing. */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let text = strings[0] ?? "";
-  values.forEach((value, position) => {
-    text += textOf(value) + (strings[position + 1] ?? "");
-  });
+  for (let position = 0; position < values.length; position++) {
+    text += textOf(values[position]) + (strings[position + 1] ?? "");
+  }
   return new Html(text);
 }
 
@@ -48,7 +52,9 @@ function textOf(value: HtmlValue): string {
   if (value instanceof Html) return value.text;
   if (typeof value === "string") return escapeHtml(value);
   if (typeof value === "number") return String(value);
-  return value.map(textOf).join("");
+  let text = "";
+  for (const each of value) text += textOf(each);
+  return text;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * A program that uses the storage until it is killed (`endless`), or on a disk without room
- * (`full`). It prints one line per thing that it believes to be durable.
+ * (`full`). Before each step it prints `next`, and after a round `done` and the hash of what is durable.
  */
 import { randomBytes } from "node:crypto";
 import { openLocalStorage, StorageError } from "../../web/storage.ts";
@@ -13,12 +13,16 @@ const say = (line: string): void => {
 async function writeForEver(): Promise<void> {
   const storage = await openLocalStorage(output);
   for (let round = 1; ; round++) {
-    await storage.replace("simple/tidepool/index.html", String(round % 10).repeat(400_000));
+    say("next page");
+    await storage.replace("simple/tidepool/index.html", String(round % 10).repeat(2_000_000));
     const file = await storage.openStaged(round, "tidepool.whl");
     for (let chunk = 0; chunk < 4; chunk++) await file.append(randomBytes(100_000));
     const hash = file.sha256();
+    say("next commit");
     await storage.commitBlob(round, "tidepool.whl", hash);
+    say("next link");
     await storage.publishOnce(`simple/tidepool/${hash}.whl`, hash);
+    say("next log");
     await storage.publishCompressed(`logs/0000/0000/${round}.txt.gz`, hash);
     await storage.clearStaging(round);
     say(`done ${hash}`);

@@ -1,89 +1,20 @@
-/** The web server over real HTTP: what installers, browsers, scripts and hostile peers get. */
-
-import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { type AddressInfo, connect, createServer } from "node:net";
+/** The web server over real HTTP: what installers, browsers and scripts get. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { renderSimpleProject } from "../../web/index/simple-project.ts";
-import { renderSimpleRoot } from "../../web/index/simple-root.ts";
-import { metadataKey, simplePageKeys, wheelKey } from "../../web/public-key.ts";
-import { startWebServer, type WebServer } from "../../web/server.ts";
-import { openLocalStorage, type Storage } from "../../web/storage.ts";
-import { makeScratchFolder } from "./scratch-folder.ts";
+import { log, startTestSite, type TestSite, WHEEL, wheel } from "./test-site.ts";
 
 const JSON_V1 = "application/vnd.pypi.simple.v1+json";
 const HTML_V1 = "application/vnd.pypi.simple.v1+html";
-const WHEEL = "tidepool-1.0-py3-none-any.whl";
-const silent = { debug: () => undefined, error: () => undefined };
-const wheel = Buffer.from("0123456789".repeat(1_000));
-const log = "building\n".repeat(5_000);
-
-let output: string;
-let storage: Storage;
-let server: WebServer;
-let wheelHash: string;
+let site: TestSite;
+let ask: TestSite["ask"];
 
 beforeAll(async () => {
-  output = await makeScratchFolder();
-  storage = await openLocalStorage(output);
-  wheelHash = await storage.putBlob(wheel);
-  await storage.publishOnce(wheelKey("tide-pool", WHEEL), wheelHash);
-  await storage.replace(
-    metadataKey("tide-pool", WHEEL),
-    "Metadata-Version: 2.1\nName: tide-pool\n",
-  );
-  await storage.publishCompressed(
-    "logs/0000/0000/0001.txt.gz",
-    await storage.putBlob(Buffer.from(log)),
-  );
-  const root = renderSimpleRoot(["tide-pool"]);
-  await storage.replace(simplePageKeys().html, root.html);
-  await storage.replace(simplePageKeys().json, root.json);
-  const page = renderSimpleProject({ name: "tide-pool", files: [] });
-  await storage.replace(simplePageKeys("tide-pool").html, page.html);
-  await storage.replace(simplePageKeys("tide-pool").json, page.json);
-  await storage.replace("index.html", "<h1>home</h1>");
-  await storage.replace("project/tide-pool/index.html", "<h1>tide-pool</h1>");
-  await storage.replace("faq/index.html", "<h1>faq</h1>");
-  await storage.replace("assets/site.css", "body {}");
-  server = await startWebServer({ address: "http://127.0.0.1:0", outputPath: output, log: silent });
+  site = await startTestSite();
+  ask = site.ask;
 });
-afterAll(async () => {
-  await server.close();
-  await rm(output, { recursive: true, force: true });
-});
-
-interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
-}
-
-/** Asks for a path exactly as it is written: no URL parser tidies it up first. */
-function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
-  const { hostname, port } = new URL(server.url);
-  return new Promise((resolve, reject) => {
-    const options = { hostname, port, path, headers, method, agent: false };
-    const asked = httpRequest(options, (response) => {
-      buffer(response).then(
-        (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-        reject,
-      );
-    });
-    asked.on("error", reject);
-    asked.end();
-  });
-}
-
-/** Which of the site's files this process holds open, where the system can tell. */
-async function openFiles(): Promise<string[]> {
-  const descriptors = await readdir("/proc/self/fd").catch(() => []);
-  const paths = descriptors.map((each) => readlink(`/proc/self/fd/${each}`).catch(() => ""));
-  return (await Promise.all(paths)).filter((path) => path.startsWith(output));
-}
+afterAll(() => site.close());
 
 describe("the simple index", () => {
   test.each([
@@ -197,7 +128,7 @@ describe("files", () => {
   });
 
   test("are not sent again to who has them, until they change", async () => {
-    await storage.replace("changing/index.html", "one");
+    await site.storage.replace("changing/index.html", "one");
     const first = await ask("/changing/");
     const known = { "if-none-match": first.headers.etag ?? "", "cache-control": "max-age=0" };
     const again = await ask("/changing/", known);
@@ -208,7 +139,7 @@ describe("files", () => {
     ]);
     const since = { "if-modified-since": first.headers["last-modified"] ?? "" };
     expect((await ask("/changing/", since)).status).toBe(304);
-    await storage.replace("changing/index.html", "two");
+    await site.storage.replace("changing/index.html", "two");
     expect((await ask("/changing/", known)).body.toString()).toBe("two");
   });
 
@@ -220,16 +151,16 @@ describe("files", () => {
       expect((await ask(path, { "if-match": '"other"' })).status).toBe(412);
       expect((await ask(path, { range: "bytes=10000-" })).status).toBe(416);
     }
-    await expect.poll(openFiles).toEqual([]);
+    await expect.poll(site.openFiles).toEqual([]);
   });
 
   test("are read whole while they are replaced over and over", async () => {
     const pages = ["a".repeat(300_000), "b".repeat(200_000)];
-    await storage.replace("busy/index.html", pages[0] ?? "");
+    await site.storage.replace("busy/index.html", pages[0] ?? "");
     const done = new AbortController();
     const writing = (async () => {
       for (let round = 0; !done.signal.aborted; round++) {
-        await storage.replace("busy/index.html", pages[round % 2] ?? "");
+        await site.storage.replace("busy/index.html", pages[round % 2] ?? "");
       }
     })();
     const bodies = await Promise.all(Array.from({ length: 40 }, () => ask("/busy/")));
@@ -259,86 +190,17 @@ describe("logs", () => {
   });
 
   test("that are damaged are a 500 or a cut, never a whole answer, and the server goes on", async () => {
-    await storage.replace("logs/0000/0000/0002.txt.gz", "no gzip at all");
+    await site.storage.replace("logs/0000/0000/0002.txt.gz", "no gzip at all");
     const answer = await ask("/logs/0000/0000/0002.txt.gz");
     expect([answer.status, answer.body.toString(), answer.headers.etag]).toEqual([
       500,
       "The farm could not answer this request.\n",
       undefined,
     ]);
-    const whole = await readFile(join(output, "logs/0000/0000/0001.txt.gz"));
-    await storage.replace("logs/0000/0000/0003.txt.gz", whole.subarray(0, -20));
+    const whole = await readFile(join(site.output, "logs/0000/0000/0001.txt.gz"));
+    await site.storage.replace("logs/0000/0000/0003.txt.gz", whole.subarray(0, -20));
     await expect(ask("/logs/0000/0000/0003.txt.gz")).rejects.toMatchObject({ code: "ECONNRESET" });
     expect((await ask("/")).status).toBe(200);
-  });
-});
-
-describe("hostile requests", () => {
-  const stored = () => join("/.store/blobs", wheelHash.slice(0, 2), wheelHash);
-
-  test.each([
-    ["the store", () => stored()],
-    ["the store, spelled otherwise", () => stored().replace(".store", "%2estore")],
-    ["the store by a detour", () => `/simple/..${stored()}`],
-    ["the store by an encoded detour", () => `/simple/%2e%2e${stored()}`],
-    ["the store under double slashes", () => `/${stored()}`],
-    ["the store by backslashes", () => `/${stored().replaceAll("/", "\\")}`],
-    ["staging", () => "/.store/staging/"],
-    ["a file of the system", () => "/../../../../etc/passwd"],
-    ["a file of the system, encoded", () => "/%2e%2e/%2e%2e/%2e%2e/etc/passwd"],
-    ["a file of the system, encoded twice", () => "/%252e%252e/%252e%252e/etc/passwd"],
-    ["an encoded separator", () => "/..%2f..%2f..%2fetc%2fpasswd"],
-    ["a NUL", () => "/index.html%00.txt"],
-    ["a bad escape", () => "/%zz"],
-    ["half an escape", () => "/simple/%e0%a4/"],
-    ["a header in the path", () => "/simple/A%0d%0aSet-Cookie:%20x"],
-    ["another host", () => "//elsewhere.example/simple"],
-    ["a folder", () => "/simple/tide-pool/../"],
-    ["a listing", () => "/assets/"],
-    ["a long segment", () => `/${"x".repeat(5_000)}`],
-    ["a long path", () => `/${"x/".repeat(5_000)}`],
-  ])("for %s get nothing", async (_what, path) => {
-    const answer = await ask(path());
-    expect(answer.status).toBe(404);
-    expect(answer.body.toString()).toBe("404: nothing here\n");
-    expect(answer.headers["x-content-type-options"]).toBe("nosniff");
-    expect(answer.headers["set-cookie"]).toBeUndefined();
-  });
-
-  test("with headers or paths beyond all measure are refused, and the server goes on", async () => {
-    expect((await ask("/", { "x-long": "x".repeat(20_000) })).status).toBe(431);
-    expect((await ask(`/${"x".repeat(20_000)}`)).status).toBe(431);
-    expect((await ask("/")).status).toBe(200);
-  });
-
-  test.each(["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])(
-    "that would change something (%s) are refused",
-    async (method) => {
-      const answer = await ask("/simple/tide-pool/", { "content-length": "0" }, method);
-      expect([answer.status, answer.headers.allow]).toEqual([405, "GET, HEAD, OPTIONS"]);
-    },
-  );
-
-  test("that are no HTTP are answered and closed", async () => {
-    const { hostname, port } = new URL(server.url);
-    const socket = connect(Number(port), hostname);
-    socket.end("\x16\x03\x01 nonsense\r\n\r\n");
-    expect((await buffer(socket)).toString()).toMatch(/^HTTP\/1\.1 400 /);
-  });
-
-  test("that go away in mid-answer harm nobody else", async () => {
-    await storage.replace("large/index.html", "x".repeat(5_000_000));
-    const { hostname, port } = new URL(server.url);
-    await Promise.all(
-      Array.from({ length: 20 }, async () => {
-        const socket = connect(Number(port), hostname);
-        socket.write("GET /large/ HTTP/1.1\r\nHost: x\r\n\r\n");
-        await new Promise((resolve) => socket.once("data", resolve));
-        socket.destroy();
-      }),
-    );
-    expect((await ask("/large/")).body.length).toBe(5_000_000);
-    await expect.poll(openFiles).toEqual([]);
   });
 });
 
@@ -357,56 +219,4 @@ test("every answer says what browsers may do with it, and that anybody may read"
     204,
     "GET, HEAD",
   ]);
-});
-
-test("a folder under the name of a page is nothing", async () => {
-  await mkdir(join(output, "odd", "index.html"), { recursive: true });
-  expect((await ask("/odd/")).status).toBe(404);
-});
-
-describe("starting and stopping", () => {
-  const start = (address: string) => startWebServer({ address, outputPath: output, log: silent });
-
-  test("a port in use is one clear error", async () => {
-    const other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
-    const { port } = other.address() as AddressInfo;
-    await expect(start(`http://127.0.0.1:${port}`)).rejects.toMatchObject({
-      name: "WebServerError",
-      code: "address-in-use",
-      message: `the web address 127.0.0.1 port ${port} is in use by another program: stop that, or choose another port`,
-    });
-    await new Promise((resolve) => other.close(resolve));
-  });
-
-  test.each([
-    ["", "bad-address"],
-    ["https://127.0.0.1:0", "bad-address"],
-    ["http://127.0.0.1:0/path", "bad-address"],
-    ["http://127.0.0.1:99999", "bad-address"],
-    ["tcp://127.0.0.1:8080", "bad-address"],
-    ["http://192.0.2.1:0", "address-unavailable"],
-  ])("the address %j is refused as %s", async (address, code) => {
-    await expect(start(address)).rejects.toMatchObject({ name: "WebServerError", code });
-  });
-
-  test("closing ends a download that hangs, within the deadline, and may be repeated", async () => {
-    await storage.replace("endless/index.html", "x".repeat(20_000_000));
-    const closing = await startWebServer({
-      address: "127.0.0.1:0",
-      outputPath: output,
-      log: silent,
-      closeDeadlineMs: 50,
-    });
-    const { hostname, port } = new URL(closing.url);
-    const socket = connect(Number(port), hostname);
-    const isClosed = new Promise((resolve) => socket.once("close", resolve));
-    socket.on("error", () => undefined);
-    socket.write("GET /endless/ HTTP/1.1\r\nHost: x\r\n\r\n");
-    await new Promise((resolve) => socket.once("readable", resolve));
-    await Promise.all([closing.close(), closing.close()]);
-    socket.resume();
-    await isClosed;
-    await expect(fetch(closing.url)).rejects.toThrow();
-  });
 });

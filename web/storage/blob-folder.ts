@@ -127,7 +127,8 @@ export class BlobFolder {
   #isForgotten(sha256: string, graceMs: number): boolean {
     if (this.#held.has(sha256)) return false;
     const found = statSync(this.pathOf(sha256), { throwIfNoEntry: false });
-    return found !== undefined && Date.now() - found.ctimeMs >= graceMs;
+    // Whole milliseconds, as the clock has them: the change time has fractions.
+    return found !== undefined && Date.now() - Math.floor(found.ctimeMs) >= graceMs;
   }
 
   /** Looks and removes in one turn of the event loop, so that nobody stores it in between. */
