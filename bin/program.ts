@@ -19,7 +19,7 @@ import { failureLine } from "./failure-line.ts";
 const LEFT_OPEN_MS = 2_000;
 
 /** As a shell says it of a program that SIGINT ended. */
-const INTERRUPTED = 130;
+export const INTERRUPTED = 130;
 
 export interface Frame {
   readonly logger: Logger;
@@ -91,9 +91,10 @@ export async function runProgram<O extends Common & Options>(
         if (system === undefined) {
           return 0;
         }
+        superviseProcess(system, { deadlineMs: shutdownMs + LEFT_OPEN_MS });
+        // Only now: Node forgets a signal that is under way while nobody listens.
         signals.release();
         process.off("uncaughtException", surprised);
-        superviseProcess(system, { deadlineMs: shutdownMs + LEFT_OPEN_MS });
         // A tree without anything to wait for still stands until it is told to stop.
         const standing = setInterval(() => {}, 2 ** 30);
         const reason = await system.terminated;

@@ -6,7 +6,7 @@
  */
 
 /** Written elsewhere in the line, or of no use to a person. */
-const HIDDEN = new Set(["level", "time", "pid", "hostname", "name", "task", "msg", "err"]);
+const HIDDEN = new Set(["level", "time", "pid", "hostname", "name", "task", "actor", "msg", "err"]);
 
 /** Longer values are cut: a line is read, not searched. */
 const MAX_VALUE_CHARS = 300;
@@ -16,19 +16,29 @@ const MAX_VALUE_CHARS = 300;
  * @param stacks whether an error's stack follows, on lines of its own
  */
 export function logLine(record: Readonly<Record<string, unknown>>, stacks: boolean): string {
-  const { task, msg, err } = record;
+  const { msg, err } = record;
+  const task = taskOf(record);
   const fields = Object.entries(record)
     .filter(([name, value]) => !HIDDEN.has(name) && value !== undefined)
     .map(([name, value]) => `${harmless(name)}=${shownValue(value)}`);
   const error = shownError(err, msg);
   const words = [
-    typeof task === "string" ? `${harmless(task)}: ` : "",
+    task === undefined ? "" : `${harmless(task)}: `,
     typeof msg === "string" ? harmless(msg) : "",
     error === "" ? "" : `: ${error}`,
     fields.length === 0 ? "" : `  ${fields.join(" ")}`,
   ];
   const stack = stacks ? (err as { stack?: unknown } | undefined)?.stack : undefined;
   return words.join("") + (typeof stack === "string" ? `\n${harmless(stack, true)}` : "");
+}
+
+/** Whose line it is: the task it was bound to, or the id at the end of its actor's path. */
+export function taskOf(record: Readonly<Record<string, unknown>>): string | undefined {
+  const { task, actor } = record;
+  if (typeof task === "string") {
+    return task;
+  }
+  return typeof actor === "string" ? actor.slice(actor.lastIndexOf("/") + 1) : undefined;
 }
 
 function shownError(err: unknown, msg: unknown): string {

@@ -2,14 +2,14 @@
  * The programs' log: pino, to standard error and, with `-l FILE`, to a file.
  *
  * Readable lines where standard error is a terminal, JSON lines otherwise and in the file. `-q` and
- * `-v` set the level of standard error; the file gets `info` at least. `--debug TASK` raises the loggers of
- * single tasks (bound to `task`) on both. `bin/program.ts` makes one for the process; actors get
- * children of it. All writes are synchronous, so that a crash loses no line.
+ * `-v` set the level of standard error; the file gets `info` at least. `--debug TASK` lets all lines of
+ * single tasks (bound to `task`, or to an `actor` of that id) pass on both. `bin/program.ts` makes one
+ * for the process; actors get children of it. All writes are synchronous: a crash loses no line.
  */
 import pino from "pino";
 import pretty from "pino-pretty";
 import { ConfigurationError } from "./configuration-error.ts";
-import { logLine } from "./log-line.ts";
+import { logLine, taskOf } from "./log-line.ts";
 import { taskMatcher } from "./task-pattern.ts";
 
 export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
@@ -24,7 +24,7 @@ export interface LogOptions {
   /** The level without `-q` and `-v`; default `info`. */
   readonly level?: LogLevel;
   readonly file?: string | undefined;
-  /** Task names and `*` patterns whose loggers log at `trace` level. */
+  /** Task names and `*` patterns whose lines are shown whatever their level. */
   readonly debug?: readonly string[];
   /** Where lines go that a person may read; default: standard error. */
   readonly stream?: { write(line: string): unknown; readonly isTTY?: boolean };
@@ -56,8 +56,8 @@ export function openLog(options: LogOptions): Log {
     });
     reopen = () => destination.reopen();
   }
-  const base = sinks.map((sink) => sink.level).reduce(louder);
-  const isTraced = taskMatcher(options.debug ?? []);
+  const debug = options.debug ?? [];
+  const base = debug.length > 0 ? "trace" : sinks.map((sink) => sink.level).reduce(louder);
   const logger = pino(
     {
       level: base,
@@ -65,18 +65,8 @@ export function openLog(options: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.errWithCause },
-      ...(options.debug === undefined || options.debug.length === 0
-        ? {}
-        : {
-            onChild: (child: pino.Logger) => {
-              const { task } = child.bindings() as { task?: unknown };
-              if (typeof task === "string" && isTraced(task)) {
-                child.level = "trace";
-              }
-            },
-          }),
     },
-    fanOut(sinks, base),
+    fanOut(sinks, debug),
   );
   return { logger, reopen };
 }
@@ -86,27 +76,32 @@ interface Sink {
   write(line: string): void;
 }
 
-/**
- * Hands each line to the sinks whose level admits it. A logger louder than the root's is one that
- * `--debug` raised: its lines pass everywhere.
- */
-function fanOut(sinks: readonly Sink[], base: LogLevel): pino.DestinationStream {
+/** Hands each line to the sinks whose level admits it, and to all when it is of a task of `--debug`. */
+function fanOut(sinks: readonly Sink[], debug: readonly string[]): pino.DestinationStream {
   const limits = sinks.map((sink) => pino.levels.values[sink.level] ?? 0);
-  const baseValue = pino.levels.values[base] ?? 0;
+  const highest = Math.max(...limits);
+  const isTraced = taskMatcher(debug);
   const destination = {
     [Symbol.for("pino.metadata")]: true,
     lastLevel: 0,
-    lastLogger: undefined as pino.Logger | undefined,
     write(line: string): void {
-      const isRaised = (destination.lastLogger?.levelVal ?? baseValue) < baseValue;
+      const level = destination.lastLevel;
+      const passes = debug.length > 0 && level < highest && taskNames(line).some(isTraced);
       for (const [index, sink] of sinks.entries()) {
-        if (isRaised || destination.lastLevel >= (limits[index] ?? 0)) {
+        if (passes || level >= (limits[index] ?? 0)) {
           sink.write(line);
         }
       }
     },
   };
   return destination;
+}
+
+/** By what names `--debug` knows the sender of a line: its task, or an actor's id and path. */
+function taskNames(line: string): string[] {
+  const record = JSON.parse(line) as Readonly<Record<string, unknown>>;
+  const actor = typeof record["actor"] === "string" ? record["actor"] : undefined;
+  return [taskOf(record), actor].filter((name) => name !== undefined);
 }
 
 function terminalWriter(

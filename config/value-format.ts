@@ -44,33 +44,6 @@ export const durationFormat: ValueFormat<number> = {
   },
 };
 
-const UNIT_BYTES: Readonly<Record<string, number>> = {
-  "": 1,
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
-
-/** `2GB`, `500MiB`, `1000` (bytes). */
-export const sizeFormat: ValueFormat<number> = {
-  name: "piw-size",
-  parse(text) {
-    const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?$/i.exec(text.trim());
-    const unitBytes = UNIT_BYTES[(match?.[2] ?? "").toLowerCase()];
-    const valueBytes = Math.round(Number(match?.[1]) * (unitBytes ?? Number.NaN));
-    if (!Number.isSafeInteger(valueBytes)) {
-      throw new Error(`"${text}" is no size such as 2GB, 500MiB or 1000 (bytes)`);
-    }
-    return valueBytes;
-  },
-};
-
 /** Any text but the empty one. */
 export const textFormat: ValueFormat<string> = {
   name: "piw-text",

@@ -164,7 +164,7 @@ class Connection {
       lost,
     ]);
     let over = false;
-    let failure: { readonly error: unknown } | undefined;
+    let failure: Error | undefined;
     const tx = facade(
       () => reserved,
       (made) =>
@@ -173,7 +173,7 @@ class Connection {
           session,
           () => (over ? new Error("a query was sent after the end of its transaction") : undefined),
           (error) => {
-            failure ??= { error };
+            failure ??= error instanceof Error ? error : new Error(String(error));
           },
         ),
     );
@@ -182,8 +182,7 @@ class Connection {
       const result = await Promise.race([work(tx), lost]);
       const end = await tx.unsafe("commit");
       // A transaction with a failed statement answers COMMIT with ROLLBACK, and no error.
-      if (end.command !== "COMMIT")
-        throw failure?.error ?? new Error("the transaction was rolled back");
+      if (end.command !== "COMMIT") throw failure ?? new Error("the transaction was rolled back");
       return result;
     } catch (error) {
       // Whatever cannot be rolled back ends with its session.

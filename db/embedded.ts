@@ -23,6 +23,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -373,8 +374,7 @@ function startGuard(pid: number, place: Place): ChildProcess {
   guard.on("error", () => undefined);
   guard.unref();
   // Neither the pipe nor the guard keeps this process alive.
-  if (guard.stdin !== null && "unref" in guard.stdin && typeof guard.stdin.unref === "function")
-    guard.stdin.unref();
+  (guard.stdin as Socket | null)?.unref();
   return guard;
 }
 

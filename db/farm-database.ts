@@ -5,8 +5,8 @@
  */
 import { openConnection } from "./connection.ts";
 import { connectionOptions } from "./dsn.ts";
-import { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
-import { quoteName, upgradeDatabase } from "./migrate.ts";
+import type { EmbeddedPostgres } from "./embedded.ts";
+import { quoteName } from "./migrate.ts";
 
 export interface FarmDatabase {
   /** Creates and upgrades the tables. */
@@ -48,29 +48,5 @@ export async function ensureFarmDatabase(
     };
   } finally {
     await sql.end();
-  }
-}
-
-/**
- * The embedded server with the farm's database in it at the present version. Started again on the same
- * folder it has the same address.
- * @throws EmbeddedPostgresError, SchemaError; nothing is left running then.
- */
-export async function startFarmDatabase(
-  options: EmbeddedOptions,
-): Promise<{ readonly dsn: string } & Pick<EmbeddedPostgres, "exited" | "stop" | "pid">> {
-  const server = await startEmbeddedPostgres(options);
-  try {
-    const { ownerDsn, masterDsn, masterRole } = await ensureFarmDatabase(server);
-    await upgradeDatabase(ownerDsn, {
-      masterRole,
-      log: (line) => {
-        options.log(`database: ${line}`);
-      },
-    });
-    return { dsn: masterDsn, exited: server.exited, stop: server.stop, pid: server.pid };
-  } catch (error) {
-    await server.stop();
-    throw error;
   }
 }

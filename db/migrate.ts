@@ -213,24 +213,13 @@ function refuseNewer(version: number): void {
 
 /** The errors that a person meets here, in words; others pass unchanged. */
 function explained(error: unknown, user: string, database: string): unknown {
-  switch (codeOf(error)) {
-    case "42501":
-      return new SchemaError(
-        `the role "${user}" may not do this in the database "${database}" (${messageOf(error)}): run this as the role that owns it`,
-        { cause: error },
-      );
-    case "55P03":
-      return new SchemaError("the tables are in use: stop the master and run this again", {
-        cause: error,
-      });
-    case "3D000":
-      return new SchemaError(
-        `there is no database "${database}": create it (createdb ${database})`,
-        { cause: error },
-      );
-    default:
-      return error;
-  }
+  const lines: Readonly<Record<string, string>> = {
+    "42501": `the role "${user}" may not do this in the database "${database}" (${messageOf(error)}): run this as the role that owns it`,
+    "55P03": "the tables are in use: stop the master and run this again",
+    "3D000": `there is no database "${database}": create it (createdb ${database})`,
+  };
+  const line = lines[codeOf(error) ?? ""];
+  return line === undefined ? error : new SchemaError(line, { cause: error });
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

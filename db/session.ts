@@ -47,6 +47,7 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
   let connected = false;
   let open = false;
 
+  const lostNow = () => lostBy;
   const lose = (error: Error) => {
     if (lostBy !== undefined) return;
     // Before it was open nothing of anybody's was sent.
@@ -68,10 +69,10 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
       lose(failure);
       throw failure;
     }
-    if (lostBy !== undefined) {
-      // Destroyed meanwhile.
+    const destroyedBy = lostNow();
+    if (destroyedBy !== undefined) {
       socket.destroy();
-      throw lostBy as Error;
+      throw destroyedBy;
     }
     // These come before the driver's own listeners, so that the gate is shut before a rejected query's
     // continuation can ask the next one: between `error` and `close` it would wait for ever.
@@ -144,7 +145,7 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
   return {
     client,
     opened,
-    lostBy: () => lostBy,
+    lostBy: lostNow,
     lost,
     destroy: (reason) => {
       lose(new ConnectionLost(reason));

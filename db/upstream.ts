@@ -195,7 +195,7 @@ export const recordProject = request(
       const removed = await tx<{ id: number }[]>`
         update version set skip = 'deleted'
         where package_id = ${packageId} and skip is distinct from 'deleted'
-          and not version = any(${args.releases.map((release) => release.version)})
+          and not sort_key = any(${args.releases.map((release) => release.sortKey)})
         returning id`;
       await withdraw(
         tx,
@@ -276,7 +276,7 @@ async function upsertReleases(
       upstream_tags text[])
     left join requires_python q on q.specifier = r.specifier
     order by r.sort_key
-    on conflict (package_id, version) do update set
+    on conflict (package_id, sort_key) do update set
       spelling = excluded.spelling, prerelease = excluded.prerelease,
       released_at = coalesce(excluded.released_at, version.released_at),
       requires_python_id = excluded.requires_python_id, yanked = excluded.yanked,

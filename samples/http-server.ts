@@ -58,7 +58,7 @@ function route(
     return ok("text/xml; charset=utf-8", answerXmlRpc(options.index, body));
   if (method !== "GET" && method !== "HEAD") return plain(405, "method not allowed");
   const parts = path.split("/").slice(1).map(decodePart);
-  const [room, ...rest] = parts;
+  const [room = "", ...rest] = parts;
   switch (room) {
     case "simple":
       return simple(options, path, rest, accept);

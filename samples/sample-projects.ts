@@ -8,7 +8,10 @@ import { canonicalName } from "../protocol/packaging/canonical-name.ts";
 import { describeFile, type SampleFile } from "./sample-file.ts";
 import { packSdist } from "./sdist.ts";
 
-/** What should come of each sample; the system test holds them to it. */
+/**
+ * What should come of each sample; the system test holds them to it. A new one goes to the end: a farm keeps
+ * the serial that it has read to, and the serials of those before must not move.
+ */
 export const sampleProjects = [
   { project: "wheelwright-hub", version: "1.2.0", kind: "pure Python" },
   { project: "wheelwright-spoke", version: "2.0.1", kind: "C extension" },

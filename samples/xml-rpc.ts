@@ -8,7 +8,7 @@ import type { ChangelogRow, SampleIndex } from "./sample-index.ts";
 const MAX_CHANGELOG_ROWS = 50_000;
 
 export function answerXmlRpc(index: SampleIndex, requestText: string): string {
-  const method = /<methodName>\s*([\w.]+)\s*<\/methodName>/.exec(requestText)?.[1];
+  const method = /<methodName>\s*([\w.]+)\s*<\/methodName>/.exec(requestText)?.[1] ?? "";
   const argument = /<(int|i4|i8)>\s*(-?\d+)\s*<\/\1>/.exec(requestText)?.[2];
   switch (method) {
     case "changelog_last_serial":
@@ -40,11 +40,13 @@ const array = (values: readonly string[]): string =>
 
 const int = (value: number): string => `<int>${value}</int>`;
 
-const string = (text: string): string =>
-  `<string>${text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")}</string>`;
+const escapeXml = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+const string = (text: string): string => `<string>${escapeXml(text)}</string>`;
 
 const member = ({ name, lastSerial }: { name: string; lastSerial: number }): string =>
-  `<member>\n<name>${name}</name>\n<value>${int(lastSerial)}</value>\n</member>\n`;
+  `<member>\n<name>${escapeXml(name)}</name>\n<value>${int(lastSerial)}</value>\n</member>\n`;
 
 const changelogRow = ({ name, version, at, action, serial }: ChangelogRow): string =>
   array([

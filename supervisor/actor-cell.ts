@@ -7,11 +7,13 @@ import type { TellResult } from "./actor-ref.ts";
 import type { Cell, CellParent } from "./cell.ts";
 import type { WorkerSpec } from "./child-spec.ts";
 import { describeExit, type ExitReason, toError } from "./exit-reason.ts";
-import { Incarnation, type IncarnationHost } from "./incarnation.ts";
+import { Incarnation } from "./incarnation.ts";
+import type { IncarnationHost } from "./incarnation-host.ts";
 import type { NodeState, TreeNode } from "./introspection.ts";
 import type { Logger } from "./logger.ts";
 import { type Envelope, Mailbox } from "./mailbox.ts";
 import type { Receiver, Runtime } from "./runtime.ts";
+import { SupervisionError } from "./supervision-error.ts";
 
 const defaultStartMs = 30_000;
 const defaultShutdownMs = 5_000;
@@ -122,8 +124,12 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
       return outcome;
     } catch (thrown) {
       const error = toError(thrown);
-      this.#lastError = error.message;
-      this.#exit = { kind: "error", error };
+      const wasGivenUp = error instanceof SupervisionError && error.code === "stopped";
+      if (!wasGivenUp) {
+        this.#lastError = error.message;
+        this.#exit = { kind: "error", error };
+        this.log.error({ err: error, incarnation: incarnation.number }, "init failed");
+      }
       if (this.#incarnation === incarnation) this.#incarnation = undefined;
       throw error;
     }
@@ -223,18 +229,19 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
     this.#degraded = reason === undefined ? undefined : { reason, sinceAt };
   }
 
-  started(incarnation: Incarnation): void {
-    if (this.#incarnation !== incarnation) return;
+  started(incarnation: number): void {
+    if (this.#incarnation?.number !== incarnation) return;
     this.#state = "running";
     this.#startedAt = this.runtime.clock.epochMs();
   }
 
-  exited(incarnation: Incarnation, reason: ExitReason): void {
+  exited(incarnation: number, reason: ExitReason): void {
     if (reason.kind === "error") {
       this.#lastError = reason.error.message;
-      this.log.error({ err: reason.error, incarnation: incarnation.number }, "crashed");
+      this.log.error({ err: reason.error, incarnation }, "crashed");
     } else this.log.debug({ reason: describeExit(reason) }, "ended");
-    if (this.#incarnation !== incarnation) return;
+    // A halt was faster and has the word.
+    if (this.#incarnation?.number !== incarnation) return;
     this.#incarnation = undefined;
     this.#exit = reason;
     this.#state = "restarting";

@@ -104,7 +104,13 @@ export function defineActor<M extends object, Args = undefined, State = undefine
     overflow: mailbox?.overflow ?? "reject",
     control: new Set(definition.control),
     handlerTimeoutMs,
-    handlers: new Map(Object.entries<UntypedHandler>(definition.handle as never)),
+    // Bound, so that a handler may call another one by `this`.
+    handlers: new Map(
+      Object.entries<UntypedHandler>(definition.handle as never).map(([type, handler]) => [
+        type,
+        handler.bind(definition.handle),
+      ]),
+    ),
     init: (ctx, args) => untyped.init(ctx, args),
     ...(definition.pauseChanged && {
       pauseChanged: (state, paused, ctx) => untyped.pauseChanged?.(state, paused, ctx),

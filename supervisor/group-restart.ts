@@ -55,7 +55,7 @@ export class GroupRestart implements RestartStrategy {
         if (this.#exits.length > 0) continue;
         if (!(await this.#waitForDelay())) continue;
         await this.#startFrom(this.#downFrom);
-      } while (this.#host.isUp);
+      } while (this.#host.isUp());
     } finally {
       this.#isRunning = false;
     }
@@ -70,12 +70,12 @@ export class GroupRestart implements RestartStrategy {
       const from = this.#restartsAll ? 0 : children.indexOf(child);
       this.#downFrom = Math.min(this.#downFrom ?? from, from);
     }
-    if (!this.#host.isUp) this.#downFrom = undefined;
+    if (!this.#host.isUp()) this.#downFrom = undefined;
   }
 
   async #haltFrom(from: number): Promise<void> {
     for (const child of this.#host.children().slice(from).reverse()) {
-      if (child.isReviving || child.hasEnded) continue;
+      if (!child.cell.isUp && (child.isReviving || child.hasEnded)) continue;
       if (child.cell.spec.options.restart === "temporary") {
         await this.#host.remove(child);
         continue;
@@ -88,8 +88,8 @@ export class GroupRestart implements RestartStrategy {
   async #waitForDelay(): Promise<boolean> {
     const host = this.#host;
     const delayMs = this.#backoff.nextDelayMs(host.nowMs());
-    const first = host.children()[this.#downFrom ?? 0];
-    if (first) host.logRestart(first, delayMs);
+    const from = host.children()[this.#downFrom ?? 0]?.cell.id;
+    host.log.warn({ from, delayMs: Math.round(delayMs) }, "restarting a group");
     this.#wait = host.wait(delayMs);
     const hasElapsed = await this.#wait.elapsed;
     this.#wait = undefined;
@@ -104,14 +104,14 @@ export class GroupRestart implements RestartStrategy {
       try {
         await this.#host.start(child);
       } catch (thrown) {
-        if (!this.#host.isUp) return;
+        if (!this.#host.isUp()) return;
         if (!child.isWanted) continue;
         // The exit of a start that failed: the next pass spends, halts and tries again.
         const reason: ExitReason = { kind: "error", error: toError(thrown) };
         this.#exits.push({ child, generation: child.cell.generation, reason });
         return;
       }
-      if (!this.#host.isUp) return;
+      if (!this.#host.isUp()) return;
     }
     this.#downFrom = undefined;
     this.ready();

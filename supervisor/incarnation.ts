@@ -4,74 +4,47 @@
  *     init -> running -> closing -> over        (ready; told to stop, exit or crash; ended)
  *     init -> over                              (init failed, timed out, was given up or said IGNORE)
  *
- * It takes messages one at a time, in turns that the dispatcher gives. It restarts nothing: its cell is
- * told why it ended. A running handler cannot be killed in Node; past its deadline it is fenced, that is
- * to say nothing it still sends, answers or throws counts.
+ * It restarts nothing: its cell is told why it ended. A running handler cannot be killed in Node; past
+ * its deadline it is fenced, that is to say nothing it still sends, answers or throws counts.
  */
 import { setMaxListeners } from "node:events";
 import type { Deferred, Timer } from "./actor-context.ts";
-import { type Behaviour, IGNORE, type UntypedContext } from "./actor-definition.ts";
-import { Refusal } from "./ask-error.ts";
-import type { CancelTimer } from "./clock.ts";
+import { IGNORE, type UntypedContext } from "./actor-definition.ts";
 import type { Watcher } from "./death-watch.ts";
 import type { Runner } from "./dispatcher.ts";
 import { describeExit, type ExitReason, type Terminated, toError } from "./exit-reason.ts";
 import { HeldAsks } from "./held-asks.ts";
 import { buildContext, type ContextSource } from "./incarnation-context.ts";
+import type { IncarnationHost } from "./incarnation-host.ts";
 import type { Logger } from "./logger.ts";
-import type { Envelope, Guard, Mailbox } from "./mailbox.ts";
+import type { Envelope, Guard } from "./mailbox.ts";
+import { type LoopOwner, MessageLoop } from "./message-loop.ts";
 import type { Runtime } from "./runtime.ts";
 import { inScope, outsideScopes, type Scope, type ScopeOwner } from "./scope.ts";
 import { SupervisionError } from "./supervision-error.ts";
 import { Timers } from "./timers.ts";
-import type { TraceEvent } from "./tracing.ts";
-
-/** What an incarnation needs of its cell. */
-export interface IncarnationHost {
-  readonly runtime: Runtime;
-  readonly id: string;
-  readonly path: string;
-  readonly behaviour: Behaviour;
-  readonly mailbox: Mailbox;
-  readonly log: Logger;
-  readonly startMs: number;
-  readonly shutdownMs: number;
-  readonly isPaused: boolean;
-  countHandled(): void;
-  setDegraded(reason: string | undefined): void;
-  started(incarnation: Incarnation): void;
-  /** It ended by itself: it crashed or had finished. Not called after `abandon`. */
-  exited(incarnation: Incarnation, reason: ExitReason): void;
-}
 
 type Phase = "init" | "running" | "closing" | "over";
 
-/** A turn ends after so many messages or so long, so that actors and sockets share the loop. */
-const messagesPerTurn = 64;
-const turnMs = 5;
-
-export class Incarnation implements ScopeOwner, Watcher, ContextSource {
+export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwner {
   readonly number: number;
   readonly path: string;
   readonly runtime: Runtime;
   readonly log: Logger;
+  readonly context: UntypedContext;
+  readonly held: HeldAsks;
   readonly #host: IncarnationHost;
-  readonly #context: UntypedContext;
   readonly #controller = new AbortController();
   readonly #timers: Timers;
-  readonly #held: HeldAsks;
   #scope: Scope = { owner: this, isLive: true };
   #phase: Phase = "init";
-  #state: unknown;
+  #loop: MessageLoop | undefined;
   #runner: Runner | undefined;
-  #isBusy = false;
-  #busySinceMs = 0;
-  #toldPaused = false;
+  #state: unknown;
   #exitAsked: ExitReason | undefined;
   #closed: Promise<ExitReason> | undefined;
   #isKilled = false;
   #failInit: (error: Error) => void = () => undefined;
-  #becameIdle: () => void = () => undefined;
   #stopWaiting: () => void = () => undefined;
 
   constructor(host: IncarnationHost, number: number) {
@@ -82,35 +55,22 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
     this.log = host.log;
     setMaxListeners(0, this.#controller.signal);
     this.#timers = new Timers(host.runtime.clock, (envelope) => this.#tick(envelope));
-    this.#held = new HeldAsks(() =>
+    this.held = new HeldAsks(() =>
       host.runtime.undelivered.record(host.path, "(answer)", "late-reply"),
     );
-    this.#context = buildContext(this);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get askSignal(): AbortSignal {
-    return this.#held.inHand?.unwanted ?? new AbortController().signal;
-  }
-
-  get isPaused(): boolean {
-    return this.#host.isPaused;
-  }
-
-  get canAct(): boolean {
-    return this.#scope.isLive;
+    this.context = buildContext(this);
   }
 
   get isStarting(): boolean {
     return this.#phase === "init";
   }
 
-  /** How long the message in hand has been in hand. */
+  isRunning(): boolean {
+    return this.#phase === "running";
+  }
+
   get busyMs(): number {
-    return this.#isBusy ? performance.now() - this.#busySinceMs : 0;
+    return this.#loop?.busyMs ?? 0;
   }
 
   // ---- beginning ------------------------------------------------------------------------------
@@ -125,37 +85,36 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
         ),
       );
       this.#failInit = (error) => {
-        if (!this.#is("init")) return;
+        if (!this.isStarting) return;
         cancelDeadline();
         this.#endWithoutState();
         reject(error);
       };
       const settled = (state: unknown) => {
-        if (!this.#is("init")) {
+        if (!this.isStarting) {
+          // Nobody waits for it any more, but what it holds is to be given back.
           if (state !== IGNORE) void this.#runStop(state, { kind: "killed" }, 0);
           return;
         }
         cancelDeadline();
-        if (state === IGNORE) {
-          this.#endWithoutState();
-          resolve("ignored");
-        } else {
-          this.#becomeReady(state);
-          resolve("ready");
-        }
+        if (state === IGNORE) this.#endWithoutState();
+        else this.#becomeReady(state);
+        resolve(state === IGNORE ? "ignored" : "ready");
       };
-      const initialised = inScope(this.#scope, async () => behaviour.init(this.#context, args));
+      const initialised = inScope(this.#scope, async () => behaviour.init(this.context, args));
       initialised.then(settled, (thrown: unknown) => this.#failInit(toError(thrown)));
     });
   }
 
   #becomeReady(state: unknown): void {
+    const loop = new MessageLoop(this, this.#host, state);
     this.#state = state;
+    this.#loop = loop;
     this.#phase = "running";
     this.#runner = this.runtime.dispatcher.spawn(this.path, () =>
-      inScope(this.#scope, () => this.#turn()),
+      inScope(this.#scope, () => loop.turn()),
     );
-    this.#host.started(this);
+    this.#host.started(this.number);
     this.wake();
   }
 
@@ -170,155 +129,25 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
     this.#letGo();
   }
 
-  // ---- messages -------------------------------------------------------------------------------
-
   /** There may be something to do. */
   wake(): void {
-    if (this.#phase === "running") this.#runner?.wake();
-  }
-
-  async #turn(): Promise<void> {
-    if (this.#isBusy) return;
-    const { mailbox } = this.#host;
-    const startedAtMs = performance.now();
-    this.#busySinceMs = startedAtMs;
-    for (let taken = 1; this.#is("running"); taken++) {
-      if (this.#exitAsked) {
-        this.#endByItself(this.#exitAsked, true);
-        return;
-      }
-      const wait = this.#tellPaused() ?? this.#handleNext();
-      if (wait === "nothing") return;
-      if (wait !== "done") await wait;
-      const nowMs = performance.now();
-      this.#busySinceMs = nowMs;
-      if (taken >= messagesPerTurn || nowMs - startedAtMs > turnMs) {
-        if (mailbox.has(true) || this.#exitAsked) this.wake();
-        return;
-      }
-    }
-  }
-
-  /** PAUSE and RESUME come before any message; saying them twice between two turns is as never. */
-  #tellPaused(): Promise<void> | "done" | undefined {
-    const { behaviour, isPaused } = this.#host;
-    if (this.#toldPaused === isPaused) return undefined;
-    this.#toldPaused = isPaused;
-    const type = isPaused ? "PAUSE" : "RESUME";
-    const envelope = { type, body: undefined, ask: undefined, guard: undefined };
-    return this.#call(envelope, () =>
-      behaviour.pauseChanged?.(this.#state, isPaused, this.#context),
-    );
-  }
-
-  #handleNext(): Promise<void> | "done" | "nothing" {
-    const { behaviour, mailbox, isPaused } = this.#host;
-    const envelope = mailbox.take(!(isPaused && behaviour.pause === "park"));
-    if (!envelope) return "nothing";
-    const { type, body, ask, guard } = envelope;
-    const verdict = guard?.admit(this.number) ?? "take";
-    if (verdict === "drop") return "done";
-    if (verdict === "stale") {
-      this.#deadLetter(type, "stale-incarnation");
-      ask?.fail("dead", "that incarnation has ended");
-      return "done";
-    }
-    if (ask?.isSettled) {
-      this.#deadLetter(type, "expired");
-      return "done";
-    }
-    const handler = behaviour.handlers.get(type);
-    if (!handler) {
-      this.#deadLetter(type, "unhandled");
-      ask?.fail("failed", "it has no such message");
-      return "done";
-    }
-    this.#host.countHandled();
-    return this.#call(envelope, () => handler(this.#state, body, this.#context));
-  }
-
-  #call(envelope: Envelope, work: () => unknown): Promise<void> | "done" {
-    this.#isBusy = true;
-    this.#held.take(envelope.ask);
-    this.#trace("in", envelope.type, envelope.body);
-    let result: unknown;
-    try {
-      result = work();
-    } catch (thrown) {
-      this.#failed(envelope, thrown);
-      return "done";
-    }
-    if (result instanceof Promise) return this.#settle(envelope, result);
-    this.#answer(envelope, result);
-    return "done";
-  }
-
-  async #settle(envelope: Envelope, result: Promise<unknown>): Promise<void> {
-    const cancelWatchdog = this.#armWatchdog(envelope.type);
-    try {
-      this.#answer(envelope, await result);
-    } catch (thrown) {
-      this.#failed(envelope, thrown);
-    } finally {
-      cancelWatchdog();
-    }
-  }
-
-  #answer({ type, ask }: Envelope, result: unknown): void {
-    this.#isBusy = false;
-    const isDeferred = this.#held.release(result);
-    this.#becameIdle();
-    this.#trace("out", type, isDeferred ? "(later)" : result);
-    if (ask && !isDeferred && !ask.answer(result)) this.#deadLetter(type, "late-reply");
-  }
-
-  #failed({ type, ask }: Envelope, thrown: unknown): void {
-    const error = toError(thrown);
-    this.#isBusy = false;
-    this.#held.release(undefined);
-    this.#becameIdle();
-    if (error instanceof Refusal) {
-      this.#trace("out", type, error);
-      if (!ask) this.log.warn({ err: error, type }, "refused a message that nobody asked with");
-      else if (!ask.refuse(error)) this.#deadLetter(type, "late-reply");
-      return;
-    }
-    this.#trace("crash", type, error);
-    ask?.fail(this.#is("running") ? "crashed" : "dead", error.message, error);
-    if (!this.crash(error)) this.log.debug({ err: error, type }, "a handler failed after its end");
-  }
-
-  /** Warns at half the time; at the end of it nobody waits for this handler any longer. */
-  #armWatchdog(type: string): CancelTimer {
-    const timeoutMs = this.#host.behaviour.handlerTimeoutMs;
-    const { clock } = this.runtime;
-    if (timeoutMs === 0) return () => undefined;
-    const halfMs = timeoutMs / 2;
-    let cancel = clock.setTimer(halfMs, () => {
-      if (!this.#is("running")) return;
-      this.log.warn({ type, forMs: halfMs }, "a handler is slow");
-      cancel = clock.setTimer(halfMs, () => {
-        if (!this.#is("running")) return;
-        const message = `${this.path}: ${type} not handled within ${timeoutMs} ms`;
-        const error = new SupervisionError("handler-timeout", message);
-        this.#trace("crash", type, error);
-        this.#endByItself({ kind: "error", error }, false);
-      });
-    });
-    return () => cancel();
+    if (this.isRunning()) this.#runner?.wake();
   }
 
   // ---- end ------------------------------------------------------------------------------------
 
-  /** False when it has ended already or is ending: the error concerns nobody. */
   crash(error: Error): boolean {
-    if (this.#is("init")) {
+    if (this.isStarting) {
       this.#failInit(error);
       return true;
     }
-    if (!this.#is("running")) return false;
+    if (!this.isRunning()) return false;
     this.#endByItself({ kind: "error", error }, true);
     return true;
+  }
+
+  overdue(error: Error): void {
+    this.#endByItself({ kind: "error", error }, false);
   }
 
   exit(kind: "normal" | "shutdown"): void {
@@ -326,9 +155,17 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
     this.wake();
   }
 
+  endedItself(): boolean {
+    if (!this.#exitAsked) return false;
+    this.#endByItself(this.#exitAsked, true);
+    return true;
+  }
+
   #endByItself(reason: ExitReason, waitsForHandler: boolean): void {
     outsideScopes(() => {
-      void this.close(reason, waitsForHandler).then((final) => this.#host.exited(this, final));
+      void this.close(reason, waitsForHandler).then((final) =>
+        this.#host.exited(this.number, final),
+      );
     });
   }
 
@@ -348,21 +185,17 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
     this.#phase = "closing";
     if (error) {
       this.#scope.isLive = false;
-      this.#held.rejectAll("crashed", error.message, error);
+      this.held.rejectAll("crashed", error.message, error);
     }
     this.#letGo();
     let isInTime = true;
-    if (this.#isBusy && waitsForHandler) {
-      const idle = new Promise<void>((resolve) => {
-        this.#becameIdle = resolve;
-      });
-      isInTime = await this.#before(deadlineAtMs, idle);
+    if (this.#loop?.isBusy && waitsForHandler) {
+      isInTime = await this.#before(deadlineAtMs, this.#loop.idle());
     }
     this.#scope.isLive = false;
     isInTime = (await this.#runStop(this.#state, reason, deadlineAtMs)) && isInTime;
     this.#phase = "over";
-    this.#state = undefined;
-    this.#held.rejectAll("dead", `it has ended (${describeExit(reason)})`);
+    this.held.rejectAll("dead", `it has ended (${describeExit(reason)})`);
     if (isInTime) return reason;
     this.log.warn({ reason: reason.kind }, "did not stop in time and was fenced");
     return error ? reason : { kind: "killed" };
@@ -388,7 +221,7 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
     if (!behaviour.stop) return true;
     const scope: Scope = { owner: this, isLive: true };
     this.#scope = scope;
-    const stopped = inScope(scope, async () => behaviour.stop?.(state, reason, this.#context)).then(
+    const stopped = inScope(scope, async () => behaviour.stop?.(state, reason, this.context)).then(
       () => undefined,
       (thrown: unknown) => this.log.error({ err: toError(thrown) }, "stop failed"),
     );
@@ -415,6 +248,22 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
 
   // ---- what the context can do ----------------------------------------------------------------
 
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get askSignal(): AbortSignal {
+    return this.held.inHand?.unwanted ?? new AbortController().signal;
+  }
+
+  get isPaused(): boolean {
+    return this.#host.isPaused;
+  }
+
+  get canAct(): boolean {
+    return this.#scope.isLive;
+  }
+
   watch(path: string, type: string): void {
     if (!this.#isActive()) return;
     const isAlive = this.runtime.receivers.get(path)?.isAlive ?? false;
@@ -439,14 +288,12 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
   }
 
   run(work: (signal: AbortSignal) => Promise<void>): void {
-    if (!this.#isActive()) return;
-    this.callback(() => work(this.signal));
+    if (this.#isActive()) this.callback(() => work(this.signal));
   }
 
   callback(work: () => unknown): void {
     if (!this.#scope.isLive) return;
-    const scope = this.#scope;
-    inScope(scope, async () => work()).then(undefined, (thrown: unknown) => {
+    inScope(this.#scope, async () => work()).then(undefined, (thrown: unknown) => {
       const error = toError(thrown);
       if (!this.crash(error))
         this.log.debug({ err: error }, "background work failed after its end");
@@ -454,7 +301,7 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
   }
 
   defer(): Deferred {
-    return this.#held.defer();
+    return this.held.defer();
   }
 
   setDegraded(reason: string | undefined): void {
@@ -462,34 +309,13 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource {
   }
 
   #isActive(): boolean {
-    return this.#phase === "init" || this.#phase === "running";
-  }
-
-  /** A method, because the phase changes behind the back of what the compiler can follow. */
-  #is(phase: Phase): boolean {
-    return this.#phase === phase;
+    return this.isStarting || this.isRunning();
   }
 
   #tick(envelope: Envelope): void {
     const isControl = this.#host.behaviour.control.has(envelope.type);
     this.#host.mailbox.push(isControl ? "control" : "user", envelope);
     this.wake();
-  }
-
-  #deadLetter(type: string, reason: "stale-incarnation" | "expired" | "unhandled" | "late-reply") {
-    this.runtime.undelivered.record(this.path, type, reason);
-  }
-
-  #trace(direction: TraceEvent["direction"], type: string, body: unknown): void {
-    const { tracer } = this.runtime;
-    if (!tracer.isActive) return;
-    tracer.emit(this.#host.id, {
-      direction,
-      path: this.path,
-      incarnation: this.number,
-      type,
-      body,
-    });
   }
 }
 

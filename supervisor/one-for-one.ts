@@ -19,18 +19,19 @@ export class OneForOne implements RestartStrategy {
 
   async #restart(child: Child, firstReason: ExitReason): Promise<void> {
     const host = this.#host;
+    const isOff = () => !host.isUp() || !child.isWanted;
     let reason = firstReason;
     while (host.spend(child, reason)) {
       child.cell.show("restarting");
       const delayMs = child.backoff.nextDelayMs(host.nowMs());
-      host.logRestart(child, delayMs);
-      if (!(await host.wait(delayMs).elapsed) || !child.isWanted) return;
+      host.log.warn({ child: child.cell.id, delayMs: Math.round(delayMs) }, "restarting");
+      if (!(await host.wait(delayMs).elapsed) || isOff()) return;
       child.cell.countRestart();
       try {
         await host.start(child);
         return;
       } catch (thrown) {
-        if (!host.isUp || !child.isWanted) return;
+        if (isOff()) return;
         reason = { kind: "error", error: toError(thrown) };
       }
     }

@@ -70,10 +70,9 @@ class PathRef {
     }
     const receiver = receivers.get(this.path);
     if (!receiver?.isOpen) return this.#guard ? "stale-incarnation" : "no-such-actor";
-    if (this.#pinnedTo !== undefined && receiver.incarnationNumber !== this.#pinnedTo) {
-      return "stale-incarnation";
-    }
-    return receiver;
+    if (this.#pinnedTo === undefined) return receiver;
+    const isThere = this.#pinnedTo > 0 && receiver.incarnationNumber === this.#pinnedTo;
+    return isThere ? receiver : "stale-incarnation";
   }
 
   #envelope(type: string, body: unknown, ask: PendingAsk | undefined): Envelope {

@@ -4,6 +4,7 @@ import type { Cell } from "./cell.ts";
 import type { Delays, SupervisorOptions } from "./child-spec.ts";
 import type { ExitReason } from "./exit-reason.ts";
 import { IntensityWindow } from "./intensity.ts";
+import type { Logger } from "./logger.ts";
 import type { Random } from "./random.ts";
 import type { Wait } from "./supervisor-life.ts";
 
@@ -57,7 +58,10 @@ const revivalDelays = ({ minMs, maxMs }: Delays) => ({ minMs, maxMs, resetAfterM
 /** What a restart strategy needs of its supervisor during one life of it. */
 export interface RestartHost {
   /** False once the supervisor stops or has given up: nothing more is to be done. */
-  readonly isUp: boolean;
+  isUp(): boolean;
+  /** True once it stops or has given up, and not yet while it starts. */
+  isOver(): boolean;
+  readonly log: Logger;
   /** In the order of their starts. */
   children(): readonly Child[];
   wait(delayMs: number): Wait;
@@ -71,7 +75,6 @@ export interface RestartHost {
   start(child: Child): Promise<void>;
   /** Stops a temporary child for good. */
   remove(child: Child): Promise<void>;
-  logRestart(child: Child, delayMs: number): void;
 }
 
 /** Decides who is restarted with a child that has ended and is to come back. */

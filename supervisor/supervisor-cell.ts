@@ -12,6 +12,7 @@ import { ActorCell } from "./actor-cell.ts";
 import { Backoff } from "./backoff.ts";
 import type { Cell, CellParent } from "./cell.ts";
 import type { AnyChildSpec, SupervisorSpec } from "./child-spec.ts";
+import { DelayedRestart } from "./delayed-restart.ts";
 import { describeExit, type ExitReason, isOrderly, toError } from "./exit-reason.ts";
 import { GroupRestart } from "./group-restart.ts";
 import { IntensityWindow } from "./intensity.ts";
@@ -52,6 +53,7 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
   readonly #children = new Map<string, Child>();
   #life: SupervisorLife;
   #strategy: RestartStrategy;
+  #delayed: DelayedRestart;
   #generation = 0;
   #isUp = false;
   #isAlive = false;
@@ -74,7 +76,9 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
     this.#log = runtime.logger.child({ supervisor: path });
     this.#window = new IntensityWindow(spec.options.intensity ?? defaultIntensity);
     this.#life = new SupervisorLife(runtime.clock);
-    this.#strategy = this.#makeStrategy(this.#life);
+    const host = this.#hostOf(this.#life);
+    this.#strategy = this.#makeStrategy(host);
+    this.#delayed = new DelayedRestart(host, () => this.#strategy.isBusy);
     runtime.receivers.set(path, this);
   }
 
@@ -108,7 +112,9 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
     this.#isAlive = true;
     this.#early = [];
     this.#window.clear();
-    this.#strategy = this.#makeStrategy(life);
+    const host = this.#hostOf(life);
+    this.#strategy = this.#makeStrategy(host);
+    this.#delayed = new DelayedRestart(host, () => this.#strategy.isBusy);
     if (this.#state === "stopped") this.#state = "starting";
     const started = this.#startAll(life);
     this.#startSettled = started.catch(() => undefined);
@@ -158,7 +164,7 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
       await this.#startChild(child);
     } catch (thrown) {
       if (!child.revival || !child.wasReady || life.isOver) throw thrown;
-      this.#fail(child, { kind: "error", error: toError(thrown) }, life);
+      this.#delayed.fail(child, { kind: "error", error: toError(thrown) });
     }
   }
 
@@ -184,7 +190,9 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
 
   #forget(child: Child): void {
     const { id, path } = child.cell;
-    if (this.#children.get(id) === child) this.#children.delete(id);
+    // A successor of the same name may be there already.
+    if (this.#children.get(id) !== child) return;
+    this.#children.delete(id);
     this.#runtime.receivers.delete(path);
   }
 
@@ -201,6 +209,7 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
     await this.#startSettled;
     cancelDeadline();
     this.#isUp = false;
+    if (this.#state !== "failed") this.#state = "restarting";
     if (isFinal) this.finish(this.#exit);
   }
 
@@ -259,7 +268,7 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
     const { restart = "permanent" } = cell.spec.options;
     const hasGivenUp = reason.kind === "shutdown" && reason.cause !== undefined;
     if (hasGivenUp && child.revival) {
-      this.#fail(child, reason, this.#life);
+      this.#delayed.fail(child, reason);
     } else if (restart === "permanent" || (restart === "transient" && !isOrderly(reason))) {
       this.#strategy.exited(child, reason);
     } else this.#end(child, reason);
@@ -301,9 +310,8 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
 
   // ---- restarts -------------------------------------------------------------------------------
 
-  #makeStrategy(life: SupervisorLife): RestartStrategy {
+  #makeStrategy(host: RestartHost): RestartStrategy {
     const { strategy = "one_for_one", backoff = defaultBackoff } = this.spec.options;
-    const host = this.#hostOf(life);
     if (strategy === "one_for_one") return new OneForOne(host);
     const delays = new Backoff(backoff, this.#runtime.random(this.path));
     return new GroupRestart(host, strategy === "one_for_all", delays);
@@ -312,9 +320,9 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
   #hostOf(life: SupervisorLife): RestartHost {
     const { clock } = this.#runtime;
     return {
-      get isUp() {
-        return life.isUp;
-      },
+      isUp: () => life.isUp,
+      isOver: () => life.isOver,
+      log: this.#log,
       children: () => [...this.#children.values()],
       wait: (delayMs) => life.wait(delayMs),
       nowMs: () => clock.monotonicMs(),
@@ -324,8 +332,6 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
         await child.cell.halt(true);
         this.#forget(child);
       },
-      logRestart: (child, delayMs) =>
-        this.#log.warn({ child: child.cell.id, delayMs: Math.round(delayMs) }, "restarting"),
     };
   }
 
@@ -334,7 +340,7 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
     const isWithinBudget = (child.budget ?? this.#window).spend(this.#runtime.clock.monotonicMs());
     if (isWithinBudget) return true;
     if (child.revival) {
-      this.#fail(child, reason, life);
+      this.#delayed.fail(child, reason);
       return false;
     }
     const { restarts, withinMs } = this.spec.options.intensity ?? defaultIntensity;
@@ -343,40 +349,6 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
     const options = reason.kind === "error" ? { cause: reason.error } : {};
     this.#giveUp(new SupervisionError("intensity", message, options));
     return false;
-  }
-
-  #fail(child: Child, reason: ExitReason, life: SupervisorLife): void {
-    child.isReviving = true;
-    void this.#revive(child, reason, life);
-  }
-
-  async #revive(child: Child, firstReason: ExitReason, life: SupervisorLife): Promise<void> {
-    const { cell, revival } = child;
-    const { clock } = this.#runtime;
-    let reason = firstReason;
-    while (revival) {
-      cell.finish(reason);
-      cell.show("failed");
-      const delayMs = Math.round(revival.nextDelayMs(clock.monotonicMs()));
-      const fields = { alarm: true, child: cell.id, reason: describeExit(reason), delayMs };
-      this.#log.error(fields, "failed; will be revived");
-      if (!(await life.wait(delayMs).elapsed) || !child.isWanted) return;
-      // Those it may need are down just now.
-      if (this.#strategy.isBusy) continue;
-      cell.countRestart();
-      cell.show("restarting");
-      try {
-        await this.#startChild(child);
-        child.isReviving = false;
-        child.budget?.clear();
-        revival.ready(clock.monotonicMs());
-        this.#log.info({ child: cell.id }, "revived");
-        return;
-      } catch (thrown) {
-        if (!life.isUp || !child.isWanted) return;
-        reason = { kind: "error", error: toError(thrown) };
-      }
-    }
   }
 
   // ---- children at run time -------------------------------------------------------------------
@@ -400,8 +372,8 @@ export class SupervisorCell implements Cell, CellParent, Receiver {
       if (child.hasEnded) this.#forget(child);
     } catch (thrown) {
       const error = toError(thrown);
+      if (child.isWanted) child.cell.finish({ kind: "error", error });
       child.isWanted = false;
-      child.cell.finish({ kind: "error", error });
       this.#forget(child);
       throw error;
     }

@@ -126,8 +126,12 @@ class RunningSystem implements System, Runtime {
     this.terminated = new Promise((resolve) => {
       this.#terminate = resolve;
     });
-    for (const pattern of options.debug ?? []) this.trace(pattern, (event) => this.#debug(event));
-    const root = typeof options.root === "function" ? options.root({ ref: (path) => makeRef(this, path) }) : options.root;
+    const debug = (event: TraceEvent) => this.#debug(event);
+    for (const pattern of options.debug ?? []) this.trace(pattern, debug);
+    const root =
+      typeof options.root === "function"
+        ? options.root({ ref: (path) => makeRef(this, path) })
+        : options.root;
     checkSpec(root);
     this.#root = new SupervisorCell(
       this,

@@ -34,7 +34,7 @@ export class Tracer {
     return this.#isActive;
   }
 
-  /** The same hook with the same pattern is installed once. */
+  /** A hook sees an event once, however many of its patterns match. */
   install(pattern: string, hook: TraceHook): () => void {
     const hookId = this.#hookIds.get(hook) ?? ++this.#lastHookId;
     this.#hookIds.set(hook, hookId);
@@ -45,8 +45,10 @@ export class Tracer {
   }
 
   emit(id: string, event: TraceEvent): void {
+    const called = new Set<TraceHook>();
     for (const [key, { matches, hook }] of this.#installed) {
-      if (!matches(id, event.path)) continue;
+      if (called.has(hook) || !matches(id, event.path)) continue;
+      called.add(hook);
       try {
         hook(event);
       } catch {

@@ -63,8 +63,9 @@ export const program = defineActor<ProgramMessages, ProgramArgs, Running>({
       await end(running);
       throw error;
     }
-    ctx.run(async () => {
-      throw new Error(await running.ended);
+    ctx.run(async (signal) => {
+      const why = await running.ended;
+      if (!signal.aborted) throw new Error(why);
     });
     return running;
   },

@@ -18,6 +18,8 @@ export interface Progress {
   report(report: FarmReport): void;
   /** Takes the line below away; it comes back with the next event or report. */
   close(): void;
+  /** From now on only notes are shown: the farm is being stopped. */
+  end(): void;
 }
 
 interface Build {
@@ -39,13 +41,14 @@ export function openProgress(output: ProgressOutput): Progress {
   const isTerminal = output.isTTY === true;
   let latest: FarmReport | undefined;
   let below = "";
+  let hasEnded = false;
 
   const erase = () => {
     if (below !== "") output.write("\r\u001B[K");
     below = "";
   };
   const draw = () => {
-    if (!isTerminal) return;
+    if (!isTerminal || hasEnded) return;
     const width = Math.max(20, (output.columns ?? 80) - 1);
     const line = statusLine(latest, [...building.values()]).slice(0, width);
     if (line === below) return;
@@ -92,6 +95,7 @@ export function openProgress(output: ProgressOutput): Progress {
   return {
     note,
     event(event) {
+      if (hasEnded) return;
       switch (event.kind) {
         case "build-started":
           building.set(keyOf(event), words(event));
@@ -110,6 +114,7 @@ export function openProgress(output: ProgressOutput): Progress {
       draw();
     },
     report(report) {
+      if (hasEnded) return;
       const isFirst = latest === undefined;
       latest = report;
       let earlier = 0;
@@ -132,6 +137,10 @@ export function openProgress(output: ProgressOutput): Progress {
       draw();
     },
     close: erase,
+    end() {
+      erase();
+      hasEnded = true;
+    },
   };
 }
 

@@ -26,9 +26,9 @@ export const database = defineActor<ServiceMessages, DatabaseArgs, DatabaseServe
       ctx.signal.throwIfAborted();
     }
     args.onDsn(server.dsn);
-    ctx.run(async () => {
+    ctx.run(async (signal) => {
       await server.exited;
-      throw new Error("PostgreSQL has ended");
+      if (!signal.aborted) throw new Error("PostgreSQL has ended");
     });
     return server;
   },

@@ -62,6 +62,9 @@ export async function startFarm(
   const progress = openProgress(parts.output);
   const warnings = await checkMachine(parts, settings.pythons);
   signal?.throwIfAborted();
+  // Nothing is made where nothing was and the address is taken; where a farm was, it may be its own
+  // killed master that still has the address.
+  if (!existsSync(settings.dataDir)) await findFreeAddress(settings.http);
   const folder = makeFarmFolder(settings.dataDir, settings.upstream?.simpleUrl);
   const unlock = parts.lockFolder(
     join(folder.home, "farm.lock"),
@@ -101,7 +104,7 @@ async function startTree(
   let outcome: { isAllBuilt: boolean } | undefined;
   const onSettled = (report: FarmReport) => {
     outcome = { isAllBuilt: isAllBuilt(report) };
-    progress.close();
+    progress.end();
     for (const line of parts.reportLines(report)) progress.note(line);
     void system?.stop();
   };

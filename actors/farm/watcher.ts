@@ -39,6 +39,8 @@ interface Watching {
   readonly reporter: Reporter;
   readonly subscription: Subscription;
   isAsking: boolean;
+  /** Questions in a row. */
+  unanswered: number;
   isServing: boolean;
   settledReports: number;
 }
@@ -62,7 +64,15 @@ export const watcher = defineActor<WatcherMessages, WatcherArgs, Watching>({
     const reporter = connectReporter(addresses.control, ctx.log);
     ctx.self.tell("LOOK");
     ctx.every(args.lookEveryMs, "LOOK");
-    return { args, reporter, subscription, isAsking: false, isServing: false, settledReports: 0 };
+    return {
+      args,
+      reporter,
+      subscription,
+      isAsking: false,
+      unanswered: 0,
+      isServing: false,
+      settledReports: 0,
+    };
   },
   handle: {
     HEARD(state, event) {
@@ -75,8 +85,12 @@ export const watcher = defineActor<WatcherMessages, WatcherArgs, Watching>({
       ctx.run(async () => {
         try {
           ctx.self.tell("TOLD", await state.reporter.report());
+          state.unanswered = 0;
           ctx.healthy();
         } catch (error) {
+          state.unanswered += 1;
+          // A session takes a moment to be made.
+          if (state.unanswered < 3) return;
           ctx.degraded(`the master does not answer: ${toError(error).message}`);
         } finally {
           state.isAsking = false;

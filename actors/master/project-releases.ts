@@ -17,6 +17,7 @@ import type { UpstreamFile, UpstreamProject } from "../../protocol/upstream/inde
 const MAX_VERSION_LENGTH = 200;
 
 interface Group {
+  version: string;
   spelling: string;
   readonly files: UpstreamFile[];
   readonly sdists: UpstreamFile[];
@@ -37,10 +38,12 @@ export function projectReleases(project: UpstreamProject): {
       refused.push(spelling.slice(0, 60));
       return undefined;
     }
-    const known = groups.get(version);
+    // 1.0 and 1.0.0 are one release.
+    const key = versionSortKey(version);
+    const known = groups.get(key);
     if (known !== undefined) return known;
-    const group: Group = { spelling, files: [], sdists: [], tags: new Set() };
-    groups.set(version, group);
+    const group: Group = { version, spelling, files: [], sdists: [], tags: new Set() };
+    groups.set(key, group);
     return group;
   };
   for (const file of project.files) {
@@ -60,13 +63,15 @@ export function projectReleases(project: UpstreamProject): {
   }
   for (const spelling of project.versions) {
     const group = groupOf(spelling);
-    if (group !== undefined) group.spelling = spelling;
+    if (group === undefined) continue;
+    group.spelling = spelling;
+    group.version = canonicalVersion(spelling) ?? group.version;
   }
-  const releases = [...groups].map(([version, group]) => toRelease(version, group));
+  const releases = [...groups].map(([sortKey, group]) => toRelease(sortKey, group));
   return { releases, refused };
 }
 
-function toRelease(version: string, group: Group): ReleaseFacts {
+function toRelease(sortKey: string, group: Group): ReleaseFacts {
   const sdist = preferredSdist(group.sdists.filter((file) => file.sha256 !== null));
   const yanked = group.files.every((file) => file.yanked !== null)
     ? (group.files[0]?.yanked?.replaceAll("\0", "") ?? null)
@@ -75,10 +80,10 @@ function toRelease(version: string, group: Group): ReleaseFacts {
     .map((file) => Date.parse(file.uploadedAt ?? ""))
     .filter((time) => !Number.isNaN(time));
   return {
-    version,
+    version: group.version,
     spelling: group.spelling,
-    sortKey: versionSortKey(version),
-    isPrerelease: isPrerelease(version),
+    sortKey,
+    isPrerelease: isPrerelease(group.version),
     releasedAt: times.length === 0 ? null : new Date(Math.min(...times)),
     requiresPython: (sdist ?? group.files[0])?.requiresPython ?? null,
     yanked,

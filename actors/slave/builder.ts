@@ -6,25 +6,12 @@
  * States: free -> building -> free. A crash loses the build in hand; the link session is restarted with it
  * and its HELLO no longer lists the token, so that the master gives the build to somebody else at once.
  */
-import type { BuildOrder, BuildResult, Token } from "../../protocol/model/build.ts";
+import type { BuildResult, Token } from "../../protocol/model/build.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
-import { type BuildSite, DroppedError, runBuild } from "./build.ts";
+import { DroppedError, runBuild } from "./build.ts";
 import type { Interpreter } from "./interpreter.ts";
-import type { LinkSessionMessages } from "./link-session.ts";
-
-export interface BuilderMessages {
-  BUILD(body: {
-    readonly order: BuildOrder;
-    readonly upstreamIndex: string;
-    readonly farmIndex: string | null;
-  }): void;
-  /** Ends the build if it runs, forgets it if it is finished. Answered with DROPPED, always. */
-  DROP(body: { readonly token: Token }): void;
-  /** The token of the build in hand, or null. */
-  RUNNING(): Token | null;
-  /** Said by the builder to itself; no result: it was dropped. */
-  ENDED(body: { readonly token: Token; readonly result: BuildResult | undefined }): void;
-}
+import type { BuilderMessages, LinkSessionMessages } from "./messages.ts";
+import type { BuildSite } from "./workshop.ts";
 
 export interface BuilderArgs {
   readonly site: BuildSite;

@@ -15,7 +15,7 @@ import {
   type MessageOf,
 } from "../../supervisor/index.ts";
 import { type Connection, openLink } from "./connection.ts";
-import type { LinkSessionMessages } from "./link-session.ts";
+import type { LinkSessionMessages } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
 
 type Fetch = BodyOf<ToFileSender, "FETCH">;

@@ -21,27 +21,10 @@ import {
   type MessageOf,
   type Timer,
 } from "../../supervisor/index.ts";
-import type { BuilderMessages } from "./builder.ts";
 import { type Connection, openLink } from "./connection.ts";
 import { hostStats } from "./host.ts";
+import type { BuilderMessages, LinkSessionMessages } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
-
-type Session = { readonly session: number };
-
-export interface LinkSessionMessages {
-  OPEN(): void;
-  UP(body: Session): void;
-  DOWN(body: Session & { readonly reason: string }): void;
-  RECEIVED(body: Session & { readonly message: MessageOf<ToSlave> }): void;
-  /** The builder: the build is in the outbox. */
-  FINISHED(body: { readonly token: Token }): void;
-  /** The builder: nothing is left of the build. */
-  DROPPED(body: { readonly token: Token }): void;
-  /** The file sender: the last byte of a file went out. */
-  SENT(body: BodyOf<FromSlave, "SENT">): void;
-  /** Time to say IDLE or BUSY again. */
-  AGAIN(): void;
-}
 
 export interface LinkSessionArgs {
   readonly connection: Connection;

@@ -4,8 +4,8 @@
  *
  *     slave (rest_for_one)
  *     |- builder        runs the build in hand
- *     |- file-sender    file link
- *     `- link-session   slave link; restarted with the builder, so that HELLO tells a lost build
+ *     |- link-session   slave link; restarted with the builder, so that HELLO tells of a lost build
+ *     `- file-sender    file link
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -19,7 +19,6 @@ import {
   startSystem,
   supervisor,
 } from "../../supervisor/index.ts";
-import type { BuildSite } from "./build.ts";
 import { endBuildProcesses } from "./build-processes.ts";
 import { builder } from "./builder.ts";
 import { checkMachine } from "./check.ts";
@@ -32,6 +31,7 @@ import { type Interpreter, probeInterpreter } from "./interpreter.ts";
 import { linkSession } from "./link-session.ts";
 import { Outbox } from "./outbox.ts";
 import { removeTree } from "./remove-tree.ts";
+import type { BuildSite } from "./workshop.ts";
 
 /**
  * Starts a slave. The system ends by `stop`, or by itself with an error when the master refuses the slave
@@ -103,11 +103,6 @@ async function startLocked(
           { site, interpreters, linkPath: "/link-session" },
           { shutdownMs: settings.times.killGraceMs + STOP_BUILD_MS },
         ),
-        child("file-sender", fileSender, {
-          connection: { ...connection, address: settings.fileQueue },
-          outbox,
-          linkPath: "/link-session",
-        }),
         child("link-session", linkSession, {
           connection: { ...connection, address: settings.slaveQueue },
           builderPath: "/builder",
@@ -120,6 +115,11 @@ async function startLocked(
           pollMs: settings.pollMs,
           folder: settings.dir,
           refused,
+        }),
+        child("file-sender", fileSender, {
+          connection: { ...connection, address: settings.fileQueue },
+          outbox,
+          linkPath: "/link-session",
         }),
       ],
     ),

@@ -1,55 +1,43 @@
-/** piw farm: everything on this machine, with a database of its own. */
+/** piw farm: everything on this machine, from the parts of rooms that the farm's tree does not know. */
 import { fileURLToPath } from "node:url";
-import type { FarmParts } from "../../actors/farm/parts.ts";
 import { type Farm, startFarm } from "../../actors/farm/tree.ts";
-import { probeInterpreter } from "../../actors/slave/interpreter.ts";
 import { farmProgram, farmSettings } from "../../config/farm.ts";
-import { startFarmDatabase } from "../../db/farm-database.ts";
-import { lockFolder } from "../../db/folder-lock.ts";
-import { startSampleUpstream } from "../../samples/index.ts";
-import { runProgram, runsAsRoot } from "../program.ts";
-import { reportLines } from "../report-table.ts";
+import type { FarmSettings } from "../../config/settings.ts";
+import { farmParts } from "../farm-parts.ts";
+import { type Frame, INTERRUPTED, runProgram, runsAsRoot } from "../program.ts";
 import { readRequirements } from "../requirements.ts";
 
 export function farm(argv: readonly string[]): Promise<void> {
   return runProgram(
     {
       program: farmProgram,
+      // Its own lines say what a person wants to know; the programs have logs of theirs.
       logLevel: "warn",
-      run: async (values, operands, frame) => {
+      run: (values, operands, frame) => {
         const requirements = readRequirements(operands, values.requirement);
-        const settings = farmSettings(values, requirements, runsAsRoot());
-        let started: Farm | undefined;
-        const code = await frame.superviseTree(
-          async (logger, signal) => {
-            started = await startFarm(settings, farmParts(settings.allowRoot), logger, signal);
-            return started.system;
-          },
-          // The master and the slaves stop one after the other.
-          4 * settings.times.shutdownMs,
-        );
-        return started?.outcome()?.isAllBuilt === false ? 1 : code;
+        return run(farmSettings(values, requirements, runsAsRoot()), frame);
       },
     },
     argv,
   );
 }
 
-const farmParts = (allowRoot: boolean): FarmParts => ({
-  startDatabase: ({ folder, log }) => startFarmDatabase({ folder, log, allowRoot }),
-  startUpstream: (port) => startSampleUpstream({ port }),
-  checkPython: probeInterpreter,
-  lockFolder,
-  masterCommand: programCommand("piw-master"),
-  slaveCommand: programCommand("piw-slave"),
-  output: process.stdout,
-  reportLines,
-});
-
-/** The program beside this one, run as this one is: built, or from its sources in development. */
-function programCommand(name: string): [string, ...string[]] {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const script = fileURLToPath(new URL(`../${name}.${extension}`, import.meta.url));
-  const options = process.execArgv.length > 0 ? process.execArgv : ["--enable-source-maps"];
-  return [process.execPath, ...options, script];
+/** With `--once`: 0 only if all was built; a farm that was stopped before that does not know. */
+async function run(settings: FarmSettings, frame: Frame): Promise<number> {
+  let farm: Farm | undefined;
+  const code = await frame.superviseTree(
+    async (logger, signal) => {
+      farm = await startFarm(settings, farmParts(settings, binFolder), logger, signal);
+      return farm.system;
+    },
+    3 * (settings.times.shutdownMs + 10_000),
+  );
+  if (code !== 0 || !settings.once) {
+    return code;
+  }
+  const outcome = farm?.outcome();
+  return outcome === undefined ? INTERRUPTED : outcome.isAllBuilt ? 0 : 1;
 }
+
+/** Where the programs lie, beside this one: built or, in development, as sources. */
+const binFolder = fileURLToPath(new URL("../", import.meta.url));

@@ -78,7 +78,7 @@ create table version (
   -- Canonical (PEP 440), and as upstream spells it.
   version text not null,
   spelling text not null,
-  -- Byte order of this key is the order of PEP 440.
+  -- Byte order of this key is the order of PEP 440, and equal keys are one release (1.0 is 1.0.0).
   sort_key text collate "C" not null,
   prerelease boolean not null,
   released_at timestamptz,
@@ -95,7 +95,7 @@ create table version (
   upstream_tags text[] not null default '{}',
   -- When something that a build dependency could be resolved to last came: an sdist, a wheel.
   changed_at timestamptz not null default now(),
-  unique (package_id, version)
+  unique (package_id, sort_key)
 );
 
 create table wanted (

@@ -59,7 +59,11 @@ export class ZipArchive {
       else await this.#inflate(entry, consume);
     } catch (error) {
       if (error instanceof WheelError) throw error;
+      throwIfAborted(this.#signal);
       throwIfSystemError(error);
+      // A pipeline whose end throws says only that it was aborted.
+      const holdsMore = sizeBytes > entry.sizeBytes || isTooLarge(error);
+      if (holdsMore) throw lies(entry, "holds more than it declares", error);
       throw lies(entry, `cannot be unpacked (${textOf(error)})`, error);
     }
     if (sizeBytes < entry.sizeBytes) throw lies(entry, "holds less than it declares");
@@ -141,6 +145,10 @@ const lies = (entry: ZipEntry, what: string, cause?: unknown) =>
   new WheelError("bad-entry-data", `entry ${JSON.stringify(entry.name)} ${what}; build it again`, {
     cause,
   });
+
+/** Node's word for more than `maxOutputLength`. */
+const isTooLarge = (error: unknown) =>
+  error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
 
 /** A disk that fails is not the wheel's fault. */
 function throwIfSystemError(cause: unknown): void {

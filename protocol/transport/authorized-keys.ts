@@ -24,15 +24,17 @@ export interface AuthorizedKeys {
 
 /** How long a look at the directory serves. */
 const LOOK_EVERY_MS = 1_000;
-/** A file edited in place does not show in its directory: all files are looked at this often. */
-const READ_ALL_EVERY_MS = 10_000;
 /** A directory changed this recently may change again under the same time stamp. */
 const FRESH_MS = 100;
 const LARGEST_FILE_BYTES = 64 * 1024;
 
-/** @throws EndpointConfigError where `dir` is not a readable directory. */
-export function readAuthorizedKeys(dir: string): AuthorizedKeys {
-  const view = new DirectoryView(dir);
+/**
+ * `readAllMs`: how long a file that was edited in place may go unnoticed, since that does not show in its
+ * directory. Default 10,000.
+ * @throws EndpointConfigError where `dir` is not a readable directory.
+ */
+export function readAuthorizedKeys(dir: string, readAllMs = 10_000): AuthorizedKeys {
+  const view = new DirectoryView(dir, readAllMs);
   try {
     view.look();
   } catch (error) {
@@ -55,14 +57,16 @@ export function readAuthorizedKeys(dir: string): AuthorizedKeys {
 
 class DirectoryView {
   readonly #dir: string;
+  readonly #readAllMs: number;
   #names = new Map<string, string>();
   damaged: string[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
   #readAllAt = Number.NEGATIVE_INFINITY;
   #seenMtimeMs = -1;
 
-  constructor(dir: string) {
+  constructor(dir: string, readAllMs: number) {
     this.#dir = dir;
+    this.#readAllMs = readAllMs;
   }
 
   names(): ReadonlyMap<string, string> {
@@ -83,7 +87,7 @@ class DirectoryView {
     this.#lookedAt = now;
     const { mtimeMs } = statSync(this.#dir);
     const isUnchanged = mtimeMs === this.#seenMtimeMs;
-    if (isUnchanged && now - this.#readAllAt < READ_ALL_EVERY_MS) return;
+    if (isUnchanged && now - this.#readAllAt < this.#readAllMs) return;
     const names = new Map<string, string>();
     const damaged: string[] = [];
     for (const file of readdirSync(this.#dir).sort()) {

@@ -163,7 +163,8 @@ function routerOptions(
   keys: ServerKeys | undefined,
   guard: GuardedDomain | undefined,
 ): SocketOptions<Router> {
-  const plain = { ...socketOptions(limits), mandatory: true };
+  // A backlog for all the clients of a server that was restarted.
+  const plain = { ...socketOptions(limits), mandatory: true, backlog: 1_024 };
   if (keys === undefined || guard === undefined) return plain;
   return {
     ...plain,

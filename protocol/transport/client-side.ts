@@ -47,6 +47,8 @@ export interface ClientSideOptions<ToClient extends LinkMessages> {
   readonly retryMs: { readonly min: number; readonly max: number };
 }
 
+/** What a timer can hold. */
+const LONGEST_ASK_MS = 2 ** 31 - 1;
 /** A server that is there answers HELLO at once; one that does not is tried anew. */
 const WELCOME_WITHIN_MS = 5_000;
 /** Nobody listens: the name is looked up again after this. */
@@ -113,10 +115,11 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
       if (this.#state === "closed") throw new EndpointError("closed", `${type}: closed`);
       throw new EndpointError("gone", `${type}: there is no session with the server`);
     }
-    const { correlation, answer } = this.#asks.open(type, timeoutMs);
+    const deadlineMs = Math.min(Math.max(1, timeoutMs), LONGEST_ASK_MS);
+    const { correlation, answer } = this.#asks.open(type, deadlineMs);
     let isQueued = false;
     try {
-      const question = { kind: "ask", type, body, correlation, deadlineMs: timeoutMs } as const;
+      const question = { kind: "ask", type, body, correlation, deadlineMs } as const;
       isQueued = this.#queue(session, question);
     } finally {
       if (!isQueued) this.#asks.withdraw(correlation);
@@ -182,9 +185,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
       });
     } catch (error) {
       if (this.#isClosed()) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      tally.count("connection failed", { reason });
-      this.#lose(reason, "soon");
+      this.#lose(error instanceof Error ? error.message : String(error), "soon");
     }
   }
 
@@ -344,7 +345,8 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
       void this.#dial();
     });
     if (wasUp) this.#leaveUp(reason);
-    else if (retry !== "soon") this.#tellDown(reason);
+    else if (retry === "soon") this.#options.tally.count("connection failed", { reason });
+    else this.#tellDown(reason);
     this.#session = undefined;
   }
 

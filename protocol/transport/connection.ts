@@ -44,6 +44,7 @@ export class Connection {
   readonly #handlers: ConnectionHandlers;
   readonly #hasKeys: boolean;
   #isClosed = false;
+  #hasBroken = false;
 
   /** @throws Error where ZeroMQ cannot use the options. */
   constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
@@ -111,7 +112,8 @@ export class Connection {
   async #watch(): Promise<void> {
     try {
       for await (const event of this.#socket.events) {
-        if (!this.#isClosed) this.#see(event);
+        // ZeroMQ connects again by itself after a break: what becomes of that is another connection's business.
+        if (!this.#isClosed && !this.#hasBroken) this.#see(event);
       }
     } catch (error) {
       if (!this.#isClosed) this.#handlers.failed(error);
@@ -120,6 +122,7 @@ export class Connection {
 
   /** What the server said before the connection broke is still heard: its reason, above all. */
   async #endDrained(reason: string): Promise<void> {
+    this.#hasBroken = true;
     await this.drained();
     if (!this.#isClosed) this.#handlers.ended(reason, false);
   }

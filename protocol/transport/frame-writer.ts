@@ -113,7 +113,12 @@ export class FrameWriter {
         continue;
       }
       this.#ready.delete(lane);
-      await this.#sendFrame(lane);
+      try {
+        await this.#sendFrame(lane);
+      } catch (error) {
+        this.forget(lane);
+        this.#handlers.failed(error);
+      }
       sent += 1 + posts.length;
       if (sent >= SENDS_PER_TURN) {
         sent = 0;

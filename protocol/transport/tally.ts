@@ -25,7 +25,7 @@ export type Incident =
   | "receive failed"
   | "connection failed";
 
-const LOG_EVERY_MS = 10_000;
+const LOG_EVERY_MS = 60_000;
 
 export class Tally {
   readonly #log: TransportLog;
@@ -38,7 +38,7 @@ export class Tally {
     this.#bindings = bindings;
   }
 
-  /** The first of a kind is logged at once, the others summed up and logged every ten seconds at most. */
+  /** The first of a kind is logged at once, the others summed up and logged once a minute at most. */
   count(incident: Incident, fields: object = {}): void {
     const count = (this.#counts.get(incident) ?? 0) + 1;
     this.#counts.set(incident, count);

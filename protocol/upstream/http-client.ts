@@ -3,6 +3,7 @@
  * body. Called by `UpstreamClient`, which gives it addresses and reads what the body says. It follows
  * redirects and unpacks gzip (undici's fetch does); it keeps no cookies, no cache, and tries nothing twice.
  */
+import type { ReadableStream } from "node:stream/web";
 import { Agent, fetch, type Response } from "undici";
 import { boundedRetryMs, UpstreamError } from "./upstream-error.ts";
 
@@ -107,7 +108,8 @@ async function* readText(
   const decoder = new TextDecoder();
   let sizeBytes = 0;
   try {
-    const reader = response.body?.getReader();
+    const body: ReadableStream<Uint8Array> | null = response.body;
+    const reader = body?.getReader();
     while (reader !== undefined) {
       const { done, value } = await wait.for(reader.read());
       if (done) break;

@@ -9,6 +9,9 @@ import { findIniFile, parseIni } from "../../config/ini-file.ts";
 const folder = mkdtempSync(join(tmpdir(), "piw-ini-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Line breaks, brackets and control characters are among the first. */
+const anyText = fc.string({ unit: fc.nat(0x2fff).map((code) => String.fromCodePoint(code)) });
+
 describe("an INI file", () => {
   it("gives sections and entries with their lines, in the dialect of configparser", () => {
     const text = [
@@ -53,7 +56,7 @@ describe("an INI file", () => {
 
   it("of any contents is read or refused in one line, never anything else", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(anyText, (text) => {
         try {
           parseIni(text, "f");
         } catch (error) {
@@ -61,9 +64,8 @@ describe("an INI file", () => {
           expect((error as Error).message).toMatch(/^f, line \d+: \P{Cc}+$/u);
         }
       }),
-      { numRuns: 50 },
     );
-  }, 5_000);
+  });
 
   it("that was written from sections and entries reads back the same", () => {
     const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,12}$/);

@@ -66,12 +66,12 @@ describe("ask", () => {
   it("36: when the callee ends for good, every ask of it is rejected", async () => {
     const { system, clock, ref } = await boot(two());
     const hold = gate();
-    const inHand = ref("/a").ask("HOLD", hold.promise);
+    const inHand = ref("/a").ask("HOLD", hold.promise, { timeoutMs: 60_000 });
+    const refused = expect(inHand).rejects.toMatchObject({ code: "dead" });
     await clock.settle();
     const queued = expect(ref("/a").ask("WHO")).rejects.toMatchObject({ code: "dead" });
     const stopped = system.stopChild("/a");
     await queued;
-    const refused = expect(inHand).rejects.toMatchObject({ code: "dead" });
     await clock.advance(5_000);
     await refused;
     await stopped;
@@ -279,7 +279,9 @@ describe("watch", () => {
     const journal: string[] = [];
     const watcher = defineActor<{ GO(): void; ENDED(news: unknown): void }>({
       name: "changes its mind",
-      init: (ctx) => ctx.watch(ctx.ref("/d/x"), "ENDED"),
+      init(ctx) {
+        ctx.watch(ctx.ref("/d/x"), "ENDED");
+      },
       handle: {
         async GO(_state, _body, ctx) {
           await ctx.stopChild("/d/x");
@@ -309,7 +311,9 @@ describe("watch", () => {
     ref("/b").tell("CRASH", "boom");
     await clock.advance(50);
     await system.stopChild("/d/y");
+    ref("/b").tell("NOTE", "gives it a turn");
     await clock.settle();
+    expect(journal.at(-1)).toBe("b: gives it a turn");
     expect(journal.filter((line) => line.includes("saw"))).toEqual(["a saw x end: shutdown"]);
   });
 });

@@ -118,7 +118,9 @@ describe("intensity", () => {
     expect(ref("/a").tell("NOTE", "lost")).toBe("dead");
     await expect(ref("/a").ask("WHO")).rejects.toMatchObject({ code: "dead" });
     expect(alarms).toContainEqual(expect.objectContaining({ alarm: true, child: "a" }));
-    expect(node("/b")).toMatchObject({ state: "running", restarts: 0 });
+    ref("/b").tell("CRASH", "with the shared budget untouched");
+    await clock.advance(15);
+    expect(node("/b")).toMatchObject({ state: "running", restarts: 1 });
     await clock.advance(2_100);
     expect(node("/a").state).toBe("running");
     expect(system.tree().state).toBe("running");
@@ -182,6 +184,40 @@ describe("intensity", () => {
   });
 });
 
+describe("delayed restart in a group", () => {
+  it("a failed child is not revived while those before it are down", async () => {
+    const journal: string[] = [];
+    const { clock, ref, node } = await boot(
+      supervisor(
+        "root",
+        {
+          strategy: "rest_for_one",
+          backoff: { minMs: 5_000, maxMs: 5_000, resetAfterMs: 1 },
+          intensity: { restarts: 1, withinMs: 1_000 },
+        },
+        [
+          child("a", probe({ journal }), undefined),
+          supervisor(
+            "c",
+            { intensity: { restarts: 0, withinMs: 1 }, revive: { minMs: 1_000, maxMs: 1_000 } },
+            [child("inner", probe({ journal }), undefined)],
+          ),
+        ],
+      ),
+    );
+    ref("/c/inner").tell("CRASH", "boom");
+    await clock.advance(1);
+    expect(node("/c").state).toBe("failed");
+    ref("/a").tell("CRASH", "boom");
+    journal.length = 0;
+    await clock.advance(4_900);
+    expect(journal.filter((line) => line.startsWith("init"))).toEqual([]);
+    await clock.advance(2_000);
+    expect(journal.filter((line) => line.startsWith("init"))).toEqual(["init a", "init inner"]);
+    expect(node("/c").state).toBe("running");
+  });
+});
+
 describe("backoff", () => {
   it("19: an always failing init is tried again after delays between min and max, and the loop stays responsive", async () => {
     const inits: number[] = [];
@@ -228,10 +264,10 @@ describe("backoff", () => {
     ref("/a").tell("CRASH", "boom");
     await clock.advance(10);
     await system.stop();
+    expect(clock.pendingTimers).toBe(0);
     journal.length = 0;
     await clock.advance(200_000);
     expect(journal).toEqual([]);
-    expect(clock.pendingTimers).toBe(0);
   });
 
   it("20: a stop during a restart that hangs in init is obeyed at once, and a late state is stopped", async () => {

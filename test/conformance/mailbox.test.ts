@@ -266,7 +266,7 @@ describe("mailbox", () => {
       await clock.settle(1);
       if (n % 5 === 0) await clock.advance(1);
     }
-    await clock.advance(10);
+    for (let ms = 0; ms < 1_000 && handled < 200; ms++) await clock.advance(1);
     expect(most).toBe(1);
     expect(handled).toBe(200);
   });

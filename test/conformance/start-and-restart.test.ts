@@ -294,6 +294,74 @@ describe("strategies", () => {
     ]);
   });
 
+  it("15: a child that crashes while others are being stopped for another's sake is restarted once", async () => {
+    const journal: string[] = [];
+    const slow = gate();
+    const stop = () => slow.promise;
+    const { clock, ref, node } = await boot(
+      abc(journal, { strategy: "rest_for_one", backoff: quick }, { c: { stop } }),
+    );
+    journal.length = 0;
+    ref("/b").tell("CRASH", "boom");
+    await clock.settle();
+    ref("/a").tell("CRASH", "boom too");
+    await clock.settle();
+    slow.open();
+    await clock.advance(100);
+    expect(journal.filter((line) => line.startsWith("init"))).toEqual([
+      "init a",
+      "init b",
+      "init c",
+    ]);
+    expect(node("/c").restarts).toBe(1);
+  });
+
+  it("15: two that crash at once are one restart of the group and two of its budget", async () => {
+    const journal: string[] = [];
+    const slow = gate();
+    const intensity = { restarts: 2, withinMs: 1_000 };
+    const { clock, ref, node } = await boot(
+      abc(
+        journal,
+        { strategy: "one_for_all", backoff: quick, intensity },
+        { b: { stop: () => slow.promise } },
+      ),
+    );
+    await clock.settle();
+    journal.length = 0;
+    ref("/b").tell("CRASH", "takes long to stop");
+    ref("/a").tell("CRASH", "boom");
+    await clock.settle();
+    slow.open();
+    await clock.advance(100);
+    expect(journal.filter((line) => line.startsWith("init"))).toEqual([
+      "init a",
+      "init b",
+      "init c",
+    ]);
+    expect(node("/").state).toBe("running");
+  });
+
+  it("20: a child that is stopped by name while it recovers from a crash does not come back", async () => {
+    const journal: string[] = [];
+    const slow = gate();
+    const { system, clock, ref, node } = await boot(
+      abc(journal, { backoff: quick }, { b: { stop: () => slow.promise } }),
+    );
+    ref("/b").tell("CRASH", "boom");
+    await clock.settle();
+    const stopped = system.stopChild("/b");
+    slow.open();
+    await stopped;
+    await clock.advance(1_000);
+    expect(node("/b")).toMatchObject({ state: "stopped", restarts: 0 });
+    ref("/a").tell("CRASH", "boom");
+    await clock.advance(5);
+    await system.stopChild("/a");
+    await clock.advance(1_000);
+    expect(node("/a")).toMatchObject({ state: "stopped", restarts: 0 });
+  });
+
   it("16: a thousand temporary children end at once and leave nothing", async () => {
     const { system, clock, ref, node } = await boot(
       supervisor("root", {}, [dynamicSupervisor("d")]),

@@ -146,7 +146,7 @@ describe("a transaction", () => {
 
   test("fails, and nothing else does, when a failing query was not waited for", async () => {
     const work = transaction(open(), async (tx) => {
-      tx`select 1 / 0`.execute();
+      void tx`select 1 / 0`.execute();
       return Promise.resolve();
     });
     await expect(work).rejects.toThrow("division by zero");
@@ -310,7 +310,7 @@ describe("a backend that is terminated", () => {
         );
         if (error === undefined) outcomes.done += 1;
         else if (isConnectionLost(error) || isUnavailable(error)) outcomes.lost += 1;
-        else throw error;
+        else throw new Error("it is neither lost nor unavailable", { cause: error });
       }
     };
     const askers = [asker(), asker(), asker()];

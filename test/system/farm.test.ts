@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,13 +76,17 @@ function processesOf(place: string): { pid: number; command: string }[] {
   }
   return found;
 }
-const pidOf = (pattern: RegExp): number =>
-  processesOf(folder).find(({ command }) => pattern.test(command))?.pid ?? 0;
+function getPid(pattern: RegExp): number {
+  const found = processesOf(folder).find(({ command }) => pattern.test(command));
+  if (found === undefined) throw new Error(`no process is ${pattern.source}`);
+  return found.pid;
+}
 const nobodyIsLeft = () => expect.poll(() => processesOf(folder), { timeout: 20_000 }).toEqual([]);
 
 beforeEach(() => {
   // As root the database's user must pass through.
   folder = mkdtempSync(join(tmpdir(), "ww-farm-"));
+  chmodSync(folder, 0o755);
 });
 afterEach(async () => {
   for (const child of farms.splice(0)) child.kill("SIGKILL");
@@ -151,7 +155,8 @@ describe.skipIf(process.platform !== "linux")("piw farm", { timeout: 180_000 }, 
     async (_title, pattern) => {
       const running = farm("--once", "--http=127.0.0.1:0", "wheelwright-spoke", "wheelwright-hub");
       await said(running, /^building /m);
-      process.kill(pidOf(pattern), "SIGKILL");
+      process.kill(getPid(pattern), "SIGKILL");
+      await said(running, /^wheelwright-spoke .*/m);
       const code = await running.exited;
       expect([code, running.text()]).toEqual([
         0,

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { FolderInUseError, lockFolder } from "../../../actors/slave/folder-lock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -43,9 +44,20 @@ test.each(["", "nonsense", "-1 0 x", "999999999999 0 x"])(
 );
 
 test("of many that find a dead lock at once, one gets it", async () => {
-  const folder = await temporaryFolder();
-  await writeFile(join(folder, "slave.pid"), "999999 1 x\n");
-  const tries = await Promise.allSettled(Array.from({ length: 20 }, () => lockFolder(folder)));
-  expect(tries.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  expect(await readdir(folder)).toEqual(["slave.pid"]);
-});
+  for (let round = 0; round < 30; round += 1) {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, "slave.pid"), "999999 1 x\n");
+    // Not in step, or all would look before any of them acts.
+    const late = async (turns: number) => {
+      for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+      return lockFolder(folder);
+    };
+    const starters = Array.from({ length: 10 }, (_, index) => late((index * round) % 17));
+    const tries = await Promise.allSettled(starters);
+    expect(tries.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const each of tries) {
+      if (each.status === "rejected") expect(each.reason).toBeInstanceOf(FolderInUseError);
+    }
+    expect(await readdir(folder)).toEqual(["slave.pid"]);
+  }
+}, 10_000);

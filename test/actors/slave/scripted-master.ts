@@ -21,13 +21,10 @@ import {
 
 /** Longer than anything takes on a busy machine. */
 const PATIENCE_MS = 15_000;
+const FETCH_RETRY_MS = 500;
 
 type Heard = MessageOf<FromSlave>;
 type Answer = MessageOf<FromFileSender>;
-
-export interface Bodies {
-  readonly ack: BodyOf<ToSlave, "ACK">;
-}
 
 export class ScriptedMaster {
   readonly heard: Heard[] = [];
@@ -132,14 +129,17 @@ export class ScriptedMaster {
 
   /** Asks for a range until an answer comes, as File Juggler does. */
   async fetch(fetch: BodyOf<ToFileSender, "FETCH">): Promise<Answer> {
-    const peer = await until("the file link", () => this.#filePeer);
     const before = this.answers.length;
-    this.#files?.send(peer, "FETCH", fetch);
-    return until(`an answer for ${fetch.filename}`, () =>
-      this.answers
+    let askedAt = Number.NEGATIVE_INFINITY;
+    return await until(`an answer for ${fetch.filename}`, () => {
+      if (this.#filePeer !== undefined && performance.now() - askedAt > FETCH_RETRY_MS) {
+        askedAt = performance.now();
+        this.#files?.send(this.#filePeer, "FETCH", fetch);
+      }
+      return this.answers
         .slice(before)
-        .find(({ body }) => body.filename === fetch.filename && body.token === fetch.token),
-    );
+        .find(({ body }) => body.filename === fetch.filename && body.token === fetch.token);
+    });
   }
 
   async pull(token: number, filename: string, sizeBytes: number): Promise<Buffer> {

@@ -140,6 +140,16 @@ test("an index that fails once is asked again", async () => {
   expect(asked).toBe(2);
 });
 
+test("a file that is another one is not asked for again", async () => {
+  let asked = 0;
+  const url = await serve((_request, response) => {
+    asked += 1;
+    response.end("another");
+  });
+  expect(await causeOf(download(url))).toBe("hash-mismatch");
+  expect(asked).toBe(1);
+});
+
 test("aborting ends a download with the signal's reason", async () => {
   const abort = new AbortController();
   const url = await serve((_request, response) => {

@@ -63,7 +63,7 @@ describe("a requirements file", () => {
     ["--bogus", "not an option"],
     ["https://x.example/foo-1.0.tar.gz", "URL"],
     ["git+https://x.example/foo", "URL"],
-    ["file:///tmp/foo", "URL"],
+    ["file:///srv/foo", "URL"],
     ["foo @ https://x.example/foo.zip", "URL"],
     ["./foo", "path"],
     ["..", "path"],

@@ -163,7 +163,7 @@ describe("a wheel is refused", () => {
   const large = Buffer.alloc(3_000_000, "large");
   const declaring = (lie: Partial<ZipPiece>): ZipPiece[] =>
     good.map((piece) => (piece.name === `${DIST_INFO}/METADATA` ? { ...piece, ...lie } : piece));
-  const bomb = Buffer.alloc(50_000_000);
+  const bomb = deflateRawSync(Buffer.alloc(50_000_000));
   const rows: readonly (readonly [
     code: WheelErrorCode,
     why: string,
@@ -184,6 +184,14 @@ describe("a wheel is refused", () => {
     ["bad-zip", "with an entry beyond the file", file({ offset: 0x7ffffff0 })],
     ["bad-zip", "with entries in one place", [...good, { name: "b", data: "b", offset: 0 }]],
     ["bad-zip", "with another local name", file({ localName: "b.py" })],
+    ["bad-zip", "with another local compression", file({ localMethod: 0 })],
+    ["bad-zip", "encrypted by its local header", file({ localFlags: 1 })],
+    ["bad-zip", "with another local checksum", file({ localCrc: 1 })],
+    [
+      "bad-zip",
+      "with an entry that reaches into the directory",
+      [...good, { name: "z", data: "z", isStored: true, packedSizeBytes: 60, sizeBytes: 60 }],
+    ],
     ["bad-zip", "with another local size", file({ localSizeBytes: 3 })],
     [
       "bad-zip",
@@ -225,11 +233,7 @@ describe("a wheel is refused", () => {
       "large, with bytes behind compressed data",
       file({ data: large, packed: Buffer.concat([deflateRawSync(large), Buffer.from("hidden")]) }),
     ],
-    [
-      "bad-entry-data",
-      "large, holding more than it declares",
-      file({ data: large, packed: deflateRawSync(bomb) }),
-    ],
+    ["bad-entry-data", "large, holding more than it declares", file({ data: large, packed: bomb })],
     [
       "bad-entry-data",
       "large, holding less than it declares",
@@ -239,7 +243,7 @@ describe("a wheel is refused", () => {
       "bad-entry-data",
       "as a bomb that declares little",
       wheelPieces({ metadata: "x".repeat(100) }).map((piece) =>
-        piece.name === `${DIST_INFO}/METADATA` ? { ...piece, packed: deflateRawSync(bomb) } : piece,
+        piece.name === `${DIST_INFO}/METADATA` ? { ...piece, packed: bomb } : piece,
       ),
     ],
     [
@@ -272,11 +276,7 @@ describe("a wheel is refused", () => {
       "with a name that is no UTF-8",
       file({ name: Buffer.from([0xff, 0x61]), flags: 0x800 }),
     ],
-    [
-      "bad-entry-name",
-      "with a name in another code",
-      file({ name: Buffer.from([0xe9, 0x61]), flags: 0 }),
-    ],
+    ["bad-entry-name", "with a name in another code", file({ name: "é", flags: 0 })],
     ["bad-entry-name", "with a name of 3,000 bytes", file({ name: "n".repeat(3_000) })],
     ["bad-entry-name", "with 200 levels", file({ name: `${"a/".repeat(200)}b` })],
     ["bad-entry-name", "with a second name", file({ extra: Buffer.from([0x75, 0x70, 1, 0, 1]) })],
@@ -440,6 +440,20 @@ describe("a wheel is refused", () => {
     const bytes = buildZip(good);
     expect((await refusal(bytes, { maxEntries: 3 })).code).toBe("too-many-entries");
     expect((await refusal(bytes, { maxUnpackedBytes: 300 })).code).toBe("too-large");
+  });
+
+  it.each([
+    ["small", { data: "text!", sizeBytes: 4 }],
+    ["small, as a bomb", { data: "", packed: bomb, sizeBytes: 100 }],
+    ["large", { data: Buffer.alloc(3_000_001, "x"), sizeBytes: 3_000_000 }],
+    ["large, as a bomb", { data: "", packed: bomb, sizeBytes: 3_000_000 }],
+  ])("as soon as an entry holds more than it declares: %s", async (_what, lie) => {
+    const row = `listed.py,sha256=${"A".repeat(43)},${lie.sizeBytes}\n`;
+    const unlisted = [{ name: "listed.py", ...lie }];
+    const error = await refusal(buildZip(wheelPieces({ unlisted, record: { add: row } })));
+    expect(`${error.code}: ${error.message}`).toMatch(
+      /^bad-entry-data: .*holds more than it declares/,
+    );
   });
 
   it("when its RECORD has more rows than could ever belong to it", async () => {

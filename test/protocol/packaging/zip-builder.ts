@@ -19,6 +19,11 @@ export interface ZipPiece {
   /** What the local header alone declares. */
   readonly localName?: string;
   readonly localSizeBytes?: number;
+  readonly localMethod?: number;
+  readonly localFlags?: number;
+  readonly localCrc?: number;
+  /** The compressed size that both headers declare. */
+  readonly packedSizeBytes?: number;
   readonly mode?: number;
   readonly extra?: Buffer;
   /** Where the directory says that the local header is. */
@@ -63,7 +68,7 @@ export function buildZip(pieces: readonly ZipPiece[], lies: ZipLies = {}): Buffe
       common.writeUInt16LE(flags, 2);
       common.writeUInt16LE(method, 4);
       common.writeUInt32LE(crc, 10);
-      common.writeUInt32LE(packed.length, 14);
+      common.writeUInt32LE(piece.packedSizeBytes ?? packed.length, 14);
       common.writeUInt32LE(size, 18);
       common.writeUInt16LE(nameBytes.length, 22);
       common.writeUInt16LE(piece.extra?.length ?? 0, 24);
@@ -72,7 +77,11 @@ export function buildZip(pieces: readonly ZipPiece[], lies: ZipLies = {}): Buffe
     const localName = Buffer.from(piece.localName ?? name);
     const extra = piece.extra ?? Buffer.alloc(0);
     write(Buffer.from("PK\x03\x04", "latin1"));
-    write(fields(piece.localSizeBytes ?? sizeBytes, localName));
+    const local = fields(piece.localSizeBytes ?? sizeBytes, localName);
+    local.writeUInt16LE(piece.localFlags ?? flags, 2);
+    local.writeUInt16LE(piece.localMethod ?? method, 4);
+    local.writeUInt32LE(piece.localCrc ?? crc, 10);
+    write(local);
     write(Buffer.concat([localName, extra, packed]));
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(((piece.mode ?? 0o100644) << 16) >>> 0, 6);

@@ -102,6 +102,31 @@ describe("at the door of a server with keys", { timeout: 10_000 }, () => {
     expect(server.heard).toEqual([]);
   });
 
+  it("an authorised key that claims a key that is not, though it holds it, is refused", async () => {
+    const server = await serveEcho({ keys });
+    const raw = new RawPeer(server.address, keysOf(honest));
+    const answer = await raw.hello(keysOf(stranger));
+    expect(answer).toMatchObject({
+      kind: "REFUSED",
+      payload: { reason: "the key is not authorised here" },
+    });
+    expect(server.counters()).toEqual({ "key not authorised": 1 });
+  });
+
+  it("a question to the owner that throws lets nobody in", async () => {
+    const server = await serveEcho({
+      keys: {
+        secret,
+        isAuthorised: () => {
+          throw new Error("the disk is gone");
+        },
+      },
+    });
+    const client = callEcho(server.address, { keys: keysOf(honest) });
+    await until(() => client.downs.length > 0, "refused");
+    expect(server.opened).toEqual([]);
+  });
+
   it("a client of another link or version is refused with a reason that says both", async () => {
     const server = await serveEcho();
     const raw = new RawPeer(server.address);
@@ -220,12 +245,31 @@ describe("a peer that breaks the rules", { timeout: 10_000 }, () => {
     expect(await raw.next()).toMatchObject({ kind: "END", payload: { end: "silent" } });
   });
 
-  it("is found out by the next heartbeat when its connection is gone without a word", async () => {
+  it("is told at once that it was replaced, though it says nothing", async () => {
     const server = await serveEcho();
+    const first = new RawPeer(server.address);
+    await first.hello();
+    const second = new RawPeer(server.address);
+    expect((await second.hello()).kind).toBe("WELCOME");
+    expect(await first.next()).toMatchObject({ kind: "END", payload: { end: "replaced" } });
+  });
+
+  it("cannot fill the table with slots of one key", async () => {
+    const server = await serveEcho({ heartbeatMs: 2_000 });
+    const peers = Array.from({ length: 257 }, () => new RawPeer(server.address));
+    const answers = await Promise.all(
+      peers.map((raw, n) => raw.hello(undefined, { slot: `slot-${n}` })),
+    );
+    expect(answers.filter(({ kind }) => kind === "WELCOME")).toHaveLength(256);
+    expect(answers.filter(({ kind }) => kind === "REFUSED")).toHaveLength(1);
+  });
+
+  it("is found out by the next heartbeat when its connection is gone without a word", async () => {
+    const server = await serveEcho({ heartbeatMs: 1_000 });
     const raw = new RawPeer(server.address);
     await raw.hello();
     raw.socket.close();
-    await until(() => server.ended.length === 1, "silent");
+    await until(() => server.ended.length === 1, "silent", 3_500);
     expect(server.ended).toMatchObject([{ end: "silent" }]);
   });
 

@@ -132,11 +132,22 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
   });
 
   it("follows a file that was added under the directory's old time stamp", async () => {
+    const stamp = new Date();
+    utimesSync(folder, stamp, stamp);
     const keys = readAuthorizedKeys(folder);
-    const { atime, mtime } = statSync(folder);
     const late = put("late.pub");
-    utimesSync(folder, atime, mtime);
-    await until(() => keys.isAuthorised(late), "the new key counts", 12_000);
+    utimesSync(folder, stamp, stamp);
+    await until(() => keys.isAuthorised(late), "the new key counts", 8_000);
+  });
+
+  it("follows a file that was edited in place", async () => {
+    const old = put("a.pub");
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(folder, longAgo, longAgo);
+    const keys = readAuthorizedKeys(folder, 1_000);
+    const { publicKey } = generateKeyPair();
+    writeFileSync(join(folder, "a.pub"), `${publicKey}\n`);
+    await until(() => keys.isAuthorised(publicKey) && !keys.isAuthorised(old), "the change");
   });
 
   it("lets nobody in when it cannot be read any more, and says so at start", async () => {

@@ -11,9 +11,9 @@ interface Child {
   text(): string;
 }
 
-function startClient(address: string): Child {
-  const script = fileURLToPath(new URL("child-client.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script, address], {
+function start(file: string, ...options: string[]): Child {
+  const script = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...options], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   let text = "";
@@ -31,12 +31,12 @@ function startClient(address: string): Child {
 describe("a client process", { timeout: 20_000 }, () => {
   it("that is killed is silent, and one started in its place is another peer", async () => {
     const server = await serveEcho();
-    const first = startClient(server.address);
+    const first = start("child-client.ts", server.address);
     await until(() => first.text().includes("up"), "up", 10_000);
     first.process.kill("SIGKILL");
     await until(() => server.ended.length === 1, "the server notices");
     expect(server.ended).toMatchObject([{ end: "silent", peer: { identity: "local:child" } }]);
-    const second = startClient(server.address);
+    const second = start("child-client.ts", server.address);
     await until(() => second.text().includes("up"), "up", 10_000);
     expect(server.opened).toHaveLength(2);
     expect(server.opened[1]?.id).not.toBe(server.opened[0]?.id);
@@ -44,7 +44,7 @@ describe("a client process", { timeout: 20_000 }, () => {
 
   it("that stood still is silent, and comes back with a new session when it goes on", async () => {
     const server = await serveEcho();
-    const child = startClient(server.address);
+    const child = start("child-client.ts", server.address);
     await until(() => child.text().includes("up"), "up", 10_000);
     child.process.kill("SIGSTOP");
     await until(() => server.ended.length === 1, "the server notices");
@@ -57,7 +57,7 @@ describe("a client process", { timeout: 20_000 }, () => {
 
   it("ends by itself after a close, with what it said before delivered", async () => {
     const server = await serveEcho();
-    const child = startClient(server.address);
+    const child = start("child-client.ts", server.address);
     await until(() => child.text().includes("up"), "up", 10_000);
     const exited = once(child.process, "exit");
     child.process.stdin?.write("close\n");
@@ -71,10 +71,18 @@ describe("a client process", { timeout: 20_000 }, () => {
   it("ends by itself after a close though nobody ever listened there", async () => {
     const server = await serveEcho();
     await server.close();
-    const child = startClient(server.address);
+    const child = start("child-client.ts", server.address);
     const exited = once(child.process, "exit");
     child.process.stdin?.write("close\n");
     expect(await exited).toEqual([0, null]);
     expect(child.text()).toBe("closed\n");
+  });
+});
+
+describe("a process with both ends of a link with keys", { timeout: 20_000 }, () => {
+  it("opens and closes them again and again, and ends by itself", async () => {
+    const child = start("child-pair.ts");
+    expect(await once(child.process, "exit")).toEqual([0, null]);
+    expect(child.text()).toBe("yes\nyes\nyes\n");
   });
 });

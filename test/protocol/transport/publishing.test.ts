@@ -71,6 +71,7 @@ describe.each([{ way: "tcp://127.0.0.1:0" }, { way: `ipc://${folder}/status` }])
       }, "heard");
       await first.close();
       const second = await publish(first.address);
+      await until(() => events.includes("missed 0"), "the gap, before anything is said");
       await until(() => {
         second.publish("NEWS", { n: 2 });
         return events.includes(2);

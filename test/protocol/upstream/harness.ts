@@ -15,7 +15,7 @@ import {
   startSampleUpstream,
 } from "../../../samples/index.ts";
 
-export const never = new AbortController().signal;
+export const never: AbortSignal = new AbortController().signal;
 
 /** An sdist that holds nothing but its metadata. */
 export function emptySdist(name: string, version: string, headers = ""): SampleFileInput {

@@ -75,6 +75,11 @@ describe("a JSON object in pieces", () => {
     }
   });
 
+  it("is said to be cut off where it is", () => {
+    for (const text of ['{"a": 1', '{"a": "1', '{"files": [1', '{"dropped": [1'])
+      expect(() => cut(text, 3)).toThrow("cut off");
+  });
+
   it("is garbled where one element, or what remains, is too long", () => {
     const long = "x".repeat(1024 * 1024);
     expect(() => cut(`{"files": ["${long}"]}`, 10_000)).toThrow("too long");

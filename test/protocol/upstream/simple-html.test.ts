@@ -79,8 +79,14 @@ describe("a link of a project page", () => {
     expect(project).toMatchObject({ skippedFiles: 0, files: [{ filename: "foo-2.zip" }] });
   });
 
+  it("to a place on the page is passed over, whatever the page is called", async () => {
+    const html = inPieces('<a href="#top">top</a> links for', 10);
+    const project = await readProjectHtml(html, "foo", `${PAGE_URL}index.html`);
+    expect(project).toMatchObject({ skippedFiles: 0, files: [] });
+  });
+
   it("in a comment or a script is none", async () => {
-    const html = `<!-- <a href="foo-1.zip"> --><script>"<a href='foo-3.zip'>"</script><style><a href="foo-4.zip"></style><a href="foo-2.zip">`;
+    const html = `<!-- > <a href="foo-1.zip"> --><script>"<a href='foo-3.zip'>"</script><style><a href="foo-4.zip"></style><a href="foo-2.zip">`;
     expect((await readAnchors(html)).versions).toEqual(["2"]);
   });
 });

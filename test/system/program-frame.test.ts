@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { failureLine } from "../../bin/failure-line.ts";
-import { runSource } from "./run-source.ts";
+import { runSource } from "../support/run-source.ts";
 
 /** A process of its own, started from source, on a busy machine. */
 const PROCESS_MS = 30_000;
-const fixture = "test/bin/frame-fixture.ts";
+const fixture = "test/support/framed-program.ts";
 const isRoot = process.getuid?.() === 0;
 
 describe("the frame of a program", { timeout: PROCESS_MS }, () => {
@@ -24,7 +23,7 @@ describe("the frame of a program", { timeout: PROCESS_MS }, () => {
   it.concurrent("shows the stack of a failure with -v -v only", async () => {
     const { stderr } = await runSource(fixture, ["--allow-root", "-v", "-v", "fail"]).ended;
     expect(stderr).toMatch(/^fixture: cannot build the house: no bricks\nError: cannot build/);
-    expect(stderr).toContain("frame-fixture");
+    expect(stderr).toContain("framed-program");
   });
 
   it.concurrent.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
@@ -68,26 +67,5 @@ describe("the frame of a program", { timeout: PROCESS_MS }, () => {
   it("says at start that dev mode is not for production", async () => {
     const { stderr } = await runSource(fixture, ["--allow-root", "--dev-mode", "succeed"]).ended;
     expect(stderr).toContain("not for production");
-  });
-});
-
-describe("a failure as one line", () => {
-  it.each<[unknown, string]>([
-    [new Error("a\n  b"), "a b"],
-    [new Error("a", { cause: new Error("because") }), "a: because"],
-    [new Error("a: because", { cause: new Error("because") }), "a: because"],
-    [new AggregateError([new Error("refused ::1"), new Error("refused")], ""), "refused ::1"],
-    [new Error("bad \u001b[2J"), "bad \\x1b[2J"],
-    ["text", "text"],
-    [{ odd: 1 }, "{ odd: 1 }"],
-    [undefined, "unknown failure"],
-  ])("of %s is %j", (error, line) => {
-    expect(failureLine(error)).toBe(line);
-  });
-
-  it("ends also for a cause that is its own cause", () => {
-    const error = new Error("round");
-    error.cause = error;
-    expect(failureLine(error)).toBe("round");
   });
 });

@@ -7,7 +7,7 @@ import { type ImportQuestions, importLink } from "../../protocol/links/import.ts
 import type { FarmReport } from "../../protocol/model/status.ts";
 import { bindEndpoint } from "../../protocol/transport/index.ts";
 import { type MessageOf, type ServerEndpoint, silentLogger } from "../../supervisor/index.ts";
-import { runSource } from "./run-source.ts";
+import { runSource } from "../support/run-source.ts";
 
 /** A process of its own, started from source, on a busy machine. */
 const PROCESS_MS = 30_000;

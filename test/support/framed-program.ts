@@ -1,4 +1,4 @@
-/** A tiny program in the frame of all programs, run by program.test.ts: its operand says what it does. */
+/** A tiny program in the frame of all programs, run by test/system/program-frame.test.ts: its operand says what it does. */
 
 import { type Frame, runProgram } from "../../bin/program.ts";
 import { commonOptions, daemonOptions } from "../../config/common-options.ts";

@@ -1,0 +1,36 @@
+/** What the slave's actors say to each other. Each is handled in the file of its actor. */
+import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
+import type { BuildOrder, BuildResult, Token } from "../../protocol/model/build.ts";
+import type { BodyOf, MessageOf } from "../../supervisor/index.ts";
+
+export interface BuilderMessages {
+  BUILD(body: {
+    readonly order: BuildOrder;
+    readonly upstreamIndex: string;
+    readonly farmIndex: string | null;
+  }): void;
+  /** Ends the build if it runs, forgets it if it is finished. Answered with DROPPED, always. */
+  DROP(body: { readonly token: Token }): void;
+  /** The token of the build in hand, or null. */
+  RUNNING(): Token | null;
+  /** Said by the builder to itself; no result: it was dropped. */
+  ENDED(body: { readonly token: Token; readonly result: BuildResult | undefined }): void;
+}
+
+/** Which endpoint said it; an earlier one's words do not count. */
+type Session = { readonly session: number };
+
+export interface LinkSessionMessages {
+  OPEN(): void;
+  UP(body: Session): void;
+  DOWN(body: Session & { readonly reason: string }): void;
+  RECEIVED(body: Session & { readonly message: MessageOf<ToSlave> }): void;
+  /** The builder: the build is in the outbox. */
+  FINISHED(body: { readonly token: Token }): void;
+  /** The builder: nothing is left of the build. */
+  DROPPED(body: { readonly token: Token }): void;
+  /** The file sender: the last byte of a file went out. */
+  SENT(body: BodyOf<FromSlave, "SENT">): void;
+  /** Time to say IDLE or BUSY again. */
+  AGAIN(): void;
+}

@@ -1,0 +1,213 @@
+/**
+ * Handles messages for one incarnation, one at a time, in the turns that the dispatcher gives, and
+ * answers what was asked. It neither starts nor ends the incarnation: a handler's error, and one that is
+ * overdue, are handed to `owner`.
+ */
+import type { UntypedContext } from "./actor-definition.ts";
+import { Refusal } from "./ask-error.ts";
+import type { CancelTimer } from "./clock.ts";
+import { toError } from "./exit-reason.ts";
+import type { HeldAsks } from "./held-asks.ts";
+import type { IncarnationHost } from "./incarnation-host.ts";
+import type { Envelope } from "./mailbox.ts";
+import { SupervisionError } from "./supervision-error.ts";
+import type { TraceEvent } from "./tracing.ts";
+
+/** A turn ends after so many messages or so long, so that actors and sockets share the loop. */
+const messagesPerTurn = 64;
+const turnMs = 5;
+
+/** The incarnation whose messages these are. */
+export interface LoopOwner {
+  readonly number: number;
+  readonly context: UntypedContext;
+  readonly held: HeldAsks;
+  isRunning(): boolean;
+  /** Asked before every message; true when the incarnation has ended itself and the turn is over. */
+  endedItself(): boolean;
+  /** False when it has ended already. */
+  crash(error: Error): boolean;
+  /** The handler in hand never settled; nobody waits for it any longer. */
+  overdue(error: Error): void;
+  wake(): void;
+}
+
+export class MessageLoop {
+  readonly #owner: LoopOwner;
+  readonly #host: IncarnationHost;
+  readonly #state: unknown;
+  #isBusy = false;
+  #busySinceMs = 0;
+  #toldPaused = false;
+  #becameIdle: () => void = () => undefined;
+
+  constructor(owner: LoopOwner, host: IncarnationHost, state: unknown) {
+    this.#owner = owner;
+    this.#host = host;
+    this.#state = state;
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** How long the message in hand has been in hand. */
+  get busyMs(): number {
+    return this.#isBusy ? performance.now() - this.#busySinceMs : 0;
+  }
+
+  /** Settles when no handler runs: at once, or when the one in hand has settled. */
+  idle(): Promise<void> {
+    if (!this.#isBusy) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#becameIdle = resolve;
+    });
+  }
+
+  async turn(): Promise<void> {
+    if (this.#isBusy) return;
+    const startedAtMs = performance.now();
+    this.#busySinceMs = startedAtMs;
+    for (let taken = 1; this.#owner.isRunning(); taken++) {
+      if (this.#owner.endedItself()) return;
+      const wait = this.#tellPaused() ?? this.#handleNext();
+      if (wait === "nothing") return;
+      if (wait !== "done") await wait;
+      const nowMs = performance.now();
+      this.#busySinceMs = nowMs;
+      if (taken >= messagesPerTurn || nowMs - startedAtMs > turnMs) {
+        this.#owner.wake();
+        return;
+      }
+    }
+  }
+
+  /** PAUSE and RESUME come before any message; saying both between two turns is as saying nothing. */
+  #tellPaused(): Promise<void> | "done" | undefined {
+    const { behaviour, isPaused } = this.#host;
+    if (this.#toldPaused === isPaused) return undefined;
+    this.#toldPaused = isPaused;
+    const type = isPaused ? "PAUSE" : "RESUME";
+    const envelope = { type, body: undefined, ask: undefined, guard: undefined };
+    return this.#call(envelope, () =>
+      behaviour.pauseChanged?.(this.#state, isPaused, this.#owner.context),
+    );
+  }
+
+  #handleNext(): Promise<void> | "done" | "nothing" {
+    const { behaviour, mailbox, isPaused } = this.#host;
+    const envelope = mailbox.take(!(isPaused && behaviour.pause === "park"));
+    if (!envelope) return "nothing";
+    const { type, body, ask, guard } = envelope;
+    const verdict = guard?.admit(this.#owner.number) ?? "take";
+    if (verdict === "drop") return "done";
+    if (verdict === "stale") {
+      this.#deadLetter(type, "stale-incarnation");
+      ask?.fail("dead", "that incarnation has ended");
+      return "done";
+    }
+    if (ask?.isSettled) {
+      this.#deadLetter(type, "expired");
+      return "done";
+    }
+    const handler = behaviour.handlers.get(type);
+    if (!handler) {
+      this.#deadLetter(type, "unhandled");
+      ask?.fail("failed", "it has no such message");
+      return "done";
+    }
+    this.#host.countHandled();
+    return this.#call(envelope, () => handler(this.#state, body, this.#owner.context));
+  }
+
+  #call(envelope: Envelope, work: () => unknown): Promise<void> | "done" {
+    this.#isBusy = true;
+    this.#owner.held.take(envelope.ask);
+    this.#trace("in", envelope.type, envelope.body);
+    let result: unknown;
+    try {
+      result = work();
+    } catch (thrown) {
+      this.#failed(envelope, thrown);
+      return "done";
+    }
+    if (isThenable(result)) return this.#settle(envelope, result);
+    this.#answer(envelope, result);
+    return "done";
+  }
+
+  async #settle(envelope: Envelope, result: PromiseLike<unknown>): Promise<void> {
+    const cancelWatchdog = this.#armWatchdog(envelope.type);
+    try {
+      this.#answer(envelope, await result);
+    } catch (thrown) {
+      this.#failed(envelope, thrown);
+    } finally {
+      cancelWatchdog();
+    }
+  }
+
+  #answer({ type, ask }: Envelope, result: unknown): void {
+    this.#isBusy = false;
+    const isDeferred = this.#owner.held.release(result);
+    this.#becameIdle();
+    this.#trace("out", type, isDeferred ? "(later)" : result);
+    if (ask && !isDeferred && !ask.answer(result)) this.#deadLetter(type, "late-reply");
+  }
+
+  #failed({ type, ask }: Envelope, thrown: unknown): void {
+    const { log } = this.#host;
+    const error = toError(thrown);
+    this.#isBusy = false;
+    this.#owner.held.release(undefined);
+    this.#becameIdle();
+    if (error instanceof Refusal) {
+      this.#trace("out", type, error);
+      if (!ask) log.warn({ err: error, type }, "refused a message that nobody asked with");
+      else if (!ask.refuse(error)) this.#deadLetter(type, "late-reply");
+      return;
+    }
+    this.#trace("crash", type, error);
+    ask?.fail(this.#owner.isRunning() ? "crashed" : "dead", error.message, error);
+    if (!this.#owner.crash(error))
+      log.debug({ err: error, type }, "a handler failed after its end");
+  }
+
+  /** Warns at half the time; at the end of it the handler is overdue. */
+  #armWatchdog(type: string): CancelTimer {
+    const { behaviour, runtime, log, path } = this.#host;
+    const timeoutMs = behaviour.handlerTimeoutMs;
+    if (timeoutMs === 0) return () => undefined;
+    const halfMs = timeoutMs / 2;
+    let cancel = runtime.clock.setTimer(halfMs, () => {
+      if (!this.#owner.isRunning()) return;
+      log.warn({ type, forMs: halfMs }, "a handler is slow");
+      cancel = runtime.clock.setTimer(halfMs, () => {
+        if (!this.#owner.isRunning()) return;
+        const message = `${path}: ${type} not handled within ${timeoutMs} ms`;
+        const error = new SupervisionError("handler-timeout", message);
+        this.#trace("crash", type, error);
+        this.#owner.overdue(error);
+      });
+    });
+    return () => cancel();
+  }
+
+  #trace(direction: TraceEvent["direction"], type: string, body: unknown): void {
+    const { runtime, id, path } = this.#host;
+    if (!runtime.tracer.isActive) return;
+    const { number: incarnation } = this.#owner;
+    runtime.tracer.emit(id, { direction, path, incarnation, type, body });
+  }
+
+  #deadLetter(type: string, reason: "stale-incarnation" | "expired" | "unhandled" | "late-reply") {
+    this.#host.runtime.undelivered.record(this.#host.path, type, reason);
+  }
+}
+
+/** Also what only behaves like a promise, as subprocess and query objects do. */
+function isThenable(result: unknown): result is PromiseLike<unknown> {
+  if (result instanceof Promise) return true;
+  if (typeof result !== "object" || result === null) return false;
+  return "then" in result && typeof result.then === "function";
+}

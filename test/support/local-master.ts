@@ -1,0 +1,138 @@
+/**
+ * A master and a slave in this process, for fault tests that reach into the tree: crash one actor,
+ * look at the state of another. Real database, real sockets on loopback, real builds.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { startMaster } from "../../actors/master/tree.ts";
+import { startSlave } from "../../actors/slave/tree.ts";
+import type { UpstreamUrls } from "../../config/settings.ts";
+import { masterTimes, slaveTimes } from "../../config/times.ts";
+import type { QueueReport } from "../../db/report.ts";
+import type { DatabaseMessages } from "../../db/requests.ts";
+import { eachNode, type Logger, type System, silentLogger } from "../../supervisor/index.ts";
+
+export interface LocalMasterOptions {
+  readonly dsn: string;
+  readonly upstream: UpstreamUrls;
+  readonly slaves?: number;
+  readonly logger?: Logger;
+}
+
+export class LocalMaster {
+  readonly folder: string;
+  readonly system: System;
+  readonly #slaves: readonly System[];
+
+  private constructor(folder: string, system: System, slaves: readonly System[]) {
+    this.folder = folder;
+    this.system = system;
+    this.#slaves = slaves;
+  }
+
+  static async start(options: LocalMasterOptions): Promise<LocalMaster> {
+    const folder = mkdtempSync(join(tmpdir(), "ww-local-"));
+    const ipc = (name: string) => `ipc://${join(folder, name)}`;
+    const logger = options.logger ?? silentLogger;
+    const { simpleUrl, xmlrpcUrl, jsonUrl } = options.upstream;
+    const system = await startMaster(
+      {
+        version: "test",
+        dsn: options.dsn,
+        outputPath: join(folder, "www"),
+        devMode: true,
+        times: masterTimes(true),
+        debug: [],
+        upstream: { simpleUrl, xmlrpcUrl, jsonUrl },
+        queues: {
+          status: ipc("status"),
+          control: ipc("control"),
+          import: ipc("import"),
+          slave: ipc("slave"),
+          file: ipc("file"),
+        },
+        keyFile: undefined,
+        authorizedKeysDir: undefined,
+        http: { host: "127.0.0.1", port: 0 },
+        indexUrl: undefined,
+        follow: "all",
+        oracles: 3,
+        order: "newest",
+      },
+      logger,
+    );
+    const slaves = [];
+    for (let number = 1; number <= (options.slaves ?? 1); number += 1)
+      slaves.push(
+        await startSlave(
+          {
+            version: "test",
+            slaveQueue: ipc("slave"),
+            fileQueue: ipc("file"),
+            masterKey: undefined,
+            keyFile: undefined,
+            dir: join(folder, `slave-${number}`),
+            label: `slave-${number}`,
+            debug: [],
+            pythons: ["python3"],
+            timeoutMs: 120_000,
+            pollMs: undefined,
+            devMode: true,
+            times: slaveTimes(true),
+          },
+          logger,
+        ),
+      );
+    return new LocalMaster(folder, system, slaves);
+  }
+
+  /** Paths of the actors below a path that live now. */
+  actorsBelow(path: string): string[] {
+    const paths: string[] = [];
+    for (const node of eachNode(this.system.tree()))
+      if (node.path.startsWith(`${path}/`) && node.state === "running") paths.push(node.path);
+    return paths;
+  }
+
+  report(): Promise<QueueReport> {
+    return this.system.ref<DatabaseMessages>("/database/seraph").ask("queueReport", null);
+  }
+
+  async until(what: string, fits: () => boolean | Promise<boolean>, patienceMs = 60_000) {
+    const deadline = performance.now() + patienceMs;
+    let failure: unknown;
+    while (performance.now() < deadline) {
+      try {
+        if (await fits()) return;
+      } catch (error) {
+        failure = error;
+      }
+      await delay(20);
+    }
+    throw new Error(`not within ${patienceMs} ms: ${what}`, { cause: failure });
+  }
+
+  /** Everything that upstream has is built or has failed, and all of it is published. */
+  async untilIdle(packages: number): Promise<QueueReport> {
+    let last: QueueReport | undefined;
+    await this.until(
+      "nothing is left to do",
+      async () => {
+        last = await this.report();
+        const { unread, ready, leased, waiting, unpublished, rows } = last;
+        return unread + ready + leased + waiting + unpublished === 0 && rows.length >= packages;
+      },
+      120_000,
+    );
+    if (last === undefined) throw new Error("no report");
+    return last;
+  }
+
+  async end(): Promise<void> {
+    for (const slave of this.#slaves) await slave.stop();
+    await this.system.stop();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
