@@ -222,11 +222,11 @@ async function readProject(state: State, ctx: Context, unread: UnreadProject): P
         { package: unread.name, version },
         "a version with an over-long name is refused",
       );
-    const description = await upstream.description(unread.name, ctx.signal);
+    const description = await findDescription(state, ctx, unread.name);
     await askUntilDone(ctx, database, "recordProject", {
       name: unread.name,
-      displayName: withoutNul(project.name),
-      summary: withoutNul(description?.summary ?? ""),
+      displayName: description?.name || project.name,
+      summary: description?.summary ?? "",
       serial: Math.max(unread.seenSerial, project.lastSerial ?? 0),
       releases,
     });
@@ -241,5 +241,14 @@ async function readProject(state: State, ctx: Context, unread: UnreadProject): P
   }
 }
 
-/** PostgreSQL's text holds no NUL. */
-const withoutNul = (text: string): string => text.replaceAll("\0", "");
+/** An index may have no JSON API, or not let us use it: then a project has no description. */
+async function findDescription(state: State, ctx: Context, name: string) {
+  try {
+    return await state.args.upstream.description(name, ctx.signal);
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    if (error.code === "unreachable" || error.code === "busy") throw error;
+    ctx.log.debug({ package: name, reason: error.message }, "no description can be had");
+    return undefined;
+  }
+}

@@ -59,7 +59,8 @@ export const control = defineActor<ControlMessages, ControlArgs, ControlArgs>({
 type Reply = ((outcome: { value: unknown } | { error: string }) => void) | undefined;
 
 function answerTasks(tasks: readonly string[], pattern: string, reply: Reply): void {
-  if (tasks.length === 0) reply?.({ error: `no task matches ${JSON.stringify(pattern)}` });
+  if (tasks.length === 0)
+    reply?.({ error: `no task that can be paused matches ${JSON.stringify(pattern)}` });
   else reply?.({ value: { tasks: [...tasks] } });
 }
 

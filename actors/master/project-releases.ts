@@ -74,7 +74,7 @@ export function projectReleases(project: UpstreamProject): {
 function toRelease(sortKey: string, group: Group): ReleaseFacts {
   const sdist = preferredSdist(group.sdists.filter((file) => file.sha256 !== null));
   const yanked = group.files.every((file) => file.yanked !== null)
-    ? (group.files[0]?.yanked?.replaceAll("\0", "") ?? null)
+    ? (group.files[0]?.yanked ?? null)
     : null;
   const times = group.files
     .map((file) => Date.parse(file.uploadedAt ?? ""))

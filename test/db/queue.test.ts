@@ -1,7 +1,7 @@
 /** The build queue: the frontier, leases with fencing tokens, settling; and the queue against its definition. */
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Sql } from "../../db/connection.ts";
+import { openConnection, type Sql } from "../../db/connection.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import {
   definition,
@@ -271,6 +271,54 @@ describe("the wanted set", () => {
     const rows = await sql<{ version: string }[]>`
       select version from version where wanted order by sort_key`;
     expect(rows.map((row) => row.version)).toEqual(["1.0", "2.0"]);
+  });
+});
+
+describe("many at once", () => {
+  it("leaves the queue equal to its definition, and every build given out once", {
+    timeout: 60_000,
+  }, async () => {
+    const versions = Array.from({ length: 40 }, (_, at) => `${at + 1}.0`);
+    await recordProject(
+      sql,
+      "pkg",
+      versions.map((version) => release(version)),
+    );
+    const connections = Array.from({ length: 6 }, () => openConnection(database.dsn));
+    const given: string[] = [];
+    try {
+      await Promise.all(
+        connections.map(async (connection, at) => {
+          const minor = [11, 12, 13][at % 3] ?? 11;
+          const slave = await hello(connection, `s${at}`, [target(minor), target(11)]);
+          for (let round = 0; round < 25; round += 1) {
+            // One of them records the project again and again, with and without some versions.
+            if (at === 5) {
+              const kept = round % 2 === 0 ? versions : versions.slice(3);
+              const releases = kept.map((version) => release(version));
+              await recordProject(connection, "pkg", releases, round + 2);
+              continue;
+            }
+            const picked = await lease(connection, slave);
+            if (picked === undefined) continue;
+            const { token, version, target: name } = picked.order;
+            given.push(`${version} ${name}`);
+            const [python = ""] = name.split("-");
+            const files =
+              round % 3 === 0 ? [] : [wheel(version, `${python}-${python}-linux_x86_64`)];
+            const cause = files.length === 0 ? "build-failed" : "built";
+            await settle(connection, slave, token, { cause }, files);
+          }
+        }),
+      );
+    } finally {
+      for (const connection of connections) await connection.end();
+    }
+    expect(await queue(sql)).toEqual(await definition(sql));
+    const [double] = await sql`
+      select 1 from build where stands group by version_id, target_id having count(*) > 1`;
+    expect(double).toBeUndefined();
+    expect(given.length).toBeGreaterThan(40);
   });
 });
 

@@ -90,9 +90,9 @@ describe("an Oracle killed in mid-query", () => {
     try {
       await admin.unsafe(slowly);
       let rounds = 0;
-      let isOver = false;
+      const over = new AbortController();
       const killing = (async () => {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           await admin`
             select pg_terminate_backend(pid) from pg_stat_activity
             where application_name like 'wheelwright%' and datname = current_database()`;
@@ -102,7 +102,7 @@ describe("an Oracle killed in mid-query", () => {
       })();
       await master.until("builds run", leased);
       await master.until("some backends were killed", () => rounds > 6);
-      isOver = true;
+      over.abort();
       await killing;
     } finally {
       await admin.end();

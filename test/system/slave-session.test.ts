@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { FolderInUseError } from "../../actors/slave/folder-lock.ts";
 import { type BuildResult, LOG_FILENAME } from "../../protocol/model/build.ts";
+import { generateKeyPair, writeKeyFile } from "../../protocol/transport/index.ts";
 import { ScriptedMaster, until } from "../actors/slave/scripted-master.ts";
 import { SlaveFixture, TARGET, WHEEL_FILENAME } from "../actors/slave/slave-fixture.ts";
+import { temporaryFolder } from "../actors/slave/temporary-folder.ts";
 
 vi.setConfig({ testTimeout: 20_000 });
 
@@ -317,4 +320,32 @@ test("speaks with the same identity after a restart", async () => {
   await master.greet();
   expect(master.peer?.identity).toBe(before);
   expect(before).toMatch(/^local:[0-9a-f-]{36}$/);
+});
+
+test("with keys it is known by its key, and its files travel on a link of the same key", async () => {
+  const folder = await temporaryFolder();
+  const [own, secret] = [generateKeyPair(), generateKeyPair()];
+  const keyFile = join(folder, "slave.key");
+  writeKeyFile(keyFile, own);
+  const master = await ScriptedMaster.start({
+    secret,
+    isAuthorised: (key) => key === own.publicKey,
+  });
+  const slave = await SlaveFixture.create(master, { masterKey: secret.publicKey, keyFile });
+  await slave.letBuildsEnd();
+  await slave.start();
+  await master.greet();
+  expect(master.peer?.identity).toBe(own.publicKey);
+  await master.next("IDLE");
+  master.say("BUILD", slave.order(1));
+  await pullAll(master, 1, (await master.next("BUILT")).result);
+});
+
+test.each([
+  ["masterKey", { masterKey: "x".repeat(40) }],
+  ["keyFile", { keyFile: "/nowhere/slave.key" }],
+])("half of the keys (%s) is refused before anything starts", async (_which, keys) => {
+  const master = await ScriptedMaster.start();
+  const slave = await SlaveFixture.create(master, keys);
+  await expect(slave.start()).rejects.toThrow("give both --master-key and --key, or neither");
 });

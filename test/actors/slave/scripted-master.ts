@@ -10,7 +10,7 @@ import {
   type ToFileSender,
 } from "../../../protocol/links/files.ts";
 import { type FromSlave, slaveLink, type ToSlave } from "../../../protocol/links/slave.ts";
-import { bindEndpoint } from "../../../protocol/transport/index.ts";
+import { bindEndpoint, type ServerKeys } from "../../../protocol/transport/index.ts";
 import {
   type BodyOf,
   type MessageOf,
@@ -37,8 +37,14 @@ export class ScriptedMaster {
   #slaves: ServerEndpoint<ToSlave> | undefined;
   #files: ServerEndpoint<ToFileSender> | undefined;
 
-  static async start(): Promise<ScriptedMaster> {
-    const master = new ScriptedMaster();
+  readonly #keys: ServerKeys | undefined;
+
+  private constructor(keys: ServerKeys | undefined) {
+    this.#keys = keys;
+  }
+
+  static async start(keys?: ServerKeys): Promise<ScriptedMaster> {
+    const master = new ScriptedMaster(keys);
     await master.open();
     onTestFinished(() => master.close());
     return master;
@@ -48,6 +54,7 @@ export class ScriptedMaster {
   async open(): Promise<void> {
     this.#slaves = await bindEndpoint(slaveLink, {
       address: this.slaveAddress,
+      ...(this.#keys && { keys: this.#keys }),
       heartbeatMs: 500,
       log: silentLogger,
       handlers: {
@@ -62,6 +69,7 @@ export class ScriptedMaster {
     });
     this.#files = await bindEndpoint(filesLink, {
       address: this.fileAddress,
+      ...(this.#keys && { keys: this.#keys }),
       heartbeatMs: 500,
       log: silentLogger,
       handlers: {
