@@ -1,0 +1,118 @@
+/** Master and slave that know each other by their keys, as on two machines: CURVE over tcp. */
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { slowSdist } from "../support/slow-sdist.ts";
+import { TestFarm } from "../support/test-farm.ts";
+
+const run = promisify(execFile);
+const piw = (program: string, ...args: string[]) =>
+  run(process.execPath, [
+    new URL(`../../dist/bin/${program}.js`, import.meta.url).pathname,
+    ...args,
+  ]);
+
+let folder: string;
+let database: TestDatabase;
+let upstream: SampleUpstream;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "ww-keys-"));
+  mkdirSync(join(folder, "authorized"));
+  for (const name of ["master", "slave", "stranger"])
+    await piw("piw", "keygen", join(folder, name));
+  copyFileSync(join(folder, "slave.pub"), join(folder, "authorized", "slave.pub"));
+  database = await createTestDatabase();
+  upstream = await startSampleUpstream({ files: [slowSdist({ name: "slow", version: "1.0" })] });
+}, 60_000);
+afterEach(async () => {
+  await upstream.close();
+  await database.end();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+const masterKeys = () => [
+  "--key",
+  join(folder, "master"),
+  "--authorized-keys",
+  join(folder, "authorized"),
+];
+const slaveKeys = (name: string) => [
+  "--key",
+  join(folder, name),
+  "--master-key",
+  join(folder, "master.pub"),
+];
+
+describe("keys", () => {
+  it("let an authorised slave build and deliver", async () => {
+    const farm = new TestFarm({
+      dsn: database.dsn,
+      upstream,
+      master: masterKeys(),
+      slave: slaveKeys("slave"),
+    });
+    try {
+      await farm.startMaster();
+      await farm.startSlave();
+      const report = await farm.until("it is built", ({ rows }) =>
+        rows.some((row) => row.state === "built"),
+      );
+      expect(report.slaves).toBe(1);
+      const [slave] = await database.sql<{ identity: string }[]>`select identity from slave`;
+      expect(readFileSync(join(folder, "slave.pub"), "utf8")).toContain(slave?.identity);
+    } finally {
+      await farm.end();
+    }
+  });
+
+  it("keep out a slave whose key is not authorised, until it is", async () => {
+    const farm = new TestFarm({
+      dsn: database.dsn,
+      upstream,
+      master: masterKeys(),
+      slave: slaveKeys("stranger"),
+    });
+    try {
+      await farm.startMaster();
+      await farm.startSlave();
+      await farm.until("the project is queued or known", ({ followed }) => followed);
+      await expect.poll(() => farm.logs(), { timeout: 30_000 }).toMatch(/refused|not authorised/i);
+      expect((await farm.report()).slaves).toBe(0);
+      copyFileSync(join(folder, "stranger.pub"), join(folder, "authorized", "stranger.pub"));
+      await farm.until("it is built", ({ rows }) => rows.some((row) => row.state === "built"));
+    } finally {
+      await farm.end();
+    }
+  });
+
+  it("are demanded where the address is not of this machine", async () => {
+    const root = process.getuid?.() === 0 ? ["--allow-root"] : [];
+    const slave = piw(
+      "piw-slave",
+      ...["--slave-queue", "tcp://192.0.2.1:5555", "--file-queue", "tcp://192.0.2.1:5556"],
+      ...["--dir", join(folder, "spool"), ...root],
+    );
+    await expect(slave).rejects.toMatchObject({ stderr: expect.stringMatching(/key/) });
+    const master = piw(
+      "piw-master",
+      ...[
+        "--dsn",
+        database.dsn,
+        "--output-path",
+        join(folder, "www"),
+        "--slave-queue",
+        "tcp://*:0",
+      ],
+      ...["--file-queue", "tcp://127.0.0.1:0", "--status-queue", `ipc://${join(folder, "s")}`],
+      ...["--control-queue", `ipc://${join(folder, "c")}`, ...root],
+      ...["--import-queue", `ipc://${join(folder, "i")}`],
+    );
+    await expect(master).rejects.toMatchObject({ stderr: expect.stringMatching(/key/) });
+  });
+});
