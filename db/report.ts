@@ -3,6 +3,7 @@ import { type Cause, causeText } from "../protocol/model/cause.ts";
 import type { ReportRow } from "../protocol/model/status.ts";
 import type { Sql } from "./connection.ts";
 import { request } from "./request.ts";
+import { unsatisfiedRequirements } from "./wanted.ts";
 
 /** More rows than anybody reads; a farm of that size is looked at on its pages. */
 const MAX_ROWS = 5_000;
@@ -43,12 +44,7 @@ export const queueReport = request(
         (select count(*)::int from file where placed_at is null and removed_at is null)
           + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
           + (select count(*)::int from page_request) as unpublished`;
-    const unsatisfied = await sql<{ requirement: string }[]>`
-      select w.requirement from wanted w
-      where (select follow from configuration) = 'wanted' and not exists (
-        select from package p join version v on v.package_id = p.id and v.wanted
-        where p.name = w.name)
-      order by w.requirement`;
+    const unsatisfied = await unsatisfiedRequirements(sql);
     const rows = await sql<Row[]>`
       select p.name as package, v.version, t.name as target,
         coalesce(w.state, case when b.cause = 'built' then 'built' else 'failed' end) as state,
@@ -77,7 +73,7 @@ export const queueReport = request(
       waiting: counts?.waiting ?? 0,
       blocked: counts?.blocked ?? 0,
       unpublished: counts?.unpublished ?? 0,
-      unsatisfied: unsatisfied.map((row) => row.requirement),
+      unsatisfied,
       rows: rows.map(toReportRow),
     };
   },

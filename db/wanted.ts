@@ -57,14 +57,8 @@ export async function selectWanted(tx: Tx, packageId: number): Promise<void> {
   const wanted = await tx<{ requirement: string }[]>`
     select w.requirement from wanted w join package p on p.name = w.name
     where p.id = ${packageId} order by w.requirement`;
-  const candidates = await tx<Candidate[]>`
-    select v.id, v.version, v.yanked, q.specifier
-    from version v left join requires_python q on q.id = v.requires_python_id
-    where v.package_id = ${packageId} and v.skip is null and v.sdist_sha256 is not null
-    order by v.sort_key desc`;
-  const targets = await tx<TargetRow[]>`
-    select implementation, python_version, python_full_version, platform_tag
-    from target where skip is null`;
+  const candidates = await findCandidates(tx, packageId);
+  const targets = await findTargets(tx);
   const chosen = new Set<number>();
   for (const { requirement } of wanted) {
     const parsed = parseRequirement(requirement);
@@ -79,19 +73,51 @@ export async function selectWanted(tx: Tx, packageId: number): Promise<void> {
     where package_id = ${packageId} and wanted <> (id = any(${ids}))`;
 }
 
+/**
+ * Requirements that no release satisfies, for any target that their markers admit. Looks only at those
+ * for which that is not plain: no version of the project is wanted, or it has several requirements.
+ */
+export async function unsatisfiedRequirements(sql: Tx): Promise<string[]> {
+  const rows = await sql<{ requirement: string; package_id: number | null }[]>`
+    select w.requirement, p.id as package_id
+    from wanted w left join package p on p.name = w.name
+    where (select follow from configuration) = 'wanted' and (
+      not exists (select from version v where v.package_id = p.id and v.wanted)
+      or exists (select from wanted o where o.name = w.name and o.requirement <> w.requirement))
+    order by w.requirement`;
+  const targets = rows.length === 0 ? [] : await findTargets(sql);
+  const candidatesOf = new Map<number, readonly Candidate[]>();
+  const unsatisfied: string[] = [];
+  for (const { requirement, package_id: id } of rows) {
+    if (id !== null && !candidatesOf.has(id)) candidatesOf.set(id, await findCandidates(sql, id));
+    const candidates = id === null ? [] : (candidatesOf.get(id) ?? []);
+    const parsed = parseRequirement(requirement);
+    const meant = targets.filter((target) => evaluateMarker(parsed.marker, environmentOf(target)));
+    if (meant.length > 0 && meant.every((one) => newest(parsed, candidates, one) === undefined))
+      unsatisfied.push(requirement);
+  }
+  return unsatisfied;
+}
+
+const findCandidates = (tx: Tx, packageId: number) =>
+  tx<Candidate[]>`
+    select v.id, v.version, v.yanked, q.specifier
+    from version v left join requires_python q on q.id = v.requires_python_id
+    where v.package_id = ${packageId} and v.skip is null and v.sdist_sha256 is not null
+    order by v.sort_key desc`;
+
+const findTargets = (tx: Tx) =>
+  tx<TargetRow[]>`
+    select implementation, python_version, python_full_version, platform_tag
+    from target where skip is null`;
+
 /** `candidates` are newest first. */
 function newest(
   requirement: Requirement,
   candidates: readonly Candidate[],
   target: TargetRow,
 ): number | undefined {
-  const environment = markerEnvironment({
-    implementation: target.implementation,
-    pythonVersion: target.python_version,
-    pythonFullVersion: target.python_full_version,
-    platformTag: target.platform_tag,
-  });
-  if (!evaluateMarker(requirement.marker, environment)) return undefined;
+  if (!evaluateMarker(requirement.marker, environmentOf(target))) return undefined;
   const isPinned = requirement.specifiers.some(
     ({ operator, isPrefix }) => operator === "===" || (operator === "==" && !isPrefix),
   );
@@ -106,6 +132,14 @@ function newest(
   );
   return eligible.find((candidate) => candidate.version === best)?.id;
 }
+
+const environmentOf = (target: TargetRow) =>
+  markerEnvironment({
+    implementation: target.implementation,
+    pythonVersion: target.python_version,
+    pythonFullVersion: target.python_full_version,
+    platformTag: target.platform_tag,
+  });
 
 /**
  * Puts builds back on the queue whose missing requirement can be met by something that came after the

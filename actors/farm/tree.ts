@@ -100,6 +100,7 @@ async function startTree(
   signal: AbortSignal | undefined,
 ): Promise<Farm> {
   const { settings, parts, progress } = plan;
+  progress.note(`Starting the farm in ${plan.folder.home}`);
   let system: System | undefined;
   let outcome: { isAllBuilt: boolean } | undefined;
   const onSettled = (report: FarmReport) => {

@@ -272,6 +272,17 @@ describe("the wanted set", () => {
       select version from version where wanted order by sort_key`;
     expect(rows.map((row) => row.version)).toEqual(["1.0", "2.0"]);
   });
+
+  it("says which requirements nothing satisfies, and not those that are for other machines", async () => {
+    await run(sql, "configureFarm", { follow: "wanted", order: "newest" });
+    const texts = ["pkg>9", "pkg==1.0", "gone", 'winonly; sys_platform == "win32"'];
+    const requirements = texts.map((text) => ({ name: /^\w+/.exec(text)?.[0] ?? "", text }));
+    await run(sql, "addWanted", { requirements });
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0")]);
+    await hello(sql, "a", [target(11)]);
+    const { unsatisfied } = await run(sql, "queueReport", null);
+    expect(unsatisfied).toEqual(["gone", "pkg>9"]);
+  });
 });
 
 describe("many at once", () => {
