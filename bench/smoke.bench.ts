@@ -67,7 +67,7 @@ async function measure(place: Place, signal: AbortSignal): Promise<Findings> {
   return findings(first, rounds);
 }
 
-/** Bare and farm by turns first, so that what else the machine does falls on both. */
+/** The bare command before and after, so that what else the machine does falls on both alike. */
 async function measureRound(place: Place, number: number, signal: AbortSignal): Promise<Round> {
   const { farm, upstream, interpreter } = place;
   const version = `1.${number}`;
@@ -92,15 +92,14 @@ async function measureRound(place: Place, number: number, signal: AbortSignal): 
     await untilQuiet(farm, signal);
     return walked;
   };
-  const isBareFirst = number % 2 === 0;
-  const before = isBareFirst ? await bare() : undefined;
+  const before = await bare();
   const walked = await walk();
-  const { durationMs, wheelSha256 } = before ?? (await bare());
-  if (wheelSha256 !== walked.wheelSha256)
+  const after = await bare();
+  if (before.wheelSha256 !== walked.wheelSha256)
     throw new Error(`round ${number}: the farm's wheel is not that of the bare pip`);
   const { instants } = walked;
   return {
-    bareMs: durationMs,
+    bareMs: (before.durationMs + after.durationMs) / 2,
     farmMs: instants.installableAt - instants.publishedAt,
     instants,
   };
@@ -110,8 +109,9 @@ async function measureRound(place: Place, number: number, signal: AbortSignal): 
  * When to publish after a poll: spread evenly over the poll interval, so that the wait for the next one is
  * that of versions which come at any time, and the same in every run.
  */
-const phaseMs = (number: number): number =>
-  (((number + ROUNDS - 0.5) % ROUNDS) / ROUNDS) * masterTimes(true).cloudGazerPollMs;
+function phaseMs(number: number): number {
+  return (((number + ROUNDS - 0.5) % ROUNDS) / ROUNDS) * masterTimes(true).cloudGazerPollMs;
+}
 
 function findings(first: Round, rounds: readonly Round[]): Findings {
   const medianOf = (value: (round: Round) => number): number =>
@@ -152,7 +152,8 @@ function findings(first: Round, rounds: readonly Round[]): Findings {
       },
     ],
     notes: [
-      "added: the farm's time less the bare pip's of the same round. The step of pip holds the bare time.",
+      "added: the farm's time less the bare pip's, which ran before and after it in the same round.",
+      "The step of pip holds the bare time.",
       "Each step's median is its own: they need not add up.",
       "Versions appear at instants spread evenly over the poll interval of dev mode.",
     ],
@@ -161,4 +162,6 @@ function findings(first: Round, rounds: readonly Round[]): Findings {
   };
 }
 
-const whole = (value: number): string => String(Math.round(value));
+function whole(value: number): string {
+  return String(Math.round(value));
+}

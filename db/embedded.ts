@@ -7,48 +7,30 @@
  * loopback port where one is asked for. It ends in order when its parent is killed, through a guard
  * process; a server that was itself killed recovers at the next start.
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { createHash, createHmac, randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { openConnection } from "./connection.ts";
-import { findServerBinaries } from "./embedded-binaries.ts";
+import { makeCluster } from "./embedded-cluster.ts";
+import {
+  type EmbeddedOptions,
+  EmbeddedPostgresError,
+  guarded,
+  identity,
+  messageOf,
+  type Place,
+  passwordOf,
+  preparePlace,
+  readSecret,
+  SUPERUSER,
+  serverEnvironment,
+} from "./embedded-place.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { canEnter, copyForAll, findServerAccount, type ServerAccount } from "./server-account.ts";
 import { clearLeftovers } from "./server-leftovers.ts";
 
-export interface EmbeddedOptions {
-  /** For everything of the server: data, log, password. Absolute, or taken from the working folder. */
-  readonly folder: string;
-  /** Listens on 127.0.0.1 too, e.g. for psql. Default: on the socket only. */
-  readonly port?: number;
-  /** What is worth saying at a start, a line at a time. */
-  readonly log: (line: string) => void;
-  /** As root the server runs as another user; without this, root is refused. Default false. */
-  readonly allowRoot?: boolean;
-  /** False: nothing is synced to disk, for tests. The data survive a killed server, not a crash of the machine. Default true. */
-  readonly durable?: boolean;
-  /** False: the server outlives this process, and whoever started it sees to its end. Default true. */
-  readonly guard?: boolean;
-  /** Where root keeps what the server's user could not reach elsewhere. Default `/var/lib/wheelwright`. */
-  readonly sharedHome?: string;
-}
+export type { EmbeddedOptions } from "./embedded-place.ts";
 
 export interface EmbeddedPostgres {
   /** The connection string of a superuser. */
@@ -67,17 +49,6 @@ export interface EmbeddedPostgres {
   }>;
 }
 
-/** The server did not start. `message` is one line that says why; `logTail` the last lines of its log. */
-export class EmbeddedPostgresError extends Error {
-  readonly logTail: readonly string[];
-  constructor(message: string, logTail: readonly string[] = [], options?: ErrorOptions) {
-    super(message, options);
-    this.name = "EmbeddedPostgresError";
-    this.logTail = logTail;
-  }
-}
-
-const SUPERUSER = "postgres";
 /** Names the socket file where no port is asked for; nothing listens on it then. */
 const SOCKET_PORT = 5432;
 /** Recovery after a crash reads the log since the last checkpoint, which is at most 5 minutes of work. */
@@ -87,8 +58,6 @@ const STOP_PATIENCE_MS: readonly (readonly [signal: NodeJS.Signals, ms: number])
   ["SIGQUIT", 5_000],
   ["SIGKILL", 5_000],
 ];
-/** `sun_path` of the smaller systems, with the lock file's longer name and the ending zero. */
-const SOCKET_FOLDER_MAX = 103 - "/.s.PGSQL.65535.lock".length;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
 /**
@@ -97,7 +66,7 @@ const LOG_BYTES_MAX = 10 * 1024 * 1024;
  * another PostgreSQL version, no binaries for this machine, or whatever its log says.
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const place = prepare(options);
+  const place = preparePlace(options);
   const unlock = guarded(() =>
     lockFolder(join(place.folder, "owner"), `the database folder ${place.folder}`),
   );
@@ -110,130 +79,6 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     unlock();
     throw error;
   }
-}
-
-/** Everything that is known before the server runs. */
-interface Place {
-  readonly account: ServerAccount | undefined;
-  readonly folder: string;
-  readonly data: string;
-  readonly logFile: string;
-  readonly sockets: string;
-  readonly bin: (program: string) => string;
-}
-
-function prepare(options: EmbeddedOptions): Place {
-  const asked = resolve(options.folder);
-  if (process.getuid?.() === 0 && options.allowRoot !== true)
-    throw new EmbeddedPostgresError(
-      "the embedded database is not started by root; say --allow-root where that is meant",
-    );
-  return guarded(() => {
-    const account = findServerAccount();
-    const home = options.sharedHome ?? "/var/lib/wheelwright";
-    let folder = asked;
-    // The folder itself will belong to the server's user; those above it are somebody's.
-    if (account !== undefined && !canEnter(dirname(asked), account)) {
-      folder = join(
-        home,
-        `database-${createHash("sha256").update(asked).digest("hex").slice(0, 12)}`,
-      );
-      options.log(
-        `the database is kept in ${folder}: its user ${account.name} cannot enter ${dirname(asked)}`,
-      );
-    }
-    makeFolder(folder, account);
-    const binaries = findServerBinaries();
-    let root = binaries.folder;
-    if (account !== undefined && !canEnter(join(root, "bin"), account)) {
-      root = copyForAll(root, home, binaries.name);
-      options.log(
-        `PostgreSQL runs from ${root}: its user ${account.name} cannot enter ${binaries.folder}`,
-      );
-    }
-    const bin = (program: string) => join(root, "bin", program);
-    return {
-      account,
-      folder,
-      data: join(folder, "data"),
-      logFile: join(folder, "postgresql.log"),
-      sockets: makeSocketFolder(folder, account),
-      bin,
-    };
-  });
-}
-
-function makeFolder(folder: string, account: ServerAccount | undefined): void {
-  mkdirSync(dirname(folder), { recursive: true });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  chmodSync(folder, 0o700);
-  if (account !== undefined) chownSync(folder, account.uid, account.gid);
-}
-
-/** Below the data where the name is short enough for a socket, else in the folder for temporary files. */
-function makeSocketFolder(folder: string, account: ServerAccount | undefined): string {
-  const near = join(folder, "run");
-  const name = createHash("sha256").update(folder).digest("hex").slice(0, 12);
-  const sockets = near.length <= SOCKET_FOLDER_MAX ? near : join(tmpdir(), `wheelwright-${name}`);
-  mkdirSync(sockets, { recursive: true, mode: 0o700 });
-  // Somebody else may have made that name, or a link of it.
-  const owner = lstatSync(sockets);
-  const mine = [process.getuid?.(), account?.uid];
-  if (!owner.isDirectory() || !mine.includes(owner.uid))
-    throw new Error(`${sockets} belongs to somebody else: remove it`);
-  chmodSync(sockets, 0o700);
-  if (account !== undefined) chownSync(sockets, account.uid, account.gid);
-  return sockets;
-}
-
-/** One secret from which each role's password is made. */
-function readSecret(file: string): string {
-  if (!existsSync(file)) {
-    writeFileSync(`${file}.new`, randomBytes(32).toString("hex"), { mode: 0o600, flush: true });
-    renameSync(`${file}.new`, file);
-  }
-  return readFileSync(file, "utf8");
-}
-
-const passwordOf = (secret: string, role: string) =>
-  createHmac("sha256", secret).update(role).digest("base64url");
-
-/** Runs initdb beside the final name, so that a half-made cluster is never taken for one. */
-async function makeCluster(place: Place, secret: string, durable: boolean): Promise<void> {
-  if (existsSync(place.data)) {
-    const major = readFileSync(join(place.data, "PG_VERSION"), "utf8").trim();
-    const output = run(place, "postgres", ["--version"]);
-    const own = /\(PostgreSQL\) (\d+)/.exec(output)?.[1];
-    if (own !== major)
-      throw new EmbeddedPostgresError(
-        `${place.data} was made by PostgreSQL ${major}, and this is ${own ?? "unknown"}: move it away, or export and import it with the old program`,
-      );
-    return;
-  }
-  const half = join(place.folder, "data.new");
-  const passwordFile = join(place.folder, "password.new");
-  rmSync(half, { recursive: true, force: true });
-  rmSync(passwordFile, { force: true });
-  writeFileSync(passwordFile, passwordOf(secret, SUPERUSER), { mode: 0o600 });
-  if (place.account !== undefined) chownSync(passwordFile, place.account.uid, place.account.gid);
-  try {
-    await runLogged(place, "initdb", [
-      `--pgdata=${half}`,
-      `--username=${SUPERUSER}`,
-      `--pwfile=${passwordFile}`,
-      "--auth=scram-sha-256",
-      "--encoding=UTF8",
-      // Sorts and folds the same on every machine, whatever locales it has.
-      "--locale-provider=builtin",
-      "--builtin-locale=C.UTF-8",
-      "--locale=C",
-      "--no-instructions",
-      ...(durable ? [] : ["--no-sync"]),
-    ]);
-  } finally {
-    rmSync(passwordFile, { force: true });
-  }
-  renameSync(half, place.data);
 }
 
 async function launch(
@@ -378,61 +223,6 @@ function startGuard(pid: number, place: Place): ChildProcess {
   return guard;
 }
 
-const identity = (account: ServerAccount | undefined) =>
-  account === undefined ? {} : { uid: account.uid, gid: account.gid };
-
-/** No PG* variable of the user's reaches the server, no locale changes the words of its log. */
-const serverEnvironment = (): NodeJS.ProcessEnv => ({
-  PATH: process.env["PATH"] ?? "/usr/bin:/bin",
-  LC_ALL: "C",
-  TZ: "UTC",
-});
-
-function run(place: Place, program: string, args: readonly string[]): string {
-  const result = spawnSync(place.bin(program), args, {
-    ...identity(place.account),
-    cwd: place.folder,
-    env: serverEnvironment(),
-    encoding: "utf8",
-  });
-  if (result.error === undefined && result.status === 0) return result.stdout;
-  throw new EmbeddedPostgresError(
-    `PostgreSQL's ${program} does not run on this machine: ${result.error?.message ?? lastLine(result.stderr)}`,
-  );
-}
-
-async function runLogged(place: Place, program: string, args: readonly string[]): Promise<void> {
-  const child = spawn(place.bin(program), args, {
-    ...identity(place.account),
-    cwd: place.folder,
-    env: serverEnvironment(),
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let errors = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors = (errors + chunk.toString()).slice(-10_000);
-  });
-  const failure = await new Promise<string | undefined>((resolve) => {
-    child.once("error", (error) => {
-      resolve(error.message);
-    });
-    child.once("close", (code) => {
-      resolve(code === 0 ? undefined : lastLine(errors) || `it ended with code ${code}`);
-    });
-  });
-  if (failure === undefined) return;
-  throw new EmbeddedPostgresError(
-    `PostgreSQL's ${program} failed in ${place.folder}: ${failure}`,
-    errors.trimEnd().split("\n").slice(-20),
-  );
-}
-
-/** The error is the line that says so, not initdb's word that it removes what it made. */
-const lastLine = (text: string): string => {
-  const lines = text.trim().split("\n");
-  return lines.findLast((line) => /error|fatal|could not/i.test(line)) ?? lines.at(-1) ?? "";
-};
-
 function logTail(file: string, from: number): string[] {
   const bytes = readFileSync(file).subarray(from);
   return bytes.toString("utf8").trimEnd().split("\n").slice(-20);
@@ -447,19 +237,3 @@ async function within(promise: Promise<unknown>, ms: number): Promise<void> {
   await Promise.race([promise, deadline]);
   clearTimeout(timer);
 }
-
-/** Errors of the file system become one line that names the cause. */
-function guarded<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof EmbeddedPostgresError) throw error;
-    throw new EmbeddedPostgresError(
-      `the embedded database does not start: ${messageOf(error)}`,
-      [],
-      { cause: error },
-    );
-  }
-}
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
