@@ -9,6 +9,7 @@ import { unsatisfiedRequirements } from "./wanted.ts";
 const MAX_ROWS = 5_000;
 
 export interface QueueReport {
+  /** Projects to be read, and targets that the queue has not been computed for. */
   readonly unread: number;
   readonly ready: number;
   readonly leased: number;
@@ -36,7 +37,8 @@ export const queueReport = request(
   async (sql: Sql, _args: null): Promise<QueueReport> => {
     const [counts] = await sql<Omit<QueueReport, "rows" | "unsatisfied">[]>`
       select
-        (select count(*)::int from package where read_serial < seen_serial) as unread,
+        (select count(*)::int from package where read_serial < seen_serial)
+          + (select count(*)::int from target where requeue_from is not null) as unread,
         (select count(*)::int from work where state = 'ready') as ready,
         (select count(*)::int from work where state in ('leased', 'cancelled')) as leased,
         (select count(*)::int from work where state = 'waiting') as waiting,

@@ -60,7 +60,7 @@ export async function build() {
 async function compile() {
   const tsc = `${root}/node_modules/typescript/bin/tsc`;
   if (!existsSync(tsc)) {
-    throw new ChoreError("the compiler is not installed: run npm ci");
+    throw new ChoreError("the compiler is not installed: run npm install");
   }
   // The compiler believes its own record of what it wrote, also after dist was emptied by hand.
   if (!existsSync(`${dist}/bin`)) {

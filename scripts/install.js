@@ -1,5 +1,7 @@
 /**
- * Installs the dependencies with `npm ci` when they are not those of package-lock.json.
+ * Installs the dependencies when they are not those of package-lock.json: `npm install --no-save`, which
+ * keeps to the lock file and leaves it as it is. `npm ci` would be stricter, but refuses a lock file that
+ * lacks the optional packages of a platform that the registry did not have when it was made.
  *
  * A stamp inside node_modules holds the lock file's hash; it is written last, so that an installation
  * that was cut off is done again. An installation that somebody made with npm itself counts too.
@@ -15,12 +17,12 @@ export async function install() {
   if (isStamped(stamp) || isInstalledByHand()) {
     return;
   }
-  process.stderr.write("Installing dependencies (npm ci)...\n");
+  process.stderr.write("Installing dependencies...\n");
   const startedAt = Date.now();
   // Run by npm, its own script is the right one; the one in PATH may be another version or missing.
   const npm = process.env.npm_execpath;
   const [command, ...before] = npm?.endsWith(".js") ? [process.execPath, npm] : ["npm"];
-  const args = [...before, "ci", "--include=dev", "--no-audit", "--no-fund"];
+  const args = [...before, "install", "--no-save", "--include=dev", "--no-audit", "--no-fund"];
   const { code, output } = await runQuietly(command, args);
   if (code === -1) {
     throw new ChoreError(
@@ -84,5 +86,5 @@ function reason(output) {
   const network = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH/.exec(output)?.[0];
   const hint =
     network === undefined ? "" : ` (${network}: is the npm registry reachable from here?)`;
-  return `${lines[0] ?? output.trim().split("\n").at(-1) ?? "npm ci failed"}${hint}`;
+  return `${lines[0] ?? output.trim().split("\n").at(-1) ?? "npm failed"}${hint}`;
 }

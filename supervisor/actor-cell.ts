@@ -128,7 +128,10 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
       if (!wasGivenUp) {
         this.#lastError = error.message;
         this.#exit = { kind: "error", error };
-        this.log.error({ err: error, incarnation: incarnation.number }, "init failed");
+        const fields = { err: error, incarnation: incarnation.number };
+        // At the very first start whoever starts it is given the error, and says it once.
+        if (this.#generation === 1) this.log.debug(fields, "init failed");
+        else this.log.error(fields, "init failed");
       }
       if (this.#incarnation === incarnation) this.#incarnation = undefined;
       throw error;

@@ -24,8 +24,10 @@ export interface SlaveDriverMessages extends PeerMessages<FromSlave> {
   /** A session has told its slave to sleep until there is work. */
   SLEEPING(body: { readonly peerId: string; readonly targetIds: readonly number[] }): void;
   AWAKE(body: { readonly peerId: string }): void;
+  /** A session has recorded what its slave said in HELLO. */
+  GREETED(body: { readonly peerId: string }): void;
   SESSION_ENDED(ended: Terminated): void;
-  /** Slaves connected now. */
+  /** Slaves that are here now and whose targets are recorded. */
   COUNT(): number;
 }
 
@@ -40,6 +42,7 @@ interface State {
   readonly args: SlaveDriverArgs;
   readonly peers: Map<string, Peer>;
   readonly sleeping: Map<string, readonly number[]>;
+  readonly greeted: Set<string>;
   /** Identities whose sessions crashed, and until when they are refused (monotonic ms). */
   readonly penalties: Map<string, { crashes: number; untilMs: number }>;
   isPaused: boolean;
@@ -57,7 +60,14 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
   mailbox: { bound: 100_000 },
   async init(_ctx, args) {
     await args.link.ask("ATTACH");
-    return { args, peers: new Map(), sleeping: new Map(), penalties: new Map(), isPaused: false };
+    return {
+      args,
+      peers: new Map(),
+      sleeping: new Map(),
+      greeted: new Set(),
+      penalties: new Map(),
+      isPaused: false,
+    };
   },
   pauseChanged(state, paused) {
     state.isPaused = paused;
@@ -76,7 +86,11 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
         return;
       }
       if (message.type !== "HELLO") {
-        if (sessionOf(state, ctx, peer).tell("FROM_SLAVE", message) === "queued") return;
+        if (sessionOf(state, ctx, peer).tell("FROM_SLAVE", message) === "queued") {
+          // A slave that speaks so has been greeted, maybe before this driver was started.
+          state.greeted.add(peer.id);
+          return;
+        }
         // It has no session here, e.g. since that crashed: a new HELLO tells what it holds.
         state.args.link.tell("DROP", { peer, reason: "the session is gone: say HELLO again" });
         return;
@@ -109,6 +123,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     PEER_CLOSED(state, { peer, end }, ctx) {
       state.peers.delete(peer.id);
       state.sleeping.delete(peer.id);
+      state.greeted.delete(peer.id);
       sessionOf(state, ctx, peer).tell("GONE", { end });
     },
     WAKE(state, { targetIds }) {
@@ -142,7 +157,10 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       );
       state.args.link.tell("DROP", { peer, reason: "the session has crashed: say HELLO again" });
     },
-    COUNT: (state) => state.peers.size,
+    GREETED(state, { peerId }) {
+      if (state.peers.has(peerId)) state.greeted.add(peerId);
+    },
+    COUNT: (state) => state.greeted.size,
   },
 });
 

@@ -191,6 +191,7 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
     },
     "slave is here",
   );
+  state.slaveDriver.tell("GREETED", { peerId: state.peer.id });
   tellStatus(state, "here");
 }
 

@@ -98,7 +98,7 @@ describe("keys", () => {
       ...["--slave-queue", "tcp://192.0.2.1:5555", "--file-queue", "tcp://192.0.2.1:5556"],
       ...["--dir", join(folder, "spool"), ...root],
     );
-    await expect(slave).rejects.toMatchObject({ stderr: expect.stringMatching(/key/) });
+    await expect(slave).rejects.toThrow(/needs keys: make one with piw keygen/);
     const master = piw(
       "piw-master",
       ...[
@@ -113,6 +113,6 @@ describe("keys", () => {
       ...["--control-queue", `ipc://${join(folder, "c")}`, ...root],
       ...["--import-queue", `ipc://${join(folder, "i")}`],
     );
-    await expect(master).rejects.toMatchObject({ stderr: expect.stringMatching(/key/) });
+    await expect(master).rejects.toThrow(/needs keys: make one with piw keygen/);
   });
 });

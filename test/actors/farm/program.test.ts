@@ -29,10 +29,11 @@ afterEach(async () => {
 });
 
 const inFolder = (name: string) => join(folder, name);
-const pidOf = () =>
-  existsSync(inFolder("ready"))
-    ? (JSON.parse(readFileSync(inFolder("ready"), "utf8")) as { pid: number }).pid
-    : 0;
+const pidOf = () => {
+  const text = existsSync(inFolder("ready")) ? readFileSync(inFolder("ready"), "utf8") : "";
+  // It may have been read while it was written.
+  return text.endsWith("}") ? (JSON.parse(text) as { pid: number }).pid : 0;
+};
 const isThere = (pid: number) => {
   try {
     process.kill(pid, 0);
