@@ -85,8 +85,13 @@ function report(bench: string, findings: Findings, ran: Machine): string {
     ]),
   };
   const shown = [...tables, ...(aims.length > 0 ? [aimTable] : [])].map(tableText);
+  const isBusy = Math.max(ran.loadBefore, ran.loadAfter) > ran.cores;
+  const busyNotes = isBusy
+    ? ["The machine had other work than this: look at medians and ratios, not at single rounds."]
+    : [];
   const json = JSON.stringify({ bench, machine: ran, figures, aims });
-  return [`${bench}: ${machineLine}`, "", ...shown, ...notes, "", json, ""].join("\n");
+  const lines = [`${bench}: ${machineLine}`, "", ...shown, ...notes, ...busyNotes, "", json, ""];
+  return lines.join("\n");
 }
 
 /** The first column is words, the others figures: they stand at the right. */
