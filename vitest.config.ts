@@ -1,5 +1,17 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of one room that take seconds: processes that are killed, servers that are silent on purpose. */
+const patient = [
+  "test/actors/farm/program.test.ts",
+  "test/actors/slave/folder-lock.test.ts",
+  "test/actors/slave/sdist-download.test.ts",
+  "test/conformance/process.test.ts",
+  "test/protocol/transport/hostile-peers.test.ts",
+  "test/protocol/transport/keys.test.ts",
+  "test/protocol/transport/processes.test.ts",
+  "test/protocol/upstream/upstream-faults.test.ts",
+];
+
 /** Suites by what they need. `npm run check` runs unit and conformance; `npm test` runs all. */
 export default defineConfig({
   test: {
@@ -8,6 +20,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/{supervisor,protocol,db,web,actors,config,bin}/**/*.test.ts"],
+          exclude: patient,
           // Each takes milliseconds; the limit is for a machine that is busy with something else.
           testTimeout: 10_000,
         },
@@ -16,9 +29,11 @@ export default defineConfig({
         test: {
           name: "conformance",
           include: ["test/conformance/**/*.test.ts"],
+          exclude: patient,
           testTimeout: 10_000,
         },
       },
+      { test: { name: "patient", include: patient, testTimeout: 20_000 } },
       {
         test: {
           name: "system",

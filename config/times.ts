@@ -17,13 +17,11 @@ const masterRows = {
   /** The Secretary gathers requests for one page this long before the Scribe writes it. */
   pageGatherMs: [60 * SECOND, 3 * SECOND],
   /** Cloud Gazer asks the upstream for news this often. */
-  cloudGazerPollMs: [10 * SECOND, 1 * SECOND],
+  cloudGazerPollMs: [10 * SECOND, 500],
   /** Longest pause of Cloud Gazer between attempts while the upstream is away or says "too often". */
   upstreamBackoffMaxMs: [10 * MINUTE, 10 * SECOND],
   /** A build is leased for this long; a lease that nobody renews expires. */
   leaseMs: [10 * MINUTE, 20 * SECOND],
-  /** Leases of slaves heard since the last time are renewed this often: a third of `leaseMs`. */
-  leaseRenewMs: [200 * SECOND, 6 * SECOND],
   /** All leases are extended by this when the master or the database comes back. */
   leaseGraceMs: [2 * MINUTE, 10 * SECOND],
   /** A busy slave says BUSY this often (told in ACK). */
@@ -40,8 +38,6 @@ const masterRows = {
   fetchRetryMs: [20 * SECOND, 3 * SECOND],
   /** A blob that nothing refers to is removed when it is older than this. */
   blobGraceMs: [1 * HOUR, 1 * MINUTE],
-  /** Big Brother takes statistics this often. */
-  bigBrotherMs: [10 * SECOND, 2 * SECOND],
   /** Application heartbeats on the slave and file links. */
   heartbeatMs: [10 * SECOND, 2 * SECOND],
   /** The whole program has this long to stop in order, then it is ended. */

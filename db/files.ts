@@ -46,6 +46,11 @@ export const markPlaced = request(
     args: { readonly fileIds: readonly number[]; readonly logTokens: readonly number[] },
   ): Promise<{ packages: string[] }> =>
     transaction(sql, async (tx) => {
+      // Versions before files, as everybody else.
+      await tx`
+        select v.id from version v
+        where v.id in (select f.version_id from file f where f.id = any(${[...args.fileIds]}))
+        order by v.id for no key update`;
       const placed = await tx<{ version_id: number }[]>`
         update file set placed_at = now()
         where id = any(${[...args.fileIds]}) and placed_at is null returning version_id`;
@@ -72,7 +77,7 @@ export const markPlaced = request(
     }),
 );
 
-/** Files that were withdrawn and are still in their places. */
+/** Files that were withdrawn and may still be in their places, and whose pages do not name them any more. */
 export const withdrawnFiles = request(
   async (
     sql: Sql,
@@ -81,14 +86,14 @@ export const withdrawnFiles = request(
     sql<{ id: number; package: string; filename: string }[]>`
       select f.id, p.name as package, f.filename
       from file f join version v on v.id = f.version_id join package p on p.id = v.package_id
-      where f.removed_at is not null and f.placed_at is not null
+      where f.removed_at is not null and f.cleared_at is null
         and not exists (select from page_request r where r.kind = 'simple' and r.key = p.name)
       order by f.id limit ${args.limit}`,
 );
 
 export const markRemoved = request(
   async (sql: Sql, args: { readonly fileIds: readonly number[] }): Promise<null> => {
-    await sql`update file set placed_at = null where id = any(${[...args.fileIds]})`;
+    await sql`update file set placed_at = null, cleared_at = now() where id = any(${[...args.fileIds]})`;
     return null;
   },
 );
@@ -107,11 +112,11 @@ export const referencedBlobs = request(
   },
 );
 
-/** Those of the tokens whose build is not settled yet; the staging of all others is left over. */
+/** Those of the tokens that hold a lease; the staging of others is left over when it has been idle for long. */
 export const openTokens = request(
   async (sql: Sql, args: { readonly tokens: readonly number[] }): Promise<number[]> => {
     const rows = await sql<{ token: number }[]>`
-      select token from build where settled_at is null and token = any(${[...args.tokens]})`;
+      select token from lease where token = any(${[...args.tokens]})`;
     return rows.map((row) => row.token);
   },
 );

@@ -47,7 +47,8 @@ const toOrder = (row: OrderRow): BuildOrder => ({
 
 /**
  * The next build for a slave, or undefined when there is none. Asked again by a slave that holds
- * nothing it answers with the lease that the slave already has, so that a lost answer costs no build.
+ * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
+ * `ord` is null then.
  *
  * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
  * so that no recomputation can overwrite the row from a snapshot without the lease.
@@ -64,13 +65,20 @@ export const leaseBuild = request(
       /** Per target: the `ord` of the last pick, at or below which the best ready row must be. */
       readonly below: Readonly<Record<number, number>>;
     },
-  ): Promise<{ order: BuildOrder; targetId: number; ord: number } | undefined> =>
+  ): Promise<{ order: BuildOrder; targetId: number; ord: number | null } | undefined> =>
     transaction(sql, async (tx) => {
+      await tx`
+        update slave set last_seen_at = now()
+        where id = ${args.slaveId} and last_seen_at < now() - interval '1 minute'`;
       const [again] = await tx<{ token: number; target_id: number }[]>`
-        select token, target_id from lease
-        where slave_id = ${args.slaveId} and not token = any(${[...args.holding]})
-          and target_id = any(${[...args.targetIds]}) and expires_at > now()
-        order by token limit 1`;
+        update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
+        where l.token = (
+          select o.token from lease o
+          join work w on w.version_id = o.version_id and w.target_id = o.target_id
+          where o.slave_id = ${args.slaveId} and not o.token = any(${[...args.holding]})
+            and o.target_id = any(${[...args.targetIds]}) and w.state = 'leased'
+          order by o.token limit 1)
+        returning l.token, l.target_id`;
       let token = again?.token;
       let targetId = again?.target_id;
       for (const candidate of token === undefined ? args.targetIds : []) {
@@ -86,8 +94,11 @@ export const leaseBuild = request(
             for update of w skip locked for no key update of v skip locked
           ),
           made as (
-            insert into build (token, version_id, target_id, slave_id)
-            select nextval('build_token'), version_id, target_id, ${args.slaveId} from picked
+            insert into build (token, version_id, target_id, slave_id, build_tag)
+            select nextval('build_token'), p.version_id, p.target_id, ${args.slaveId},
+              (select nullif(count(distinct f.token), 0)::text from file f
+               where f.version_id = p.version_id and f.removed_at is not null)
+            from picked p
             returning token, version_id, target_id
           ),
           leased as (
@@ -109,34 +120,41 @@ export const leaseBuild = request(
       const [row] = await tx<OrderRow[]>`
         select b.token, p.name as package, v.version, t.name as target,
           v.sdist_filename as filename, v.sdist_url as url, v.sdist_sha256 as sha256,
-          v.sdist_size_bytes as size_bytes, w.ord,
-          case when tag.n > 0 then tag.n::text end as build_tag
+          v.sdist_size_bytes as size_bytes, w.ord, b.build_tag
         from build b
         join version v on v.id = b.version_id
         join package p on p.id = v.package_id
         join target t on t.id = b.target_id
         join work w on w.version_id = b.version_id and w.target_id = b.target_id
-        cross join lateral (
-          select count(distinct f.token) as n from file f
-          where f.version_id = v.id and f.removed_at is not null) tag
         where b.token = ${token}`;
-      return row === undefined ? undefined : { order: toOrder(row), targetId, ord: row.ord };
+      if (row === undefined) return undefined;
+      return { order: toOrder(row), targetId, ord: again === undefined ? row.ord : null };
     }),
 );
 
-/** Extends the leases of builds that were heard of. Returns those tokens that hold no lease any more. */
+/**
+ * Extends the leases of builds that were heard of, each by the slave that has it. Returns those tokens
+ * that hold no lease (any more).
+ */
 export const renewLeases = request(
   async (
     sql: Sql,
-    args: { readonly tokens: readonly number[]; readonly leaseMs: number },
+    args: {
+      readonly renewals: readonly { readonly token: number; readonly slaveId: number }[];
+      readonly leaseMs: number;
+    },
   ): Promise<{ lost: number[] }> => {
-    const tokens = [...args.tokens];
+    const tokens = args.renewals.map((renewal) => renewal.token);
+    const slaveIds = args.renewals.map((renewal) => renewal.slaveId);
     const kept = await sql<{ token: number }[]>`
       update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
-      from work w
-      where l.token = any(${tokens}) and w.version_id = l.version_id
+      from work w, unnest(${tokens}::bigint[], ${slaveIds}::int[]) as r(token, slave_id)
+      where l.token = r.token and l.slave_id = r.slave_id and w.version_id = l.version_id
         and w.target_id = l.target_id and w.state = 'leased'
       returning l.token`;
+    await sql`
+      update slave set last_seen_at = now()
+      where id = any(${slaveIds}) and last_seen_at < now() - interval '1 minute'`;
     const held = new Set(kept.map((row) => row.token));
     return { lost: tokens.filter((token) => !held.has(token)) };
   },
@@ -154,18 +172,29 @@ export const extendLeases = request(
 );
 
 /**
- * Ends leases whose build is lost or dropped. `slave-lost` counts as an attempt and is tried again
- * (the first time at once); `killed` counts for nothing. Unknown and settled tokens are passed over.
+ * Ends leases of builds that a slave dropped, because it was told so or because it leaves: they count
+ * for nothing. Tokens that it does not hold are passed over.
  */
 export const releaseLeases = request(
   async (
     sql: Sql,
     args: {
+      readonly slaveId: number;
       readonly tokens: readonly number[];
-      readonly cause: "slave-lost" | "killed";
       readonly retry: RetryRule;
     },
-  ): Promise<number> => transaction(sql, (tx) => release(tx, args.tokens, args.cause, args.retry)),
+  ): Promise<number> =>
+    transaction(sql, async (tx) => {
+      const rows = await tx<{ token: number }[]>`
+        select token from lease
+        where slave_id = ${args.slaveId} and token = any(${[...args.tokens]})`;
+      return release(
+        tx,
+        rows.map((row) => row.token),
+        "killed",
+        args.retry,
+      );
+    }),
 );
 
 /**
@@ -175,9 +204,19 @@ export const releaseLeases = request(
 export const sweepQueue = request(
   async (
     sql: Sql,
-    args: { readonly retry: RetryRule },
+    args: {
+      readonly retry: RetryRule;
+      /** A target whose slaves were all silent for so long is not waited for. */
+      readonly absentMs: number;
+    },
   ): Promise<{ expired: number; due: number }> =>
     transaction(sql, async (tx) => {
+      await tx`
+        update target t set is_active = false, requeue_from = 0
+        where t.is_active and not exists (
+          select from slave_target s join slave on slave.id = s.slave_id
+          where s.target_id = t.id
+            and slave.last_seen_at > now() - ${args.absentMs} * interval '1 millisecond')`;
       const rows = await tx<{ token: number }[]>`
         select token from lease where expires_at < now() order by token limit 1000`;
       const expired = await release(

@@ -57,10 +57,19 @@ export const duePages = request(
 
 export const pagesWritten = request(
   async (sql: Sql, args: { readonly pages: readonly PageRequest[] }): Promise<null> => {
-    for (const page of args.pages)
+    for (const page of args.pages) {
+      // Only now can a build that waits for these files find them: so this is when they came.
+      if (page.kind === "simple")
+        await sql`
+          update version v set changed_at = now()
+          from package p
+          where p.id = v.package_id and p.name = ${page.key} and exists (
+            select from file f where f.version_id = v.id and f.removed_at is null
+              and f.placed_at >= v.changed_at - interval '1 second')`;
       await sql`
         delete from page_request
         where kind = ${page.kind} and key = ${page.key} and generation = ${page.generation}`;
+    }
     return null;
   },
 );

@@ -15,7 +15,7 @@ import { duePages, pagesWritten, requestPage } from "./pages.ts";
 import { queueReport } from "./report.ts";
 import type { DatabaseRequest } from "./request.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
-import { byeSlave, helloSlave, requeueStep } from "./slaves.ts";
+import { helloSlave, requeueStep } from "./slaves.ts";
 import {
   configureFarm,
   ping,
@@ -24,6 +24,7 @@ import {
   recordListing,
   recordProject,
   recordRemoval,
+  resetSerial,
   unreadProjects,
   upstreamSerial,
 } from "./upstream.ts";
@@ -32,7 +33,6 @@ import { addWanted, releaseBlocked } from "./wanted.ts";
 
 export const requests = {
   addWanted,
-  byeSlave,
   configureFarm,
   duePages,
   extendLeases,
@@ -58,6 +58,7 @@ export const requests = {
   renewLeases,
   requestPage,
   requeueStep,
+  resetSerial,
   settleBuild,
   simpleNames,
   simplePage,

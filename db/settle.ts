@@ -44,7 +44,9 @@ export interface Settled {
 /** What a token stands for; undefined for a token that was never given out. */
 export interface Delivery {
   readonly token: number;
+  readonly slaveId: number;
   readonly slaveIdentity: string;
+  readonly slaveSlot: string;
   readonly package: string;
   readonly version: string;
   readonly target: string;
@@ -58,20 +60,21 @@ export const findDelivery = request(
   async (sql: Sql, args: { readonly token: number }): Promise<Delivery | undefined> => {
     const [row] = await sql<
       {
+        slave_id: number;
         identity: string;
+        slot: string;
         package: string;
         version: string;
         target: string;
         tags: string[];
-        removed: number;
+        build_tag: string | null;
         settled: boolean;
       }[]
     >`
-      select s.identity, p.name as package, v.version, t.name as target,
+      select s.id as slave_id, s.identity, s.slot, p.name as package, v.version,
+        t.name as target, b.build_tag,
         array(select c.tag from tag_covers c where c.target_id = t.id) as tags,
-        (select count(distinct f.token)::int from file f
-          where f.version_id = v.id and f.removed_at is not null) as removed,
-        b.settled_at is not null as settled
+        b.settled_at is not null and not ${givenUp(sql)} as settled
       from build b
       join slave s on s.id = b.slave_id
       join version v on v.id = b.version_id
@@ -81,22 +84,30 @@ export const findDelivery = request(
     if (row === undefined) return undefined;
     return {
       token: args.token,
+      slaveId: row.slave_id,
       slaveIdentity: row.identity,
+      slaveSlot: row.slot,
       package: row.package,
       version: row.version,
       target: row.target,
       targetTags: row.tags,
-      buildTag: row.removed > 0 ? String(row.removed) : null,
+      buildTag: row.build_tag,
       isSettled: row.settled,
     };
   },
 );
 
+/**
+ * A build that was given up because its slave was lost so often: should its result come after all, it
+ * is settled anew. An expression over a row of `build`.
+ */
+export const givenUp = (tx: Tx) => tx`(outcome = 'failed' and cause = 'slave-lost')`;
+
 interface BuildRow {
   token: number;
   version_id: number;
   target_id: number;
-  identity: string;
+  slave_id: number;
   package: string;
   version: string;
   target: string;
@@ -110,7 +121,7 @@ export type ReportedResult = Pick<BuildResult, "cause" | "message" | "missing" |
 
 export interface SettleArgs {
   readonly token: number;
-  readonly slaveIdentity: string;
+  readonly slaveId: number;
   readonly result: ReportedResult;
   /** Only with cause `built`. */
   readonly files: readonly VerifiedFile[];
@@ -118,7 +129,7 @@ export interface SettleArgs {
   readonly retry: RetryRule;
 }
 
-/** @throws Error where the token is unknown or was leased to another identity: the caller checks before. */
+/** @throws Error where the token is unknown or was leased to another slave: the caller checks before. */
 export const settleBuild = request(
   async (sql: Sql, args: SettleArgs): Promise<Settled> =>
     transaction(sql, async (tx) => {
@@ -126,7 +137,7 @@ export const settleBuild = request(
       if (before === undefined) throw new Error(`token ${args.token} was never given out`);
       await lockVersions(tx, [before.version_id]);
       const build = await findBuild(tx, args.token);
-      if (build?.identity !== args.slaveIdentity)
+      if (build?.slave_id !== args.slaveId)
         throw new Error(`token ${args.token} was leased to another slave`);
       if (build.settled) return stored(tx, build);
 
@@ -137,7 +148,7 @@ export const settleBuild = request(
           duration_ms = ${args.result.durationMs},
           stands = ${outcome === "published" || outcome === "failed"},
           log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
-        where token = ${build.token} and settled_at is null`;
+        where token = ${build.token}`;
       await tx`delete from lease where token = ${build.token}`;
       await recompute(tx, [build.version_id]);
       await requestPages(tx, [
@@ -167,7 +178,7 @@ async function decide(
     const [rival] = await tx`
       select 1 from lease where version_id = ${build.version_id}
         and target_id = ${build.target_id} and token <> ${build.token}`;
-    if (rival !== undefined || cause === "killed") return { outcome: "again", cause };
+    if (rival !== undefined) return { outcome: "again", cause };
     const outcome = await countAttempt(tx, build, cause, args.retry.baseMs, args.retry);
     return { outcome, cause };
   }
@@ -238,11 +249,11 @@ function nameOf(requirement: string): string {
 
 async function findBuild(tx: Tx, token: number): Promise<BuildRow | undefined> {
   const [row] = await tx<BuildRow[]>`
-    select b.token, b.version_id, b.target_id, s.identity, p.name as package, v.version,
-      t.name as target, b.leased_at, b.outcome, b.settled_at is not null as settled,
+    select b.token, b.version_id, b.target_id, b.slave_id, p.name as package, v.version,
+      t.name as target, b.leased_at, b.outcome,
+      b.settled_at is not null and not ${givenUp(tx)} as settled,
       (p.skip is not null or v.skip is not null or t.skip is not null or not v.wanted) as unwanted
     from build b
-    join slave s on s.id = b.slave_id
     join version v on v.id = b.version_id
     join package p on p.id = v.package_id
     join target t on t.id = b.target_id

@@ -9,8 +9,12 @@ import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
 import { type Sql, type Tx, transaction } from "./connection.ts";
 import { type RetryRule, release } from "./leases.ts";
 import { request } from "./request.ts";
+import { givenUp } from "./settle.ts";
 import { reselect } from "./upstream.ts";
-import { lockVersions, recompute } from "./work.ts";
+import { lockVersions, recompute, TARGETS_LOCK } from "./work.ts";
+
+/** More targets than any farm has; a slave that invents them stops here. */
+const MAX_TARGETS = 500;
 
 export interface SlaveWelcome {
   readonly slaveId: number;
@@ -26,6 +30,7 @@ export const helloSlave = request(
     sql: Sql,
     args: {
       readonly identity: string;
+      readonly slot: string;
       readonly label: string;
       readonly productVersion: string;
       readonly host: HostFacts;
@@ -38,10 +43,10 @@ export const helloSlave = request(
   ): Promise<SlaveWelcome> =>
     transaction(sql, async (tx) => {
       const [slave] = await tx<{ id: number }[]>`
-        insert into slave (identity, label, product_version, hostname, os, board)
-        values (${args.identity}, ${args.label}, ${args.productVersion}, ${args.host.hostname},
-          ${args.host.os}, ${args.host.board})
-        on conflict (identity) do update set label = excluded.label,
+        insert into slave (identity, slot, label, product_version, hostname, os, board)
+        values (${args.identity}, ${args.slot}, ${args.label}, ${args.productVersion},
+          ${args.host.hostname}, ${args.host.os}, ${args.host.board})
+        on conflict (identity, slot) do update set label = excluded.label,
           product_version = excluded.product_version, hostname = excluded.hostname,
           os = excluded.os, board = excluded.board, last_seen_at = now()
         returning id`;
@@ -56,9 +61,23 @@ export const helloSlave = request(
           insert into slave_target (slave_id, target_id) values (${slaveId}, ${target.id})
           on conflict do nothing`;
       }
+      await tx`
+        delete from slave_target where slave_id = ${slaveId} and not target_id = any(${targetIds})`;
+      const woken = await tx`
+        update target set is_active = true, requeue_from = 0
+        where id = any(${targetIds}) and not is_active returning 1`;
+      isNewTarget ||= woken.length > 0;
       const listed = [...args.running, ...args.finished];
       const lost = await tx<{ token: number }[]>`
         select token from lease where slave_id = ${slaveId} and not token = any(${listed})`;
+      // All versions at once and in order, or two slaves could wait for each other.
+      const concerned = await tx<{ version_id: number }[]>`
+        select distinct version_id from build
+        where token = any(${[...listed, ...lost.map((row) => row.token)]})`;
+      await lockVersions(
+        tx,
+        concerned.map((row) => row.version_id),
+      );
       await release(
         tx,
         lost.map((row) => row.token),
@@ -82,11 +101,14 @@ async function keep(
   leaseMs: number,
   isFinished: boolean,
 ): Promise<boolean> {
-  const [build] = await tx<{ version_id: number; target_id: number; settled: boolean }[]>`
-    select version_id, target_id, settled_at is not null as settled
+  const [build] = await tx<
+    { version_id: number; target_id: number; settled: boolean; given_up: boolean }[]
+  >`
+    select version_id, target_id, settled_at is not null as settled,
+      ${givenUp(tx)} as given_up
     from build where token = ${token} and slave_id = ${slaveId}`;
-  if (build === undefined || build.settled) return false;
-  await lockVersions(tx, [build.version_id]);
+  if (build === undefined) return false;
+  if (build.settled) return build.given_up && isFinished;
   const [work] = await tx<{ state: string; token: number | null }[]>`
     select w.state, l.token from work w
     left join lease l on l.version_id = w.version_id and l.target_id = w.target_id
@@ -106,19 +128,24 @@ async function keep(
 
 /** A target is what its first slave said it is; its rank follows the Python version. */
 async function ensureTarget(tx: Tx, spec: TargetSpec): Promise<{ id: number; isNew: boolean }> {
-  const [known] = await tx<{ id: number }[]>`select id from target where name = ${spec.name}`;
+  const find = () => tx<{ id: number }[]>`select id from target where name = ${spec.name}`;
+  const [known] = await find();
   if (known !== undefined) return { id: known.id, isNew: false };
+  // Whoever records a project now has either committed, or will see the new target.
+  await tx`select pg_advisory_xact_lock(${TARGETS_LOCK}::bigint)`;
+  const [rival] = await find();
+  if (rival !== undefined) return { id: rival.id, isNew: false };
+  const [count] = await tx<{ n: number }[]>`select count(*)::int as n from target`;
+  if ((count?.n ?? 0) >= MAX_TARGETS)
+    throw new Error(`${spec.name} would be one target too many: the farm has ${MAX_TARGETS}`);
   const [major = 0, minor = 0] = spec.pythonVersion.split(".").map(Number);
   const [made] = await tx<{ id: number }[]>`
     insert into target (name, implementation, python_version, python_full_version, abi_tag,
       platform_tag, rank)
     values (${spec.name}, ${spec.implementation}, ${spec.pythonVersion},
       ${spec.pythonFullVersion}, ${spec.abiTag}, ${spec.platformTag}, ${major * 1000 + minor})
-    on conflict (name) do nothing returning id`;
-  if (made === undefined) {
-    const [rival] = await tx<{ id: number }[]>`select id from target where name = ${spec.name}`;
-    return { id: rival?.id ?? 0, isNew: false };
-  }
+    returning id`;
+  if (made === undefined) throw new Error(`${spec.name} could not be stored`);
   await tx`
     insert into tag_covers (tag, target_id)
     select distinct t, ${made.id}::int from unnest(${spec.tags}::text[]) as g(t)`;
@@ -139,41 +166,20 @@ async function ensureTarget(tx: Tx, spec: TargetSpec): Promise<{ id: number; isN
  */
 export const requeueStep = request(
   async (sql: Sql, args: { readonly limit: number }): Promise<boolean> => {
-    const [from] = await sql<{ requeue_from: number | null }[]>`
-      select min(requeue_from) as requeue_from from target where requeue_from is not null`;
-    const start = from?.requeue_from ?? null;
-    if (start === null) return false;
+    const targets = await sql<{ id: number; requeue_from: number }[]>`
+      select id, requeue_from from target
+      where requeue_from = (select min(requeue_from) from target)`;
+    const start = targets[0]?.requeue_from;
+    if (start === undefined) return false;
     const packages = await sql<{ id: number }[]>`
       select id from package where id > ${start} order by id limit ${args.limit}`;
     for (const { id } of packages) await transaction(sql, (tx) => reselect(tx, id));
     const reached = packages.at(-1)?.id ?? null;
+    // Only those of the beginning: one that came meanwhile has missed these packages.
     await sql`
       update target set requeue_from = ${reached}::bigint
-      where requeue_from is not null and requeue_from <= ${start}`;
+      where id = any(${targets.map((target) => target.id)}) and requeue_from = ${start}`;
     return reached !== null;
   },
   { slow: true },
-);
-
-/** Releases what a leaving slave had in hand, but for builds that it has finished. */
-export const byeSlave = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly slaveId: number;
-      readonly finished: readonly number[];
-      readonly retry: RetryRule;
-    },
-  ): Promise<number> =>
-    transaction(sql, async (tx) => {
-      const rows = await tx<{ token: number }[]>`
-        select token from lease
-        where slave_id = ${args.slaveId} and not token = any(${[...args.finished]})`;
-      return release(
-        tx,
-        rows.map((row) => row.token),
-        "killed",
-        args.retry,
-      );
-    }),
 );

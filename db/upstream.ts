@@ -9,7 +9,7 @@ import { type Sql, type Tx, transaction } from "./connection.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
 import { selectWanted } from "./wanted.ts";
-import { lockVersions, recompute } from "./work.ts";
+import { lockVersions, recompute, TARGETS_LOCK } from "./work.ts";
 
 /** One release of a project as upstream shows it now. */
 export interface ReleaseFacts {
@@ -42,37 +42,45 @@ export const upstreamSerial = request(async (sql: Sql, _args: null): Promise<num
   return row?.upstream_serial ?? 0;
 });
 
+/** Begins the following anew from a listing: upstream's serials have gone backwards. */
+export const resetSerial = request(async (sql: Sql, _args: null): Promise<null> => {
+  await transaction(sql, async (tx) => {
+    await tx`update package set seen_serial = 0, read_serial = -1`;
+    await tx`update configuration set upstream_serial = 0`;
+  });
+  return null;
+});
+
 /** Whether the database answers. */
 export const ping = request(async (sql: Sql, _args: null): Promise<null> => {
   await sql`select 1`;
   return null;
 });
 
-/** Says what the farm follows. On a change every project is selected anew, a thousand a step. */
+/**
+ * Says what the farm follows. On a change every project is selected anew by the Architect, a stretch at
+ * a time (`requeueStep`), as for a target that is new.
+ */
 export const configureFarm = request(
   async (
     sql: Sql,
     args: { readonly follow: "all" | "wanted"; readonly order: "newest" | "oldest" },
   ): Promise<{ changed: boolean }> => {
-    const changed = await sql`
-      update configuration set follow = ${args.follow}, build_order = ${args.order}
-      where (follow, build_order) is distinct from (${args.follow}, ${args.order}) returning 1`;
-    if (changed.length === 0) return { changed: false };
-    let after = 0;
-    for (;;) {
-      const packages = await sql<{ id: number }[]>`
-        select id from package where id > ${after} order by id limit 1000`;
-      for (const { id } of packages) await transaction(sql, (tx) => reselect(tx, id));
-      const last = packages.at(-1);
-      if (last === undefined) return { changed: true };
-      after = last.id;
-    }
+    return transaction(sql, async (tx) => {
+      await tx`select pg_advisory_xact_lock(${TARGETS_LOCK}::bigint)`;
+      const changed = await tx`
+        update configuration set follow = ${args.follow}, build_order = ${args.order}
+        where (follow, build_order) is distinct from (${args.follow}, ${args.order}) returning 1`;
+      if (changed.length > 0) await tx`update target set requeue_from = 0`;
+      return { changed: changed.length > 0 };
+    });
   },
-  { slow: true },
 );
 
 /** Selects what is wanted of one project anew and recomputes its versions. */
 export async function reselect(tx: Tx, packageId: number): Promise<void> {
+  // Waits for whoever records the project, so that its new versions are seen.
+  await tx`select id from package where id = ${packageId} for share`;
   const ids = await versionIds(tx, packageId);
   await lockVersions(tx, ids);
   await selectWanted(tx, packageId);
@@ -150,9 +158,17 @@ export const unreadProjects = request(
 
 /** Puts off the next reading of a project: it could not be read, or what was read was too old. */
 export const postponeProject = request(
-  async (sql: Sql, args: { readonly name: string; readonly delayMs: number }): Promise<null> => {
+  async (
+    sql: Sql,
+    args: {
+      readonly name: string;
+      readonly delayMs: number;
+      /** Whether it counts towards believing what is odd: a 404, a page that is too old. */
+      readonly isCounted: boolean;
+    },
+  ): Promise<null> => {
     await sql`
-      update package set read_attempts = read_attempts + 1,
+      update package set read_attempts = read_attempts + ${args.isCounted ? 1 : 0},
         read_not_before = now() + ${args.delayMs} * interval '1 millisecond'
       where name = ${args.name}`;
     return null;
@@ -176,6 +192,7 @@ export const recordProject = request(
     },
   ): Promise<{ releases: number; removed: number }> =>
     transaction(sql, async (tx) => {
+      await tx`select pg_advisory_xact_lock_shared(${TARGETS_LOCK}::bigint)`;
       const [row] = await tx<{ id: number }[]>`
         insert into package (name, display_name) values (${args.name}, ${args.displayName})
         on conflict (name) do update set name = excluded.name returning id`;
@@ -193,7 +210,8 @@ export const recordProject = request(
         on conflict (alias) do update set seen_at = now()`;
       await upsertReleases(tx, packageId, args.releases);
       const removed = await tx<{ id: number }[]>`
-        update version set skip = 'deleted'
+        update version
+        set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
         where package_id = ${packageId} and skip is distinct from 'deleted'
           and not sort_key = any(${args.releases.map((release) => release.sortKey)})
         returning id`;
@@ -225,7 +243,10 @@ export const recordRemoval = request(
         update package set skip = coalesce(skip, 'deleted'),
           read_serial = greatest(read_serial, ${args.serial}), read_attempts = 0
         where id = ${row.id}`;
-      await tx`update version set skip = 'deleted' where package_id = ${row.id}`;
+      await tx`
+        update version
+        set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
+        where package_id = ${row.id}`;
       await withdraw(tx, ids);
       await recompute(tx, ids);
       await requestPages(tx, [
@@ -314,6 +335,9 @@ async function withdraw(tx: Tx, versionIdList: readonly number[]): Promise<void>
   await tx`
     update file set removed_at = now()
     where version_id = any(${[...versionIdList]}) and removed_at is null`;
+  // Should upstream bring them back they are built again, under a build tag.
+  await tx`
+    update build set stands = false where version_id = any(${[...versionIdList]}) and stands`;
 }
 
 async function versionIds(tx: Tx, packageId: number): Promise<number[]> {

@@ -147,9 +147,16 @@ const environmentOf = (target: TargetRow) =>
  */
 export const releaseBlocked = request(async (sql: Sql, _args: null): Promise<number> => {
   const rows = await sql<
-    { version_id: number; target_id: number; requirement: string; versions: string[] }[]
+    {
+      version_id: number;
+      target_id: number;
+      requirement: string;
+      versions: string[];
+      changed_at: Date;
+    }[]
   >`
-    select b.version_id, b.target_id, b.requirement, array_agg(v.version) as versions
+    select b.version_id, b.target_id, b.requirement, array_agg(v.version) as versions,
+      max(v.changed_at) as changed_at
     from blocked b
     join package p on p.name = b.name and p.skip is null
     join version v on v.package_id = p.id and v.changed_at > b.since
@@ -158,7 +165,14 @@ export const releaseBlocked = request(async (sql: Sql, _args: null): Promise<num
     order by b.version_id limit 1000`;
   let released = 0;
   for (const row of rows) {
-    if (!isMet(row.requirement, row.versions)) continue;
+    if (!isMet(row.requirement, row.versions)) {
+      // Looked at: it is not to stand in the way of others.
+      await sql`
+        update blocked set since = greatest(since, ${row.changed_at})
+        where version_id = ${row.version_id} and target_id = ${row.target_id}
+          and requirement = ${row.requirement}`;
+      continue;
+    }
     released += await transaction(sql, async (tx) => {
       await lockVersions(tx, [row.version_id]);
       // One requirement that can be met is enough: a build names no more than it got to ask for.

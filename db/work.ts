@@ -8,6 +8,12 @@
  */
 import type { Tx } from "./connection.ts";
 
+/**
+ * Advisory lock: shared by whoever stores versions or specifiers, exclusive to whoever adds a target,
+ * since each must see what the other stores. Taken before any other lock.
+ */
+export const TARGETS_LOCK = "8603657889541616234";
+
 /** Versions whose rows are computed by one statement. Keeps a project of thousands from one huge plan. */
 const CHUNK = 500;
 
@@ -33,7 +39,7 @@ export async function lockVersions(tx: Tx, versionIds: readonly number[]): Promi
  * - needed: neither package, version nor target is skipped, Requires-Python admits the target, no
  *   file covers it, no attempt for it stands;
  * - offered (the frontier): after a success all that is needed; while somebody builds it nothing but
- *   that; else the lowest-ranked target.
+ *   that; else the lowest-ranked target that has slaves, or the lowest where none has.
  *
  * `work` keeps a row `cancelled` for a lease that is not needed any more, until the lease has gone.
  */
@@ -43,7 +49,8 @@ export async function recompute(tx: Tx, versionIds: readonly number[]): Promise<
     const ids = versionIds.slice(start, start + CHUNK);
     const changed = await tx<{ target_id: number; state: string }[]>`
       with needed as (
-        select v.id as version_id, t.id as target_id, t.rank, v.priority, v.released_at
+        select v.id as version_id, t.id as target_id, v.priority, v.released_at,
+          row_number() over (partition by v.id order by t.is_active desc, t.rank, t.id) as place
         from (
           select v.id, v.requires_python_id, v.priority, v.released_at
           from version v join package p on p.id = v.package_id
@@ -69,8 +76,7 @@ export async function recompute(tx: Tx, versionIds: readonly number[]): Promise<
            or exists (select from lease l
                       where l.version_id = n.version_id and l.target_id = n.target_id)
            or (not exists (select from lease l where l.version_id = n.version_id)
-               and n.target_id = (select m.target_id from needed m where m.version_id = n.version_id
-                                  order by m.rank, m.target_id limit 1))
+               and n.place = 1)
       ),
       desired as (
         select o.version_id, o.target_id,

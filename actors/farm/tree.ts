@@ -45,6 +45,8 @@ export interface Farm {
 const START_MS = 180_000;
 /** Beyond the program's own deadline: it ends itself at that. */
 const EXTRA_PATIENCE_MS = 5_000;
+/** A slave looks at its interpreters before it says HELLO. */
+const SLAVE_START_MS = 15_000;
 const LOOK_EVERY_MS = 1_000;
 /** `--once` is waited for, so it asks more often. */
 const LOOK_ONCE_EVERY_MS = 250;
@@ -211,16 +213,20 @@ function children(plan: Plan, onSettled: ((report: FarmReport) => void) | undefi
           env: () => ({}),
           logFile: join(folder.logs, `${name}.log`),
           pidFile: pidFile(folder, name),
-          // Later the others may be away too, and would wait for each other.
+          // Waited for only so that a slave that cannot start fails the farm's start, and not for long:
+          // a master that is killed meanwhile is started again when the farm's start is over.
           ready: async (signal) => {
-            if (isFirstStart)
-              await waitForReport(
-                queues.control,
-                ({ slaves }) => slaves >= number,
-                signal,
-                silentLog,
-              );
+            if (!isFirstStart) return;
             isFirstStart = false;
+            const patience = AbortSignal.any([signal, AbortSignal.timeout(SLAVE_START_MS)]);
+            await waitForReport(
+              queues.control,
+              ({ slaves }) => slaves >= number,
+              patience,
+              silentLog,
+            ).catch((error: unknown) => {
+              if (signal.aborted) throw error;
+            });
           },
         },
         options,

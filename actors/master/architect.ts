@@ -11,6 +11,7 @@ import {
   type ActorRef,
   type Deferred,
   defineActor,
+  toError,
 } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { SlaveDriverMessages } from "./slave-driver.ts";
@@ -22,8 +23,8 @@ export interface ArchitectMessages {
     readonly targetIds: readonly number[];
     readonly holding: readonly number[];
   }): BuildOrder | undefined;
-  /** Whether the token still holds its lease. Answered once per batch. */
-  RENEW(body: { readonly token: number }): boolean;
+  /** Whether the slave still has the lease of this token. Answered once per batch. */
+  RENEW(body: { readonly token: number; readonly slaveId: number }): boolean;
   /** Something may be ready for these targets; for all of them when the list is empty. */
   WAKE(body: { readonly targetIds: readonly number[] }): void;
   /** A target came that the queue has not been computed for. */
@@ -45,7 +46,11 @@ interface State {
   readonly args: ArchitectArgs;
   /** Per target: the `ord` of the last pick. Below it nothing has been passed over. */
   below: Record<number, number>;
-  renewals: { readonly token: number; readonly reply: Deferred<boolean> }[];
+  renewals: {
+    readonly token: number;
+    readonly slaveId: number;
+    readonly reply: Deferred<boolean>;
+  }[];
   isRequeuing: boolean;
   isSweeping: boolean;
   /** When the database last answered a sweep, on the monotonic clock. */
@@ -54,6 +59,8 @@ interface State {
 
 type Context = ActorContext<ArchitectMessages>;
 
+/** A target whose slaves were all silent for so long is not waited for any more. */
+const ABSENT_MS = 60 * 60_000;
 /** Renewals that come within this time share a statement. */
 const BATCH_MS = 100;
 
@@ -102,13 +109,13 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
         return undefined;
       }
       if (picked === undefined) return undefined;
-      state.below[picked.targetId] = picked.ord;
+      if (picked.ord !== null) state.below[picked.targetId] = picked.ord;
       return picked.order;
     },
-    RENEW(state, { token }, ctx) {
+    RENEW(state, { token, slaveId }, ctx) {
       const reply = ctx.defer<boolean>();
       if (state.renewals.length === 0) ctx.after(BATCH_MS, "FLUSH");
-      state.renewals.push({ token, reply });
+      state.renewals.push({ token, slaveId, reply });
       return reply;
     },
     FLUSH(state, _body, ctx) {
@@ -116,12 +123,17 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       state.renewals = [];
       if (batch.length === 0) return;
       ctx.run(async () => {
-        const { lost } = await askUntilDone(ctx, state.args.database, "renewLeases", {
-          tokens: [...new Set(batch.map((renewal) => renewal.token))],
-          leaseMs: state.args.leaseMs,
-        });
-        const gone = new Set(lost);
-        for (const { token, reply } of batch) reply.resolve(!gone.has(token));
+        try {
+          const { lost } = await askUntilDone(ctx, state.args.database, "renewLeases", {
+            renewals: batch.map(({ token, slaveId }) => ({ token, slaveId })),
+            leaseMs: state.args.leaseMs,
+          });
+          const gone = new Set(lost);
+          for (const { token, reply } of batch) reply.resolve(!gone.has(token));
+        } catch (error) {
+          // Nobody can say: the builds go on.
+          for (const { reply } of batch) reply.reject(toError(error));
+        }
       });
     },
     WAKE(state, { targetIds }) {
@@ -133,7 +145,12 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       if (state.isRequeuing) return;
       state.isRequeuing = true;
       ctx.run(async () => {
-        while (await askUntilDone(ctx, state.args.database, "requeueStep", { limit: 200 }));
+        try {
+          while (await askUntilDone(ctx, state.args.database, "requeueStep", { limit: 200 }));
+        } catch (error) {
+          // The next sweep goes on where this one stopped.
+          ctx.log.warn({ err: error }, "the queue could not be computed for a new target now");
+        }
         state.isRequeuing = false;
       });
     },
@@ -141,7 +158,12 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       if (state.isSweeping) return;
       state.isSweeping = true;
       ctx.run(async (signal) => {
-        await sweep(state, ctx);
+        try {
+          await sweep(state, ctx);
+        } catch (error) {
+          if (signal.aborted) return;
+          ctx.log.warn({ err: error }, "the queue could not be swept now");
+        }
         state.isSweeping = false;
         await delay(state.args.sweepMs, undefined, { signal });
         ctx.self.tell("SWEEP");
@@ -157,7 +179,10 @@ async function sweep(state: State, ctx: Context): Promise<void> {
   if (performance.now() - state.sweptAt > state.args.sweepMs + graceMs / 2)
     await askUntilDone(ctx, database, "extendLeases", { graceMs });
   state.sweptAt = performance.now();
-  const { expired, due } = await askUntilDone(ctx, database, "sweepQueue", { retry });
+  const { expired, due } = await askUntilDone(ctx, database, "sweepQueue", {
+    retry,
+    absentMs: ABSENT_MS,
+  });
   const released = await askUntilDone(ctx, database, "releaseBlocked", null);
   if (expired + due + released > 0)
     ctx.log.info({ expired, due, released }, "builds went back on the queue");

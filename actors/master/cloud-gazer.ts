@@ -2,14 +2,18 @@
  * Cloud Gazer: follows the upstream index. Each pass takes up what the changelog says has changed (one
  * transaction with its serial), then reads the projects that changed and records what they are now.
  * The state of a project is read whole, so that no event can be lost, repeated or taken out of order.
- * Upstream away, or asking for less, is a state with growing, jittered pauses.
+ * Upstream away, or asking for less, is a state with growing, jittered pauses; so is whatever else goes
+ * wrong in a pass. One project that cannot be read is put off alone.
  */
-import type { UnreadProject } from "../../db/upstream.ts";
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
-import { type UpstreamClient, UpstreamError } from "../../protocol/upstream/index.ts";
-import { type ActorContext, AskError, defineActor, Refusal } from "../../supervisor/index.ts";
+import {
+  type ChangelogEvent,
+  type UpstreamClient,
+  UpstreamError,
+} from "../../protocol/upstream/index.ts";
+import { type ActorContext, defineActor, toError } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
-import { projectReleases } from "./project-releases.ts";
+import { isAborted, readProject, retryAfterMs } from "./project-reader.ts";
 
 export interface CloudGazerMessages {
   PASS(): void;
@@ -33,8 +37,16 @@ interface State {
   isConfigured: boolean;
   isCaughtUp: boolean;
   isPassQueued: boolean;
-  /** Passes in a row that upstream refused. */
+  /** Passes in a row that failed. */
   failures: number;
+  /** The latest serial that the changelog has shown. */
+  highestSerial: number;
+  /** Questions for changes in a row that had nothing for an answer. */
+  emptyAnswers: number;
+  /** Looks in a row at which upstream was behind what it had shown before. */
+  timesBehind: number;
+  /** The last serial that was refused, so that it is logged once. */
+  refusedSerial: number;
 }
 
 type Context = ActorContext<CloudGazerMessages>;
@@ -44,8 +56,14 @@ const CONCURRENCY = 8;
 /** Projects a pass: bounds the time until the changelog is looked at again. */
 const PROJECTS_A_PASS = 200;
 const LISTING_CHUNK = 5_000;
-/** A page older than its event (a cache) or a 404 is asked for again this often before it is believed. */
-const PATIENT_ATTEMPTS = 4;
+/** Projects in a row that upstream does not answer for: then it is upstream that is away. */
+const UNREACHABLE_IN_A_ROW = 5;
+/** At every so manieth empty answer upstream's last serial is compared: it may have been set back. */
+const ANSWERS_PER_LOOK = 20;
+/** A cache may be behind for a moment; only what is seen so often in a row is believed. */
+const BEHIND_BEFORE_RESET = 3;
+/** A serial further ahead than this is an error of upstream's: to follow it would be to skip all before it. */
+const MAX_SERIAL_STEP = 1_000_000_000;
 
 export const cloudGazer = defineActor<CloudGazerMessages, CloudGazerArgs, State>({
   name: "follows the upstream index",
@@ -54,7 +72,17 @@ export const cloudGazer = defineActor<CloudGazerMessages, CloudGazerArgs, State>
   handlerTimeoutMs: 0,
   init(ctx, args) {
     ctx.self.tell("PASS");
-    return { args, isConfigured: false, isCaughtUp: false, isPassQueued: true, failures: 0 };
+    return {
+      args,
+      isConfigured: false,
+      isCaughtUp: false,
+      isPassQueued: true,
+      failures: 0,
+      highestSerial: 0,
+      emptyAnswers: 0,
+      timesBehind: 0,
+      refusedSerial: 0,
+    };
   },
   handle: {
     async PASS(state, _body, ctx) {
@@ -66,15 +94,20 @@ export const cloudGazer = defineActor<CloudGazerMessages, CloudGazerArgs, State>
         ctx.healthy();
         if (isMore) pauseMs = 0;
       } catch (error) {
-        if (error instanceof AskError && error.code === "aborted") return;
-        if (!(error instanceof UpstreamError)) throw error;
+        if (isAborted(error) || ctx.signal.aborted) return;
         state.failures += 1;
         state.isCaughtUp = false;
-        ctx.degraded(`upstream: ${error.message}`);
-        ctx.log.warn({ code: error.code, reason: error.message }, "upstream cannot be read now");
+        pauseMs = retryAfterMs(error);
+        if (error instanceof UpstreamError) {
+          ctx.degraded(`upstream: ${error.message}`);
+          ctx.log.warn({ code: error.code, reason: error.message }, "upstream cannot be read now");
+        } else {
+          ctx.degraded(toError(error).message);
+          ctx.log.error({ err: error }, "a pass over upstream failed; it is tried again");
+        }
         const growing = state.args.pollMs * 2 ** Math.min(state.failures, 12);
         pauseMs = Math.max(
-          error.retryAfterMs ?? 0,
+          pauseMs,
           Math.min(state.args.backoffMaxMs, growing) * (0.5 + Math.random() / 2),
         );
       }
@@ -113,8 +146,15 @@ async function followChangelog(state: State, ctx: Context): Promise<boolean> {
     await loadAll(state, ctx);
     return true;
   }
-  const events = await upstream.changelogSinceSerial(serial, ctx.signal);
-  if (events.length === 0) return false;
+  state.highestSerial = Math.max(state.highestSerial, serial);
+  const answer = await upstream.changelogSinceSerial(serial, ctx.signal);
+  const events = plausible(state, ctx, answer, serial);
+  if (events.length === 0) {
+    state.emptyAnswers += 1;
+    return findSetBack(state, ctx, serial);
+  }
+  state.emptyAnswers = 0;
+  state.timesBehind = 0;
   const projects = new Map<string, { name: string; spelling: string; serial: number }>();
   let to = serial;
   for (const event of events) {
@@ -126,8 +166,48 @@ async function followChangelog(state: State, ctx: Context): Promise<boolean> {
     to,
     projects: [...projects.values()],
   });
+  state.highestSerial = to;
   ctx.log.debug({ from: serial, to, projects: projects.size }, "changelog taken up");
   return to > serial;
+}
+
+/** Without events whose serials cannot be. */
+function plausible(
+  state: State,
+  ctx: Context,
+  events: readonly ChangelogEvent[],
+  serial: number,
+): readonly ChangelogEvent[] {
+  const limit = serial + MAX_SERIAL_STEP;
+  const refused = events.find((event) => event.serial > limit);
+  if (refused === undefined) return events;
+  if (refused.serial !== state.refusedSerial)
+    ctx.log.warn(
+      { code: "garbled", package: refused.name.slice(0, 80), serial: refused.serial, at: serial },
+      "upstream tells of a change with a serial that cannot be; it is passed over",
+    );
+  state.refusedSerial = refused.serial;
+  return events.filter((event) => event.serial <= limit);
+}
+
+/**
+ * Nothing new for long may mean that upstream's serials were set back (restored from a backup): then
+ * what changes until they pass ours would never be heard of. Returns whether all is to be listed anew.
+ */
+async function findSetBack(state: State, ctx: Context, serial: number): Promise<boolean> {
+  const { database, upstream } = state.args;
+  if (state.timesBehind === 0 && state.emptyAnswers % ANSWERS_PER_LOOK !== 0) return false;
+  const last = await upstream.changelogLastSerial(ctx.signal);
+  state.timesBehind = last < serial ? state.timesBehind + 1 : 0;
+  if (state.timesBehind < BEHIND_BEFORE_RESET) return false;
+  ctx.log.warn(
+    { ours: serial, upstream: last },
+    "upstream's serials went back: all is listed anew",
+  );
+  await askUntilDone(ctx, database, "resetSerial", null);
+  state.timesBehind = 0;
+  state.highestSerial = 0;
+  return true;
 }
 
 /**
@@ -145,7 +225,7 @@ async function loadAll(state: State, ctx: Context): Promise<void> {
       chunk = new Map();
     };
     for await (const project of upstream.listProjects(ctx.signal)) {
-      note(chunk, ctx, project.name, project.lastSerial ?? to);
+      note(chunk, ctx, project.name, Math.min(project.lastSerial ?? to, to));
       count += 1;
       if (chunk.size >= LISTING_CHUNK) await flush();
     }
@@ -153,6 +233,7 @@ async function loadAll(state: State, ctx: Context): Promise<void> {
     ctx.log.info({ projects: count, serial: to }, "the upstream listing was taken up");
   }
   await askUntilDone(ctx, database, "recordChanges", { from: 0, to, projects: [] });
+  state.highestSerial = to;
 }
 
 /** The latest serial and spelling of a project; a name that no index can have is refused. */
@@ -171,18 +252,24 @@ function note(
   if (known === undefined || known.serial <= serial) projects.set(name, { name, spelling, serial });
 }
 
-/** Reads projects that changed, several at once. Returns how many. */
+/**
+ * Reads projects that changed, several at once. Returns how many there were.
+ * @throws UpstreamError where upstream answers for none of several in a row
+ */
 async function readProjects(state: State, ctx: Context): Promise<number> {
   const projects = await askUntilDone(ctx, state.args.database, "unreadProjects", {
     limit: PROJECTS_A_PASS,
   });
   const queue = [...projects];
   const failed: unknown[] = [];
+  let unanswered = 0;
   const worker = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       if (ctx.signal.aborted || failed.length > 0) return;
       try {
-        await readProject(state, ctx, next);
+        const away = await readProject(ctx, state.args, next, state.highestSerial);
+        unanswered = away === undefined ? 0 : unanswered + 1;
+        if (away !== undefined && unanswered >= UNREACHABLE_IN_A_ROW) failed.push(away);
       } catch (error) {
         failed.push(error);
       }
@@ -191,64 +278,4 @@ async function readProjects(state: State, ctx: Context): Promise<number> {
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   if (failed.length > 0) throw failed[0];
   return projects.length;
-}
-
-async function readProject(state: State, ctx: Context, unread: UnreadProject): Promise<void> {
-  const { database, upstream } = state.args;
-  const postpone = () =>
-    askUntilDone(ctx, database, "postponeProject", {
-      name: unread.name,
-      delayMs: Math.min(state.args.backoffMaxMs, state.args.pollMs * 2 ** unread.attempts),
-    });
-  try {
-    const project = await upstream.project(unread.name, ctx.signal);
-    const isPatient = unread.attempts < PATIENT_ATTEMPTS;
-    if (project === undefined) {
-      if (unread.seenSerial > 0 && isPatient) await postpone();
-      else
-        await askUntilDone(ctx, database, "recordRemoval", {
-          name: unread.name,
-          serial: unread.seenSerial,
-        });
-      return;
-    }
-    if (project.lastSerial !== null && project.lastSerial < unread.seenSerial && isPatient) {
-      await postpone();
-      return;
-    }
-    const { releases, refused } = projectReleases(project);
-    for (const version of refused)
-      ctx.log.warn(
-        { package: unread.name, version },
-        "a version with an over-long name is refused",
-      );
-    const description = await findDescription(state, ctx, unread.name);
-    await askUntilDone(ctx, database, "recordProject", {
-      name: unread.name,
-      displayName: description?.name || project.name,
-      summary: description?.summary ?? "",
-      serial: Math.max(unread.seenSerial, project.lastSerial ?? 0),
-      releases,
-    });
-  } catch (error) {
-    // What makes no sense concerns this project; upstream being away concerns all.
-    const isProjects =
-      error instanceof Refusal ||
-      (error instanceof UpstreamError && error.code !== "unreachable" && error.code !== "busy");
-    if (!isProjects) throw error;
-    ctx.log.warn({ package: unread.name, reason: error.message }, "project cannot be read now");
-    await postpone();
-  }
-}
-
-/** An index may have no JSON API, or not let us use it: then a project has no description. */
-async function findDescription(state: State, ctx: Context, name: string) {
-  try {
-    return await state.args.upstream.description(name, ctx.signal);
-  } catch (error) {
-    if (!(error instanceof UpstreamError)) throw error;
-    if (error.code === "unreachable" || error.code === "busy") throw error;
-    ctx.log.debug({ package: name, reason: error.message }, "no description can be had");
-    return undefined;
-  }
 }

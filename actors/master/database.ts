@@ -20,8 +20,11 @@ export interface Asker {
   healthy(): void;
 }
 
-/** A question waits this long before it is asked anew; Seraph retries by itself meanwhile. */
-const PATIENCE_MS = 30_000;
+/**
+ * A question waits this long before it is asked anew: longer than PostgreSQL lets a statement run, so
+ * that what is too slow is an answer. Seraph retries by itself meanwhile.
+ */
+const PATIENCE_MS = 240_000;
 const MAX_DELAY_MS = 5_000;
 
 /**

@@ -1,11 +1,17 @@
 /**
  * File Juggler: has the files of finished builds pulled from their slaves and verified (a transfer per
- * build, `transfer.ts`), and places what is settled under its public names. Both can be done again at
+ * build, `transfer.ts`), and has what is settled placed (`placement.ts`). Both can be done again at
  * any time: what arrived stays in staging, blobs are named by their hash, names are for ever.
  */
 import type { Delivery, VerifiedFile } from "../../db/settle.ts";
 import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts";
-import type { BuildResult, BuiltFile, Token } from "../../protocol/model/build.ts";
+import {
+  type BuildResult,
+  type BuiltFile,
+  LOG_FILENAME,
+  type Token,
+} from "../../protocol/model/build.ts";
+import type { Cause } from "../../protocol/model/cause.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -20,10 +26,10 @@ import {
   type Terminated,
   toError,
 } from "../../supervisor/index.ts";
-import { logKey, metadataKey, wheelKey } from "../../web/public-key.ts";
-import { type Storage, StorageError } from "../../web/storage.ts";
-import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { Storage } from "../../web/storage.ts";
+import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
@@ -32,8 +38,11 @@ export interface Collected {
   /** Verified and stored as blobs. */
   readonly files: readonly VerifiedFile[];
   readonly log: { readonly sha256: string; readonly sizeBytes: number } | null;
-  /** Why a file was refused, one line; null when all passed. */
-  readonly refusal: string | null;
+  /**
+   * Why a file was refused, in one line; null when all passed. The cause is `bad-wheel` for what does
+   * not pass, `slave-lost` where the slave does not have it (any more).
+   */
+  readonly refusal: { readonly cause: Cause; readonly message: string } | null;
 }
 
 export interface FileJugglerMessages extends PeerMessages<FromFileSender> {
@@ -45,7 +54,11 @@ export interface FileJugglerMessages extends PeerMessages<FromFileSender> {
   }): Collected;
   COLLECTED(body: { readonly token: Token; readonly collected: Collected }): void;
   TRANSFER_ENDED(ended: Terminated): void;
-  /** Gives settled files and logs their public names: of one build, or (null) whatever is left. */
+  /**
+   * Gives settled files and logs their public names: of one build, answered when they stand, or (null)
+   * whatever is left. Refusal codes, of one build only: `full`; `missing` where its blobs are gone and
+   * are to be collected again.
+   */
   PLACE(body: { readonly token: Token | null }): void;
   /** The slave has been told DONE: what is staged for the build is not needed any more. */
   CLEAR(body: { readonly token: Token }): void;
@@ -62,62 +75,78 @@ export interface FileJugglerArgs {
   readonly fetchRetryMs: number;
   /** A transfer without a single byte for this long is given up, in ms. */
   readonly stallMs: number;
-  /** How often left-overs are looked for, in ms. */
+  /** How often what is not placed, or still to be removed, is looked for, in ms. */
   readonly sweepMs: number;
   readonly blobGraceMs: number;
 }
 
 interface Collection {
+  readonly delivery: Delivery;
   readonly waiting: Deferred<Collected>[];
 }
 
 interface State {
   readonly args: FileJugglerArgs;
-  /** Connected file senders by identity. */
+  /** Connected file senders by identity and slot. */
   readonly peers: Map<string, Peer>;
   readonly collections: Map<Token, Collection>;
+  sweeps: number;
+  isSweeping: boolean;
 }
 
 type Context = ActorContext<FileJugglerMessages>;
 
-/** Files and logs placed by one round of PLACE. */
-const BATCH = 200;
+/** Blobs and staging are looked through at every so manieth sweep: that reads whole folders. */
+const SWEEPS_PER_CLEANING = 20;
+/** Of all files of one build. */
+const MAX_MANIFEST_BYTES = 8 * 1024 ** 3;
+
+const sender = (identity: string, slot: string) => `${identity} ${slot}`;
 
 const transferId = (token: Token) => `t${token}`;
 
 export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, State>({
   name: "receives files, verifies them, moves them into place",
-  mailbox: { bound: 100_000 },
+  // Each may be a chunk of 1 MiB. One that finds no room is asked for again; who is there must be known.
+  mailbox: { bound: 2_000 },
+  control: ["PEER_OPENED", "PEER_CLOSED", "COLLECTED"],
   handlerTimeoutMs: 0,
   async init(ctx, args) {
     await args.link.ask("ATTACH");
     ctx.self.tell("SWEEP");
-    return { args, peers: new Map(), collections: new Map() };
+    return { args, peers: new Map(), collections: new Map(), sweeps: 0, isSweeping: false };
   },
   handle: {
     PEER_OPENED(state, peer) {
-      state.peers.set(peer.identity, peer);
+      state.peers.set(sender(peer.identity, peer.slot), peer);
     },
     PEER_CLOSED(state, { peer }) {
-      if (state.peers.get(peer.identity)?.id === peer.id) state.peers.delete(peer.identity);
+      const key = sender(peer.identity, peer.slot);
+      if (state.peers.get(key)?.id === peer.id) state.peers.delete(key);
     },
     PEER_MESSAGE(state, { peer, message }, ctx) {
-      // A chunk of a transfer that has ended is late; nobody asks for it again.
-      const to = ctx.ref<TransferMessages>(
-        `${state.args.transfersPath}/${transferId(message.body.token)}`,
-      );
-      if (!state.collections.has(message.body.token)) return;
+      const { token } = message.body;
+      // What comes after the end of a transfer is late; what others send for it is not asked for.
+      const delivery = state.collections.get(token)?.delivery;
+      if (delivery?.slaveIdentity !== peer.identity || delivery.slaveSlot !== peer.slot) return;
+      const to = ctx.ref<TransferMessages>(`${state.args.transfersPath}/${transferId(token)}`);
       to.tell("FROM_SENDER", { peer, message });
     },
     async COLLECT(state, { delivery, files, log }, ctx) {
       const reply = ctx.defer<Collected>();
       const { token } = delivery;
+      const problem = problemOf(files);
+      if (problem !== undefined) {
+        ctx.log.warn({ build: token, reason: problem }, "a manifest is refused");
+        reply.resolve({ files: [], log: null, refusal: { cause: "bad-wheel", message: problem } });
+        return reply;
+      }
       const running = state.collections.get(token);
       if (running !== undefined) {
         running.waiting.push(reply);
         return reply;
       }
-      state.collections.set(token, { waiting: [reply] });
+      state.collections.set(token, { delivery, waiting: [reply] });
       const path = `${state.args.transfersPath}/${transferId(token)}`;
       const spec = child(
         transferId(token),
@@ -130,7 +159,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
           link: state.args.link,
           storage: state.args.storage,
           checkWheel: state.args.checkWheel,
-          findPeer: () => state.peers.get(delivery.slaveIdentity),
+          findPeer: () => state.peers.get(sender(delivery.slaveIdentity, delivery.slaveSlot)),
           fetchRetryMs: state.args.fetchRetryMs,
           stallMs: state.args.stallMs,
         },
@@ -154,23 +183,40 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       // Its session asks again, and the new transfer goes on where this one stopped.
       fail(state, token, `the transfer ended: ${describeExit(reason)}`);
     },
-    async PLACE(state, { token }, ctx) {
-      await place(state, ctx, token);
+    PLACE(state, { token }, ctx) {
+      const reply = ctx.defer<void>();
+      // Chunks go on meanwhile. Two placings of the same at once come to the same end.
+      ctx.run(async () => {
+        try {
+          await place(ctx, state.args, token);
+          reply.resolve();
+        } catch (error) {
+          reply.reject(toError(error));
+        }
+      });
+      return reply;
     },
     async CLEAR(state, { token }, ctx) {
       await state.args.storage.clearStaging(token).catch((error: unknown) => {
         ctx.log.warn({ err: error, build: token }, "staging could not be cleared");
       });
     },
-    async SWEEP(state, _body, ctx) {
+    SWEEP(state, _body, ctx) {
       ctx.after(state.args.sweepMs, "SWEEP");
-      try {
-        await place(state, ctx, null);
-        await removeWithdrawn(state, ctx);
-        await sweepLeftovers(state, ctx);
-      } catch (error) {
-        ctx.log.warn({ err: error }, "left-overs could not be swept now");
-      }
+      if (state.isSweeping) return;
+      state.isSweeping = true;
+      ctx.run(async (signal) => {
+        try {
+          await place(ctx, state.args, null);
+          await removeWithdrawn(ctx, state.args);
+          if (state.sweeps % SWEEPS_PER_CLEANING === 0)
+            await sweepLeftovers(ctx, state.args, state.args.blobGraceMs);
+        } catch (error) {
+          if (!signal.aborted) ctx.log.warn({ err: error }, "left-overs could not be swept now");
+        }
+        state.sweeps += 1;
+        state.isSweeping = false;
+      });
     },
   },
 });
@@ -180,6 +226,20 @@ function fail(state: State, token: Token, reason: string): void {
   state.collections.delete(token);
   for (const reply of collection?.waiting ?? [])
     reply.reject(new Refusal(reason, { code: "transfer-ended" }));
+}
+
+/** What no build can have made, however its files look; undefined where nothing is wrong. */
+function problemOf(files: readonly BuiltFile[]): string | undefined {
+  const names = new Set([LOG_FILENAME]);
+  let sizeBytes = 0;
+  for (const file of files) {
+    if (names.has(file.filename)) return `${file.filename} is named twice`;
+    names.add(file.filename);
+    sizeBytes += file.sizeBytes;
+  }
+  return sizeBytes > MAX_MANIFEST_BYTES
+    ? `its files have ${sizeBytes} bytes together, which is over the limit`
+    : undefined;
 }
 
 /** A transfer that outlived a File Juggler is stopped first: its staged bytes stay. */
@@ -196,72 +256,4 @@ async function startAnew(
     await ctx.stopChild(path);
     return ctx.startChild(supervisorPath, spec);
   }
-}
-
-/** The database says what is settled and not placed; what is in its place already is placed again for nothing. */
-async function place(state: State, ctx: Context, token: Token | null): Promise<void> {
-  const { database, storage } = state.args;
-  const { files, logs } = await askUntilDone(ctx, database, "unplaced", { token, limit: BATCH });
-  if (files.length + logs.length === 0) return;
-  const fileIds: number[] = [];
-  const logTokens: number[] = [];
-  for (const file of files) {
-    try {
-      // The metadata first: whoever sees the wheel may ask for it (PEP 658).
-      await storage.publishOnce(metadataKey(file.package, file.filename), file.metadataSha256);
-      await storage.publishOnce(wheelKey(file.package, file.filename), file.sha256);
-      fileIds.push(file.id);
-    } catch (error) {
-      notPlaced(ctx, file.filename, error);
-    }
-  }
-  for (const log of logs) {
-    try {
-      await storage.publishCompressed(logKey(log.token), log.sha256);
-      logTokens.push(log.token);
-    } catch (error) {
-      notPlaced(ctx, logKey(log.token), error);
-    }
-  }
-  await askUntilDone(ctx, database, "markPlaced", { fileIds, logTokens });
-  if (fileIds.length > 0) ctx.log.info({ files: files.map((file) => file.filename) }, "published");
-}
-
-/**
- * A full disk is the master's trouble and goes by: the asker tries again. Anything else concerns this
- * one file; it stays unplaced, shown in the report and the log, and the others go on.
- */
-function notPlaced(ctx: Context, name: string, error: unknown): void {
-  if (error instanceof StorageError && error.code === "full") {
-    ctx.degraded("the output disk is full");
-    throw new Refusal(`the output disk is full: make room for ${name}`, { code: "full" });
-  }
-  ctx.log.error({ err: error, file: name }, "a settled file could not be placed");
-}
-
-async function removeWithdrawn(state: State, ctx: Context): Promise<void> {
-  const { database, storage } = state.args;
-  const files = await askUntilDone(ctx, database, "withdrawnFiles", { limit: BATCH });
-  if (files.length === 0) return;
-  for (const file of files) {
-    await storage.remove(wheelKey(file.package, file.filename));
-    await storage.remove(metadataKey(file.package, file.filename));
-  }
-  await askUntilDone(ctx, database, "markRemoved", { fileIds: files.map((file) => file.id) });
-}
-
-/** Staging of builds that are settled, and blobs that nothing refers to. */
-async function sweepLeftovers(state: State, ctx: Context): Promise<void> {
-  const { database, storage, blobGraceMs } = state.args;
-  const staged = (await storage.listStaging()).filter((build) => build.idleMs > blobGraceMs);
-  if (staged.length > 0) {
-    const tokens = staged.map((build) => build.token);
-    const open = new Set(await askUntilDone(ctx, database, "openTokens", { tokens }));
-    for (const token of tokens) if (!open.has(token)) await storage.clearStaging(token);
-  }
-  await storage.sweepBlobs(
-    async (sha256s) =>
-      new Set(await askUntilDone(ctx, database, "referencedBlobs", { sha256s: [...sha256s] })),
-    blobGraceMs,
-  );
 }

@@ -37,9 +37,13 @@ export const listener = defineActor<ListenerMessages, ListenerArgs, State>({
       onNotify: ctx.bind((_channel: string, payload: string) => {
         ctx.self.tell("HEARD", { payload });
       }),
+      onLost: ctx.bind(() => {
+        state.isListening = false;
+      }),
     });
+    const state: State = { sql, args, unheard: 0, isListening: false };
     ctx.self.tell("PROBE");
-    return { sql, args, unheard: 0, isListening: false };
+    return state;
   },
   handle: {
     HEARD(state, { payload }) {
@@ -54,7 +58,7 @@ export const listener = defineActor<ListenerMessages, ListenerArgs, State>({
     async PROBE(state, _body, ctx) {
       ctx.after(state.args.probeMs, "PROBE");
       try {
-        // LISTEN twice is as once, and a new session after a loss listens to nothing yet.
+        // LISTEN twice is as once, and the session that follows a lost one listens to nothing yet.
         if (!state.isListening || state.unheard > 0) {
           await state.sql`listen work`;
           state.isListening = true;

@@ -1,9 +1,11 @@
 /**
  * The Secretary: gathers page requests, which lie in the database with a generation, and hands the due
- * ones to the Scribe. Simple pages go at once; others wait to be asked for again, up to the gathering
- * time. What is pending survives any restart, since it is a row until its page is in place.
+ * ones to the Scribe. Simple pages go at once and before all others; others wait to be asked for again,
+ * up to the gathering time. What is pending survives any restart, since it is a row until its page is in
+ * place.
  */
-import { type ActorRef, defineActor } from "../../supervisor/index.ts";
+import type { PageRequest } from "../../db/pages.ts";
+import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { ScribeMessages } from "./scribe.ts";
 
@@ -24,8 +26,10 @@ interface State {
   isHurried: boolean;
 }
 
-/** Pages a round: bounds the time of one round, and the database asks again for the rest. */
+/** Due pages that are asked for at once: what is left over is asked for again. */
 const BATCH = 50;
+/** Pages other than simple ones that are written before new simple ones are looked for. */
+const OTHERS_A_ROUND = 10;
 
 export const secretary = defineActor<SecretaryMessages, SecretaryArgs, State>({
   name: "gathers page requests",
@@ -43,7 +47,7 @@ export const secretary = defineActor<SecretaryMessages, SecretaryArgs, State>({
       ctx.self.tell("TICK");
     },
     async TICK(state, _body, ctx) {
-      const { database, scribe, gatherMs } = state.args;
+      const { database, gatherMs } = state.args;
       const isTimer = !state.isHurried;
       state.isHurried = false;
       let isMore = false;
@@ -53,15 +57,12 @@ export const secretary = defineActor<SecretaryMessages, SecretaryArgs, State>({
           { gatherMs, limit: BATCH },
           { timeoutMs: 30_000, signal: ctx.signal },
         );
-        if (pages.length > 0) {
-          const written = await scribe.ask(
-            "WRITE",
-            { pages },
-            { timeoutMs: Number.POSITIVE_INFINITY, signal: ctx.signal },
-          );
-          await database.ask("pagesWritten", { pages: written }, { timeoutMs: 30_000 });
-          isMore = written.length === BATCH;
-        }
+        const simple = pages.filter((page) => page.kind === "simple");
+        const others = pages.filter((page) => page.kind !== "simple");
+        let written = await write(state, ctx, simple);
+        written += await write(state, ctx, others.slice(0, OTHERS_A_ROUND));
+        // Without a page written the same would come back at once: it waits for the next tick.
+        isMore = written > 0 && (pages.length === BATCH || others.length > OTHERS_A_ROUND);
         ctx.healthy();
       } catch (error) {
         ctx.degraded(error instanceof Error ? error.message : String(error));
@@ -71,3 +72,19 @@ export const secretary = defineActor<SecretaryMessages, SecretaryArgs, State>({
     },
   },
 });
+
+/** Has pages written and crosses off those that are in place. Returns how many. */
+async function write(
+  { args }: State,
+  ctx: ActorContext<SecretaryMessages>,
+  pages: readonly PageRequest[],
+): Promise<number> {
+  if (pages.length === 0) return 0;
+  const written = await args.scribe.ask(
+    "WRITE",
+    { pages },
+    { timeoutMs: Number.POSITIVE_INFINITY, signal: ctx.signal },
+  );
+  await args.database.ask("pagesWritten", { pages: written }, { timeoutMs: 30_000 });
+  return written.length;
+}

@@ -147,7 +147,8 @@ async function attempt(worker: Worker, job: Job): Promise<Outcome> {
     const value = await worker.ref.ask(
       "RUN",
       { name: job.name, args: job.args },
-      { timeoutMs: Number.POSITIVE_INFINITY, signal: job.reply.signal },
+      // Also for an asker that has given up: the Oracle is free when it has answered, not before.
+      { timeoutMs: Number.POSITIVE_INFINITY },
     );
     job.reply.resolve(value);
     return { kind: "answered" };

@@ -27,6 +27,8 @@ export interface SlaveDriverMessages extends PeerMessages<FromSlave> {
   /** A session has recorded what its slave said in HELLO. */
   GREETED(body: { readonly peerId: string }): void;
   SESSION_ENDED(ended: Terminated): void;
+  /** A peer of a while ago: it should have a session by now. */
+  CHECK(peer: Peer): void;
   /** Slaves that are here now and whose targets are recorded. */
   COUNT(): number;
 }
@@ -51,6 +53,9 @@ interface State {
 type Context = ActorContext<SlaveDriverMessages>;
 
 const MAX_PENALTY_MS = 60_000;
+const FORGIVEN_AFTER_MS = 600_000;
+/** A peer that has not said HELLO by then, or whose session is gone, is asked to come again. */
+const CHECK_AFTER_MS = 10_000;
 
 const sessionId = (peerId: string) => `s${peerId.replaceAll(/[^A-Za-z0-9_-]/g, "_")}`;
 
@@ -74,8 +79,13 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     if (!paused) for (const peerId of state.sleeping.keys()) wake(state, peerId);
   },
   handle: {
-    PEER_OPENED(state, peer) {
+    PEER_OPENED(state, peer, ctx) {
       state.peers.set(peer.id, peer);
+      ctx.after(CHECK_AFTER_MS, "CHECK", peer);
+    },
+    CHECK(state, peer, ctx) {
+      // Of a session that is gone nobody would hear: the watch tells at once, with `noproc`.
+      if (state.peers.has(peer.id)) ctx.watch(sessionOf(state, ctx, peer), "SESSION_ENDED");
     },
     async PEER_MESSAGE(state, { peer, message }, ctx) {
       state.peers.set(peer.id, peer);
@@ -143,8 +153,16 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       const peer = [...state.peers.values()].find(
         ({ id }) => path === `${state.args.sessionsPath}/${sessionId(id)}`,
       );
-      if (isOrderly(reason) || peer === undefined) return;
-      const penalty = state.penalties.get(peer.identity) ?? { crashes: 0, untilMs: 0 };
+      if (peer === undefined) return;
+      if (isOrderly(reason) || reason.kind === "noproc") {
+        // It went with its branch, or before this driver came; its slave may wait for an answer.
+        state.args.link.tell("DROP", { peer, reason: "the session is gone: say HELLO again" });
+        return;
+      }
+      const now = performance.now();
+      const known = state.penalties.get(peer.identity);
+      const isForgiven = known === undefined || now - known.untilMs > FORGIVEN_AFTER_MS;
+      const penalty = isForgiven ? { crashes: 0, untilMs: now } : known;
       penalty.crashes += 1;
       // The first crash is nobody's fault yet; from the second on its key has to wait.
       if (penalty.crashes > 1)

@@ -9,6 +9,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RetryRule } from "../../db/leases.ts";
+import type { RequestArgs } from "../../db/requests.ts";
 import type { Settled } from "../../db/settle.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import { type BuildResult, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
@@ -37,7 +38,8 @@ export interface SlaveSessionMessages {
   FROM_SLAVE(message: MessageOf<FromSlave>): void;
   GONE(body: { readonly end: PeerEnd }): void;
   RENEWED(body: { readonly token: Token; readonly isHeld: boolean }): void;
-  DELIVERED(body: { readonly token: Token }): void;
+  /** `isOurs` is false for a token that this slave was never given. */
+  DELIVERED(body: { readonly token: Token; readonly isOurs: boolean }): void;
 }
 
 export interface SessionContext {
@@ -76,6 +78,8 @@ type Context = ActorContext<SlaveSessionMessages>;
 type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 
 const RETRY_MS = 1_000;
+/** Builds of one slave whose files may be on their way; it gets no new one beyond that. */
+const MAX_DELIVERING = 4;
 
 export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, State>({
   name: "the session of one build slave",
@@ -100,7 +104,12 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       }
       switch (message.type) {
         case "HELLO":
-          await greet(state, message.body, ctx);
+          try {
+            await greet(state, message.body, ctx);
+          } catch (error) {
+            if (!(error instanceof Refusal)) throw error;
+            refuse(state, ctx, `HELLO could not be recorded: ${error.message}`);
+          }
           return;
         case "IDLE":
           await offerWork(state, ctx);
@@ -123,17 +132,24 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       if (state.phase !== "greeting") tellStatus(state, "gone");
       ctx.exit();
     },
-    RENEWED(state, { token, isHeld }) {
-      if (isHeld) send(state, { type: "CONT", body: {} });
-      else drop(state, token);
+    RENEWED(state, { token, isHeld }, ctx) {
+      // A build that has ended meanwhile is delivered whatever became of its lease.
+      if (state.finished.has(token)) return;
+      if (isHeld) {
+        send(state, { type: "CONT", body: {} });
+        return;
+      }
+      drop(state, token);
+      // Cancelled, it may still be there; it is not to be waited for until it expires.
+      ctx.run(() => release(state, ctx, [token]));
     },
-    DELIVERED(state, { token }) {
+    DELIVERED(state, { token, isOurs }) {
       state.delivering.delete(token);
       state.finished.delete(token);
       if (state.running === token) state.running = undefined;
       if (state.delivering.size === 0 && state.phase === "delivering") state.phase = "idle";
       send(state, { type: "DONE", body: { token } });
-      state.fileJuggler.tell("CLEAR", { token });
+      if (isOurs) state.fileJuggler.tell("CLEAR", { token });
     },
   },
 });
@@ -155,6 +171,7 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
   }
   const welcome = await askUntilDone(ctx, state.database, "helloSlave", {
     identity: state.peer.identity,
+    slot: state.peer.slot,
     label: hello.label,
     productVersion: hello.version,
     host: hello.host,
@@ -208,6 +225,10 @@ async function builtInIndex(state: State): Promise<string | null> {
 async function offerWork(state: State, ctx: Context): Promise<void> {
   state.phase = "idle";
   state.running = undefined;
+  if (state.delivering.size >= MAX_DELIVERING) {
+    send(state, { type: "SLEEP", body: {} });
+    return;
+  }
   let order: Awaited<ReturnType<typeof lease>> | undefined;
   const lease = () =>
     state.architect.ask(
@@ -266,7 +287,11 @@ async function whetherHeld(
   signal: AbortSignal,
 ): Promise<boolean | undefined> {
   try {
-    return await state.architect.ask("RENEW", { token }, { timeoutMs: 60_000, signal });
+    return await state.architect.ask(
+      "RENEW",
+      { token, slaveId: state.slaveId },
+      { timeoutMs: 60_000, signal },
+    );
   } catch {
     return undefined;
   }
@@ -277,66 +302,111 @@ function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): 
   if (state.running === token) state.running = undefined;
   state.finished.add(token);
   state.phase = "delivering";
-  if (state.delivering.has(token)) return;
+  // What is over the limit is said again by the slave, and taken then.
+  if (state.delivering.has(token) || state.delivering.size >= MAX_DELIVERING) return;
   state.delivering.add(token);
   ctx.run(async (signal) => {
     // The slave is silent while its files are pulled: the master keeps the lease.
     const renewal = setInterval(() => {
       void whetherHeld(state, token, signal);
     }, state.busyIntervalMs);
+    const stopRenewing = () => clearInterval(renewal);
     try {
-      await deliver(state, token, result, ctx, signal);
+      const isOurs = await deliver(state, token, result, ctx, signal, stopRenewing);
+      ctx.self.tell("DELIVERED", { token, isOurs });
     } finally {
-      clearInterval(renewal);
+      stopRenewing();
     }
-    ctx.self.tell("DELIVERED", { token });
   });
 }
 
-/** The walk from BUILT to DONE. Each step is done again after a failure, to the same end. */
+/**
+ * The walk from BUILT to DONE. Each step is done again after a failure, to the same end. False for a
+ * token that this slave was never given: nothing is touched then.
+ *
+ * The lease is kept while files come. When they do not, it may expire: somebody else builds then, and
+ * this result still wins if it is here first.
+ */
 async function deliver(
   state: State,
   token: Token,
   result: BuildResult,
   ctx: Context,
   signal: AbortSignal,
-): Promise<void> {
+  stopRenewing: () => void,
+): Promise<boolean> {
   const delivery = await askUntilDone(ctx, state.database, "findDelivery", { token });
-  if (delivery === undefined || delivery.slaveIdentity !== state.peer.identity) {
+  if (delivery === undefined || delivery.slaveId !== state.slaveId) {
     ctx.log.warn({ slave: state.label, build: token }, "a build that was not given to this slave");
-    return;
+    return false;
   }
-  if (!delivery.isSettled) {
-    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
-      send(state, { type: "SEND", body: { token, filename } });
-    const collected = await again(ctx, signal, "its files could not be collected", () =>
+  const collect = () =>
+    again(ctx, signal, "its files could not be collected", stopRenewing, () =>
       state.fileJuggler.ask(
         "COLLECT",
         { delivery, files: result.files, log: result.log },
         { timeoutMs: Number.POSITIVE_INFINITY, signal },
       ),
     );
+  if (!delivery.isSettled) {
+    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
+      send(state, { type: "SEND", body: { token, filename } });
+    const collected = await collect();
     const { cause, message } = judge(result, collected);
-    const settled = await askUntilDone(ctx, state.database, "settleBuild", {
-      token,
-      slaveIdentity: state.peer.identity,
+    const settled = await settle(state, ctx, token, {
       result: { cause, message, missing: result.missing, durationMs: result.durationMs },
       files: cause === "built" ? collected.files : [],
       log: collected.log,
-      retry: state.retry,
     });
     announce(state, ctx, token, settled, cause, message, result.durationMs);
   }
-  await again(ctx, signal, "its files could not be placed", () =>
-    state.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal }),
-  );
+  await again(ctx, signal, "its files could not be placed", stopRenewing, async () => {
+    try {
+      await state.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal });
+    } catch (error) {
+      // A blob that was swept before its build was settled: the slave still has the file.
+      if (error instanceof Refusal && error.code === "missing") await collect();
+      throw error;
+    }
+  });
   state.secretary.tell("HURRY");
+  return true;
+}
+
+type Ending = Pick<RequestArgs<"settleBuild">, "result" | "files" | "log">;
+
+/** A result that the database will not take is settled as a failure: it would come back for ever. */
+async function settle(state: State, ctx: Context, token: Token, ending: Ending): Promise<Settled> {
+  const common = { token, slaveId: state.slaveId, retry: state.retry };
+  try {
+    return await askUntilDone(ctx, state.database, "settleBuild", { ...common, ...ending });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    ctx.log.error({ err: error, build: token }, "a result could not be stored");
+    const message = "its result could not be stored";
+    return await askUntilDone(ctx, state.database, "settleBuild", {
+      ...common,
+      result: { cause: "build-failed", message, missing: [], durationMs: 0 },
+      files: [],
+      log: null,
+    });
+  }
+}
+
+async function release(state: State, ctx: Context, tokens: readonly Token[]): Promise<void> {
+  const { slaveId, retry } = state;
+  try {
+    await askUntilDone(ctx, state.database, "releaseLeases", { slaveId, tokens, retry });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    ctx.log.warn({ err: error, builds: tokens }, "leases could not be released; they expire");
+  }
 }
 
 /** A build that says it succeeded and whose files do not pass is a bad wheel. */
 function judge(result: BuildResult, collected: Collected): { cause: Cause; message: string } {
   if (result.cause !== "built") return { cause: result.cause, message: result.message };
-  if (collected.refusal !== null) return { cause: "bad-wheel", message: collected.refusal };
+  if (collected.refusal !== null) return collected.refusal;
   if (collected.files.length === 0) return { cause: "bad-wheel", message: "no wheel came of it" };
   return { cause: "built", message: result.message };
 }
@@ -345,6 +415,7 @@ async function again<T>(
   ctx: Context,
   signal: AbortSignal,
   what: string,
+  onFailure: () => void,
   attempt: () => Promise<T>,
 ): Promise<T> {
   for (;;) {
@@ -353,6 +424,7 @@ async function again<T>(
     } catch (error) {
       if (signal.aborted || (error instanceof AskError && error.code === "aborted")) throw error;
       const reason = error instanceof Refusal ? error.message : String(error);
+      onFailure();
       ctx.log.warn({ reason }, `${what}; trying again`);
       await delay(RETRY_MS, undefined, { signal });
     }
@@ -394,11 +466,9 @@ function announce(
 }
 
 async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void> {
-  await askUntilDone(ctx, state.database, "byeSlave", {
-    slaveId: state.slaveId,
-    finished: bye.finished,
-    retry: state.retry,
-  });
+  const { running } = state;
+  if (running !== undefined && !bye.finished.includes(running))
+    await release(state, ctx, [running]);
   ctx.log.info({ slave: state.label }, "slave says BYE");
   tellStatus(state, "gone");
   ctx.exit();

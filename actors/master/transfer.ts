@@ -13,6 +13,7 @@ import {
   type ToFileSender,
 } from "../../protocol/links/files.ts";
 import { type BuildResult, type BuiltFile, LOG_FILENAME } from "../../protocol/model/build.ts";
+import type { Cause } from "../../protocol/model/cause.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -39,7 +40,7 @@ export interface TransferArgs {
   readonly link: ActorRef<EndpointMessages<ToFileSender>>;
   readonly storage: Storage;
   readonly checkWheel: WheelCheck;
-  /** The slave's present file connection. */
+  /** The present file connection of the slave that built it. */
   findPeer(): Peer | undefined;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
@@ -63,7 +64,7 @@ interface State {
   readonly early: Map<number, Uint8Array>;
   readonly verified: VerifiedFile[];
   log: Collected["log"];
-  refusal: string | null;
+  refusal: Collected["refusal"];
   progressAt: number;
   /** Times that a file came whole with a wrong hash. */
   mismatches: number;
@@ -75,12 +76,15 @@ type Context = ActorContext<TransferMessages>;
 const CHUNK_BYTES = MAX_CHUNK_BYTES;
 /** Ranges in flight: enough to hide the round trip, few enough to bound the memory of a transfer. */
 const WINDOW = 4;
+/** Chunks that may wait: one window, and what was asked for twice. Others are asked for again. */
+const MAILBOX_BOUND = 32;
 const MAX_WHEEL_BYTES = 2 * 1024 ** 3;
 const MAX_LOG_BYTES = 64 * 1024 ** 2;
 
 export const transfer = defineActor<TransferMessages, TransferArgs, State>({
   name: "pulls the files of one build",
-  mailbox: { bound: 1_000 },
+  mailbox: { bound: MAILBOX_BOUND },
+  control: ["END"],
   handlerTimeoutMs: 0,
   init(ctx, args) {
     const log = { filename: LOG_FILENAME, aptDependencies: [], ...args.log };
@@ -106,16 +110,15 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       ctx.exit();
     },
     async FROM_SENDER(state, { peer, message }, ctx) {
-      // Who may send for this build is its slave, by the identity that it proved.
-      if (peer.identity !== state.args.delivery.slaveIdentity) return;
+      // Who may send for this build is its slave, by the identity that it proved and its slot.
+      const { delivery } = state.args;
+      if (peer.identity !== delivery.slaveIdentity || peer.slot !== delivery.slaveSlot) return;
       const wanted = state.queue[0];
       if (wanted === undefined || message.body.filename !== wanted.filename) return;
       if (message.type === "MISSING") {
-        await refuse(
-          state,
-          ctx,
-          `${wanted.filename}: the slave cannot send it: ${message.body.reason}`,
-        );
+        // Its build may be as good as any: what is lost is what came of it.
+        const reason = `${wanted.filename}: the slave cannot send it: ${message.body.reason}`;
+        await refuse(state, ctx, "slave-lost", reason);
         return;
       }
       const { offset, data } = message.body;
@@ -144,7 +147,8 @@ async function pull(state: State, ctx: Context): Promise<void> {
     const isTooLong =
       wanted.sizeBytes > (wanted.filename === LOG_FILENAME ? MAX_LOG_BYTES : MAX_WHEEL_BYTES);
     if (isTooLong) {
-      await refuse(state, ctx, `${wanted.filename}: ${wanted.sizeBytes} bytes are over the limit`);
+      const reason = `${wanted.filename}: ${wanted.sizeBytes} bytes are over the limit`;
+      await refuse(state, ctx, "bad-wheel", reason);
       continue;
     }
     if (wanted.filename !== LOG_FILENAME && (await isStored(state, ctx, wanted))) {
@@ -232,8 +236,10 @@ async function complete(state: State, ctx: Context, wanted: Wanted): Promise<voi
     state.asked.clear();
     state.early.clear();
     ctx.log.warn({ build: args.delivery.token, file: wanted.filename }, "wrong hash on arrival");
-    if (state.mismatches > 1)
-      await refuse(state, ctx, `${wanted.filename}: its bytes are not those of its SHA-256`);
+    if (state.mismatches > 1) {
+      const reason = `${wanted.filename}: its bytes are not those of its SHA-256`;
+      await refuse(state, ctx, "bad-wheel", reason);
+    }
     return;
   }
   await staged.close();
@@ -245,7 +251,7 @@ async function complete(state: State, ctx: Context, wanted: Wanted): Promise<voi
     const path = args.storage.stagedPath(args.delivery.token, wanted.filename);
     const problem = await verify(state, wanted, path);
     if (problem !== undefined) {
-      await refuse(state, ctx, `${wanted.filename}: ${problem}`);
+      await refuse(state, ctx, "bad-wheel", `${wanted.filename}: ${problem}`);
       return;
     }
     await args.storage.commitBlob(args.delivery.token, wanted.filename, wanted.sha256);
@@ -253,9 +259,12 @@ async function complete(state: State, ctx: Context, wanted: Wanted): Promise<voi
   next(state);
 }
 
-/** A blob that an earlier transfer stored is verified where it lies instead of pulled again. */
+/**
+ * A blob that an earlier transfer stored is verified where it lies instead of pulled again. Its grace
+ * begins anew, so that no sweep takes it before it is settled.
+ */
 async function isStored(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
-  if (state.staged !== undefined || !(await state.args.storage.hasBlob(wanted.sha256)))
+  if (state.staged !== undefined || !(await state.args.storage.touchBlob(wanted.sha256)))
     return false;
   const problem = await verify(state, wanted, state.args.storage.blobPath(wanted.sha256));
   if (problem !== undefined)
@@ -282,9 +291,10 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
   return undefined;
 }
 
-async function refuse(state: State, ctx: Context, reason: string): Promise<void> {
-  ctx.log.warn({ build: state.args.delivery.token, reason }, "file refused");
-  state.refusal ??= reason;
+/** Goes on with the next file. The first refusal is the one that is told. */
+async function refuse(state: State, ctx: Context, cause: Cause, message: string): Promise<void> {
+  ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
+  state.refusal ??= { cause, message };
   await state.staged?.close();
   next(state);
 }

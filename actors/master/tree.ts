@@ -29,7 +29,7 @@ import { type ArchitectMessages, architect } from "./architect.ts";
 import { type CloudGazerMessages, cloudGazer } from "./cloud-gazer.ts";
 import { type ControlMessages, control } from "./control.ts";
 import type { DatabaseRef } from "./database.ts";
-import { defineEndpoint, type EndpointMessages } from "./endpoint.ts";
+import { defineEndpoint, type EndpointMessages, newEndpointMemory } from "./endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
 import { type HttpMessages, http } from "./http.ts";
 import { listener } from "./listener.ts";
@@ -122,6 +122,7 @@ export async function startMaster(
               keys,
               heartbeatMs,
               consumer: slaveDriverRef,
+              memory: newEndpointMemory(),
             }),
             child("file", defineEndpoint(filesLink), {
               address: queues.file,
@@ -129,16 +130,19 @@ export async function startMaster(
               heartbeatMs,
               receiveHighWaterMark: FILE_HIGH_WATER_MARK,
               consumer: fileJugglerRef,
+              memory: newEndpointMemory(),
             }),
             child("control", defineEndpoint(controlLink), {
               ...local,
               address: queues.control,
               consumer: ref<ControlMessages>(paths.control),
+              memory: newEndpointMemory(),
             }),
             child("import", defineEndpoint(importLink), {
               ...local,
               address: queues.import,
               consumer: ref<MrChaseMessages>(paths.mrChase),
+              memory: newEndpointMemory(),
             }),
           ]),
           supervisor("observers", { revive }, [

@@ -42,12 +42,15 @@ export function startWheelChecker(threads = 2): WheelChecker {
   const pool = new Piscina({
     filename: built.href,
     name: "check",
-    minThreads: 0,
+    // One stays warm: to load the worker costs more than to check an ordinary wheel.
+    minThreads: 1,
     maxThreads: threads,
     idleTimeout: 30_000,
     // A hostile wheel ends its worker, not the master.
     resourceLimits: { maxOldGenerationSizeMb: 512 },
   });
+  // A worker that ends with nothing in hand costs nobody an answer; unheard, it would end the master.
+  pool.on("error", () => undefined);
   return {
     async check(question) {
       try {

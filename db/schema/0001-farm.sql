@@ -26,7 +26,9 @@ create table target (
   platform_tag text not null,
   rank integer not null,
   skip text,
-  -- The last version id that was requeued since this target appeared; null when all were.
+  -- A slave that serves it was heard of lately. The frontier prefers such targets.
+  is_active boolean not null default true,
+  -- The last package id whose queue was computed since this target changed; null when all were.
   requeue_from bigint default 0,
   created_at timestamptz not null default now()
 );
@@ -108,14 +110,17 @@ create index wanted_name on wanted (name);
 create table slave (
   id integer generated always as identity primary key,
   -- The proven public key, or `local:<uuid>` where there are no keys.
-  identity text not null unique,
+  identity text not null,
+  -- Tells slaves apart that share a key.
+  slot text not null,
   label text not null,
   product_version text not null,
   hostname text not null,
   os text not null,
   board text not null,
   first_seen_at timestamptz not null default now(),
-  last_seen_at timestamptz not null default now()
+  last_seen_at timestamptz not null default now(),
+  unique (identity, slot)
 );
 create table slave_target (
   slave_id integer not null references slave,
@@ -131,6 +136,8 @@ create table build (
   version_id bigint not null references version,
   target_id integer not null references target,
   slave_id integer not null references slave,
+  -- PEP 427, for a version whose earlier files were withdrawn: their names are taken for ever.
+  build_tag text,
   leased_at timestamptz not null default now(),
   released_at timestamptz,
   settled_at timestamptz,
@@ -147,6 +154,8 @@ create table build (
 create index build_version on build (version_id);
 create index build_settled on build (settled_at desc) where settled_at is not null;
 create index build_log_unplaced on build (token) where log_sha256 is not null and log_placed_at is null;
+create index build_log_sha256 on build (log_sha256) where log_sha256 is not null and log_placed_at is null;
+create index build_failed on build (token) where stands and cause <> 'built';
 
 create table lease (
   token bigint primary key references build,
@@ -207,11 +216,15 @@ create table file (
   metadata_sha256 text not null,
   settled_at timestamptz not null default now(),
   placed_at timestamptz,
-  removed_at timestamptz
+  -- Withdrawn; and when it was taken from its place.
+  removed_at timestamptz,
+  cleared_at timestamptz
 );
 create index file_version on file (version_id);
 create index file_unplaced on file (id) where placed_at is null and removed_at is null;
+create index file_withdrawn on file (id) where removed_at is not null and cleared_at is null;
 create index file_sha256 on file (sha256);
+create index file_metadata_sha256 on file (metadata_sha256);
 
 -- Pages owed to readers. A page is written, then its row deleted if the generation is still the same.
 create sequence page_generation;

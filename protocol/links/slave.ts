@@ -14,6 +14,7 @@ import {
 } from "../model/build.ts";
 import { hostFactsSchema, hostStatsSchema } from "../model/host.ts";
 import { targetSpecSchema } from "../model/target.ts";
+import { textSchema } from "../model/text.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
 
 const toServer = {
@@ -22,7 +23,7 @@ const toServer = {
     body: z.object({
       /** The product's version; another one than the master's is refused. */
       version: z.string().max(50),
-      label: z.string().max(100),
+      label: textSchema(100),
       host: hostFactsSchema,
       targets: z.array(targetSpecSchema).min(1).max(20),
       /** The slave's own limit for one build. */
@@ -37,7 +38,7 @@ const toServer = {
   BUILT: { body: z.object({ token: tokenSchema, result: buildResultSchema }) },
   /** The slave has handed over the last byte that was asked of a file. */
   SENT: { body: z.object({ token: tokenSchema, filename: plainFilenameSchema }) },
-  /** The slave leaves. Its leases are released at once, but for the finished ones. */
+  /** The slave leaves. What it runs is released at once; finished builds stay its own. */
   BYE: { body: z.object({ finished: z.array(tokenSchema).max(1_000) }) },
 };
 

@@ -1,6 +1,7 @@
 /** A build as it is ordered and as it is reported: what crosses between master and slave. */
 import { z } from "zod";
 import { causeSchema } from "./cause.ts";
+import { textSchema } from "./text.ts";
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -44,7 +45,7 @@ export const builtFileSchema = z.object({
   sizeBytes: z.number().int().nonnegative(),
   sha256: sha256Schema,
   /** System packages that hold the shared libraries it needs; empty where they cannot be told. */
-  aptDependencies: z.array(z.string().max(200)).max(1_000),
+  aptDependencies: z.array(textSchema(200)).max(1_000),
 });
 export type BuiltFile = z.infer<typeof builtFileSchema>;
 
@@ -54,9 +55,9 @@ export const LOG_FILENAME = "build.log";
 export const buildResultSchema = z.object({
   cause: causeSchema,
   /** One line for people, e.g. the last error of the log. */
-  message: z.string().max(2_000),
+  message: textSchema(2_000),
   /** Requirements that were not found; only with `dependency-missing`. */
-  missing: z.array(z.string().max(500)).max(100),
+  missing: z.array(textSchema(500)).max(100),
   durationMs: z.number().nonnegative(),
   files: z.array(builtFileSchema).max(100),
   log: z.object({ sizeBytes: z.number().int().nonnegative(), sha256: sha256Schema }),

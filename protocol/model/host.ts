@@ -1,12 +1,13 @@
 /** A machine as it describes itself: what HELLO and the statistics carry. */
 import { z } from "zod";
+import { textSchema } from "./text.ts";
 
 export const hostFactsSchema = z.object({
   /** `Debian GNU/Linux 12`, from os-release. */
-  os: z.string().max(200),
+  os: textSchema(200),
   /** Board or machine model, empty where it cannot be told. */
-  board: z.string().max(200),
-  hostname: z.string().max(255),
+  board: textSchema(200),
+  hostname: textSchema(255),
   cores: z.number().int().positive(),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;

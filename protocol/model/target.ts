@@ -11,15 +11,35 @@ export const targetSpecSchema = z.object({
     .string()
     .max(200)
     .regex(/^[a-z0-9_]+-[a-z0-9_.]+$/),
-  implementation: z.string().max(20),
+  implementation: z
+    .string()
+    .max(20)
+    .regex(/^[a-z]+$/i),
   /** `3.11`: major and minor, as Requires-Python is compared with `pythonFullVersion`. */
   pythonVersion: z
     .string()
     .max(20)
     .regex(/^\d+\.\d+$/),
-  pythonFullVersion: z.string().max(40),
-  abiTag: z.string().max(60),
-  platformTag: z.string().max(100),
-  tags: z.array(z.string().max(150)).min(1).max(10_000),
+  pythonFullVersion: z
+    .string()
+    .max(40)
+    .regex(/^\d+\.\d+[0-9a-z.+]*$/),
+  abiTag: z
+    .string()
+    .max(60)
+    .regex(/^[a-z0-9_]+$/i),
+  platformTag: z
+    .string()
+    .max(100)
+    .regex(/^[a-z0-9_.]+$/i),
+  tags: z
+    .array(
+      z
+        .string()
+        .max(150)
+        .regex(/^[a-z0-9_.-]+$/i),
+    )
+    .min(1)
+    .max(10_000),
 });
 export type TargetSpec = z.infer<typeof targetSpecSchema>;

@@ -33,8 +33,7 @@ describe("the table of times", () => {
 
   it("renews a lease in time in both modes, also when one BUSY is lost", () => {
     for (const times of [masterTimes(false), masterTimes(true)]) {
-      expect(times.leaseRenewMs).toBeLessThanOrEqual(times.leaseMs / 3);
-      expect(times.busyIntervalMs * 2).toBeLessThan(times.leaseRenewMs);
+      expect(times.busyIntervalMs * 6).toBeLessThan(times.leaseMs);
       expect(times.retryBaseMs).toBeLessThan(times.retryMaxMs);
     }
   });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openConnection, type Sql } from "../../db/connection.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import {
+  absentMs,
   definition,
   hello,
   lease,
@@ -144,7 +145,7 @@ describe("leases", () => {
     expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 waiting"]);
     await sql`update work set not_before = now()`;
     await sql`update retry set not_before = now()`;
-    expect(await run(sql, "sweepQueue", { retry })).toEqual({ expired: 0, due: 1 });
+    expect(await run(sql, "sweepQueue", { retry, absentMs })).toEqual({ expired: 0, due: 1 });
     await take(slave);
     await hello(sql, "a", [target(11)]);
     expect(await queue(sql)).toEqual([]);
@@ -159,7 +160,10 @@ describe("leases", () => {
     await sql`update package set skip = 'gone'`;
     await recordProject(sql, "pkg", [release("1.0"), release("2.0")], 2);
     expect(await queue(sql)).toEqual(["2.0 cp311-linux_x86_64 cancelled"]);
-    const renewed = await run(sql, "renewLeases", { tokens: [token, 999_999], leaseMs: 1_000 });
+    const renewed = await run(sql, "renewLeases", {
+      renewals: [token, 999_999].map((each) => ({ token: each, slaveId: slave.slaveId })),
+      leaseMs: 1_000,
+    });
     expect(renewed).toEqual({ lost: [token, 999_999] });
   });
 
@@ -168,17 +172,121 @@ describe("leases", () => {
     const first = await hello(sql, "a", [target(11)]);
     const { token } = await take(first);
     await sql`update lease set expires_at = now() - interval '1 second'`;
-    await run(sql, "sweepQueue", { retry });
+    await run(sql, "sweepQueue", { retry, absentMs });
     expect((await hello(sql, "a", [target(11)], { running: [token] })).drop).toEqual([]);
     expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 leased"]);
     await sql`update lease set expires_at = now() - interval '1 second'`;
-    await run(sql, "sweepQueue", { retry });
+    await run(sql, "sweepQueue", { retry, absentMs });
     await sql`update retry set not_before = now()`;
     await sql`update work set not_before = now()`;
-    await run(sql, "sweepQueue", { retry });
+    await run(sql, "sweepQueue", { retry, absentMs });
     const second = await hello(sql, "b", [target(11)]);
     await take(second);
     expect((await hello(sql, "a", [target(11)], { running: [token] })).drop).toEqual([token]);
+  });
+});
+
+describe("what a review found", () => {
+  it("renews a lease for the slave that has it only", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const other = await hello(sql, "b", [target(11)]);
+    const { token } = await take(slave);
+    const renewals = [{ token, slaveId: other.slaveId }];
+    expect(await run(sql, "renewLeases", { renewals, leaseMs })).toEqual({ lost: [token] });
+  });
+
+  it("does not wait for a target whose slaves are all gone, and takes it up when one is back", async () => {
+    await hello(sql, "old", [target(9)]);
+    const slave = await hello(sql, "new", [target(12)]);
+    await sql`update slave set last_seen_at = now() - interval '2 hours' where identity = 'old'`;
+    await run(sql, "sweepQueue", { retry, absentMs });
+    while (await run(sql, "requeueStep", { limit: 100 }));
+    await recordProject(sql, "pkg", [release("1.0")]);
+    expect(await queue(sql)).toEqual(["1.0 cp312-linux_x86_64 ready"]);
+    expect((await take(slave)).target).toBe("cp312-linux_x86_64");
+    await hello(sql, "new", [target(12)]);
+    await hello(sql, "old", [target(9)]);
+    expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
+  });
+
+  it("builds a release again that was withdrawn and came back, under a build tag", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { token } = await take(slave);
+    await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")]);
+    await recordProject(sql, "pkg", [], 2);
+    await recordProject(sql, "pkg", [release("1.0")], 3);
+    const again = await lease(sql, slave);
+    expect(again?.order).toMatchObject({ version: "1.0", buildTag: "1" });
+  });
+
+  it("does not hand out a cancelled lease again", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    await take(slave);
+    await recordProject(sql, "pkg", [], 2);
+    expect(await lease(sql, slave)).toBeUndefined();
+  });
+
+  it("keeps two slaves of one key apart by their slots", async () => {
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0")]);
+    const one = await hello(sql, "a", [target(11)]);
+    const { token } = await take(one);
+    const { slaveId, targetIds } = await run(sql, "helloSlave", {
+      identity: "a",
+      slot: "other",
+      label: "a",
+      productVersion: "1",
+      host: { os: "", board: "", hostname: "", cores: 1 },
+      targets: [target(11)],
+      running: [],
+      finished: [],
+      leaseMs,
+      retry,
+    });
+    expect(slaveId).not.toBe(one.slaveId);
+    const other = await take({ identity: "a", slaveId, targetIds });
+    expect(other.token).not.toBe(token);
+    expect(await queue(sql)).toEqual([
+      "1.0 cp311-linux_x86_64 leased",
+      "2.0 cp311-linux_x86_64 leased",
+    ]);
+  });
+
+  it("sees the releases of a project that is recorded while a target arrives", async () => {
+    const other = openConnection(database.dsn);
+    try {
+      for (let round = 0; round < 10; round += 1) {
+        const specifier = `>=3.${round % 9}`;
+        await Promise.all([
+          recordProject(sql, `pkg${round}`, [release("1.0", { requiresPython: specifier })], 1),
+          hello(other, "a", [target(11 + (round % 3), `platform_${round}`)]),
+        ]);
+        while (await run(sql, "requeueStep", { limit: 100 }));
+        expect(await queue(sql)).toEqual(await definition(sql));
+        const [missing] = await sql`
+          select 1 from requires_python q cross join target t
+          where not exists (select from requires_admits a
+                            where a.requires_id = q.id and a.target_id = t.id)`;
+        expect(missing).toBeUndefined();
+      }
+    } finally {
+      await other.end();
+    }
+  });
+
+  it("settles a result that comes after it was given up for its lost slaves", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { token } = await take(slave);
+    await sql`insert into retry (version_id, target_id, attempts, not_before, cause)
+      select version_id, target_id, ${retry.maxAttempts}, now(), 'slave-lost' from lease`;
+    await hello(sql, "a", [target(11)]);
+    expect(await queue(sql)).toEqual([]);
+    expect((await hello(sql, "a", [target(11)], { finished: [token] })).drop).toEqual([]);
+    const settled = await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")]);
+    expect(settled.outcome).toBe("published");
   });
 });
 
@@ -199,11 +307,16 @@ describe("settling", () => {
     const second = await hello(sql, "b", [target(11)]);
     const late = (await take(first)).token;
     await sql`update lease set expires_at = now() - interval '1 second'`;
-    await run(sql, "sweepQueue", { retry });
+    await run(sql, "sweepQueue", { retry, absentMs });
     const other = (await take(second)).token;
     const settled = await settle(sql, first, late, {}, [wheel("1.0", "py3-none-any")]);
     expect(settled.outcome).toBe("published");
-    expect(await run(sql, "renewLeases", { tokens: [other], leaseMs })).toEqual({ lost: [other] });
+    expect(
+      await run(sql, "renewLeases", {
+        renewals: [{ token: other, slaveId: second.slaveId }],
+        leaseMs,
+      }),
+    ).toEqual({ lost: [other] });
     const beaten = await settle(sql, second, other, {}, [wheel("1.0", "py3-none-any", "other")]);
     expect(beaten.outcome).toBe("superseded");
     expect(await sql`select 1 from file`).toHaveLength(1);
@@ -443,7 +556,8 @@ describe("the queue against its definition", () => {
             case "sweep":
               await sql`update retry set not_before = now() where attempts > 1`;
               await sql`update work set not_before = now() where state = 'waiting'`;
-              await run(sql, "sweepQueue", { retry });
+              await run(sql, "sweepQueue", { retry, absentMs });
+              while (await run(sql, "requeueStep", { limit: 100 }));
               break;
             case "release":
               await run(sql, "releaseBlocked", null);

@@ -144,6 +144,10 @@ describe("any task killed while builds run", () => {
     await start({ buildMs: 500 }, versions);
     await master.until("a build runs", leased);
     const tasks = [
+      "/links/slave",
+      "/links/file",
+      "/links/control",
+      "/links/import",
       "/database/seraph",
       "/database/listener",
       "/services/storage/file-juggler",

@@ -14,6 +14,7 @@ import { versionSortKey } from "../../protocol/packaging/version.ts";
 
 export const retry = { baseMs: 1_000, maxMs: 60_000, maxAttempts: 3 };
 export const leaseMs = 60_000;
+export const absentMs = 3_600_000;
 
 /** Runs a request as an Oracle does. */
 export function run<N extends RequestName>(
@@ -72,6 +73,7 @@ export async function hello(
 ): Promise<TestSlave & { drop: readonly number[] }> {
   const welcome = await run(sql, "helloSlave", {
     identity,
+    slot: "main",
     label: identity,
     productVersion: "1",
     host: { os: "Linux", board: "", hostname: identity, cores: 1 },
@@ -116,7 +118,7 @@ export const settle = (
 ) =>
   run(sql, "settleBuild", {
     token,
-    slaveIdentity: slave.identity,
+    slaveId: slave.slaveId,
     result: { cause: "built", message: "", missing: [], durationMs: 5, ...result },
     files,
     log: null,
@@ -151,7 +153,8 @@ export async function definition(sql: Sql): Promise<string[]> {
       where f.removed_at is null
     ),
     needed as (
-      select v.id as version_id, v.version, v.sort_key, t.id as target_id, t.name, t.rank
+      select v.id as version_id, v.version, v.sort_key, t.id as target_id, t.name, t.rank,
+        t.is_active
       from version v
       join package p on p.id = v.package_id and p.skip is null
       join target t on t.skip is null
@@ -163,7 +166,8 @@ export async function definition(sql: Sql): Promise<string[]> {
         and c.target_id is null and b.token is null
     ),
     ranked as (
-      select n.*, row_number() over (partition by n.version_id order by n.rank, n.target_id) as place,
+      select n.*, row_number() over (partition by n.version_id
+          order by n.is_active desc, n.rank, n.target_id) as place,
         (select count(*) from build b
           where b.version_id = n.version_id and b.stands and b.cause = 'built') as successes,
         (select count(*) from lease l where l.version_id = n.version_id) as leases,

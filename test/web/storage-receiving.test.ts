@@ -160,6 +160,32 @@ describe("blobs", () => {
     expect([await storage.hasBlob(kept), await storage.hasBlob(orphan)]).toEqual([true, false]);
   });
 
+  test("a sweep does not ask about what has a public name, until that is taken away", async () => {
+    const hash = await storage.putBlob(Buffer.from("public"));
+    await storage.publishOnce("simple/tidepool/a.whl", hash);
+    const asked: string[] = [];
+    const find = async (hashes: readonly string[]) => {
+      asked.push(...hashes);
+      return new Set<string>();
+    };
+    expect(await storage.sweepBlobs(find, 0)).toBe(0);
+    expect(asked).toEqual([]);
+    await storage.remove("simple/tidepool/a.whl");
+    expect(await storage.sweepBlobs(find, 0)).toBe(1);
+  });
+
+  test("the grace of a blob that is touched begins anew, and its contents keep their time", async () => {
+    const hash = await storage.putBlob(Buffer.from("touched"));
+    const before = await stat(storage.blobPath(hash), { bigint: true });
+    const graceMs = 50;
+    await expect.poll(() => Date.now()).toBeGreaterThan(Number(before.ctimeMs) + graceMs);
+    expect(await storage.touchBlob(hash)).toBe(true);
+    const after = await stat(storage.blobPath(hash), { bigint: true });
+    expect(after.mtimeNs).toBe(before.mtimeNs);
+    expect(after.ctimeNs).toBeGreaterThan(before.ctimeNs);
+    expect(await storage.touchBlob("0".repeat(64))).toBe(false);
+  });
+
   test("a blob that is stored again while a sweep asks about it stays", async () => {
     const hash = await storage.putBlob(Buffer.from("again"));
     const before = await stat(storage.blobPath(hash), { bigint: true });

@@ -49,17 +49,29 @@ export class BlobFolder {
     return (await findStat(this.pathOf(sha256))) !== undefined;
   }
 
+  /** Whether a blob stands; if so, its grace begins anew. */
+  async touch(sha256: string): Promise<boolean> {
+    try {
+      // Moves the change time and nothing else: the modification time is what readers validate by.
+      await chmod(this.pathOf(sha256), 0o644);
+      return true;
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return false;
+      throw error;
+    }
+  }
+
   /** Links a complete file to be the blob of this hash, unless that stands already. */
   async adopt(from: string, sha256: string): Promise<void> {
     await this.#holding(sha256, async () => {
-      if (!(await this.#isTouched(sha256))) await this.#link(from, sha256);
+      if (!(await this.touch(sha256))) await this.#link(from, sha256);
     });
   }
 
   async put(bytes: Uint8Array): Promise<string> {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     await this.#holding(sha256, async () => {
-      if (await this.#isTouched(sha256)) return;
+      if (await this.touch(sha256)) return;
       await this.#temporary.withName(async (path) => {
         await writeNewFile(path, bytes);
         await this.#link(path, sha256);
@@ -111,24 +123,13 @@ export class BlobFolder {
     await syncFolder(dirname(blob));
   }
 
-  /** Whether a blob stands; if so, its grace begins anew. */
-  async #isTouched(sha256: string): Promise<boolean> {
-    try {
-      // Moves the change time and nothing else: the modification time is what readers validate by.
-      await chmod(this.pathOf(sha256), 0o644);
-      return true;
-    } catch (error) {
-      if (systemCode(error) === "ENOENT") return false;
-      throw error;
-    }
-  }
-
-  /** Whether nobody stored a blob, or linked it to a name, for longer than the grace. */
+  /** Whether a blob has no other name, and nobody stored it or took a name from it for longer than the grace. */
   #isForgotten(sha256: string, graceMs: number): boolean {
     if (this.#held.has(sha256)) return false;
     const found = statSync(this.pathOf(sha256), { throwIfNoEntry: false });
+    if (found === undefined || found.nlink > 1) return false;
     // Whole milliseconds, as the clock has them: the change time has fractions.
-    return found !== undefined && Date.now() - Math.floor(found.ctimeMs) >= graceMs;
+    return Date.now() - Math.floor(found.ctimeMs) >= graceMs;
   }
 
   /** Looks and removes in one turn of the event loop, so that nobody stores it in between. */

@@ -98,11 +98,14 @@ export interface Storage extends PublicFiles {
   /** Stores bytes as a blob and returns their SHA-256. For small things: metadata, generated files. */
   putBlob(bytes: Uint8Array): Promise<string>;
   hasBlob(sha256: string): Promise<boolean>;
+  /** As `hasBlob`; where the blob stands, its grace before a sweep begins anew. */
+  touchBlob(sha256: string): Promise<boolean>;
   /** Where a blob lies. It may be read, never written: its public name is the same file. */
   blobPath(sha256: string): string;
   /**
    * Removes blobs that nothing refers to. Only those untouched for `graceMs` are asked about, so
-   * that a blob whose transaction is still to come stays. What is public under a name stays public.
+   * that a blob whose transaction is still to come stays; and none that is public under a name, which
+   * takes no room of its own.
    * @param findReferenced which of these hashes are referred to; called with up to 1,000 at a time
    * @returns how many went
    */

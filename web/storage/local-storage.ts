@@ -65,6 +65,7 @@ export async function openLocalStorage(outputPath: string): Promise<Storage> {
       }),
     putBlob: (bytes) => inStorageWords("storing a blob", () => blobs.put(bytes)),
     hasBlob: (sha256) => inStorageWords("looking for a blob", () => blobs.has(sha256)),
+    touchBlob: (sha256) => inStorageWords("looking for a blob", () => blobs.touch(sha256)),
     blobPath: (sha256) => blobs.pathOf(sha256),
     sweepBlobs: (findReferenced, graceMs) =>
       inStorageWords("sweeping blobs", () => blobs.sweep(findReferenced, graceMs)),

@@ -126,7 +126,7 @@ describe("a program of the farm", { timeout: 20_000 }, () => {
   test("has all its lines in its log, and its errors shown without what moves a terminal", async () => {
     await start(["stay", "talk", "ready", "FILE"]);
     await expect.poll(() => shown).toEqual(["piw-stand-in: scribe: cannot write: disk [2J full"]);
-    expect(readFileSync(inFolder("log"), "utf8")).toContain("all is well");
+    await expect.poll(() => readFileSync(inFolder("log"), "utf8")).toContain("all is well");
   });
 
   test("is given the farm's settings and none of the user's for such programs", async () => {
