@@ -20,6 +20,7 @@ export function reportLines(report: FarmReport): string[] {
   return [
     ...tableLines(report.rows),
     ...unsatisfied.map((requirement) => `not found upstream: ${harmless(requirement)}`),
+    ...report.troubles.map((trouble) => `trouble: ${harmless(trouble)}`),
     doing.join(", "),
   ];
 }

@@ -43,6 +43,8 @@ interface Watching {
   unanswered: number;
   isServing: boolean;
   settledReports: number;
+  /** As the last report had them. */
+  troubles: readonly string[];
 }
 
 export const watcher = defineActor<WatcherMessages, WatcherArgs, Watching>({
@@ -72,6 +74,7 @@ export const watcher = defineActor<WatcherMessages, WatcherArgs, Watching>({
       unanswered: 0,
       isServing: false,
       settledReports: 0,
+      troubles: [],
     };
   },
   handle: {
@@ -100,6 +103,10 @@ export const watcher = defineActor<WatcherMessages, WatcherArgs, Watching>({
     TOLD(state, report) {
       const { args } = state;
       args.progress.report(report);
+      // Once for each: the same trouble may last for hours.
+      for (const trouble of report.troubles)
+        if (!state.troubles.includes(trouble)) args.progress.note(`trouble  ${trouble}`);
+      state.troubles = report.troubles;
       if (!state.isServing && report.slaves > 0) {
         state.isServing = true;
         args.onServing();

@@ -11,7 +11,8 @@ import {
   type UpstreamClient,
   UpstreamError,
 } from "../../protocol/upstream/index.ts";
-import { type ActorContext, defineActor, toError } from "../../supervisor/index.ts";
+import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
+import type { ControlMessages } from "./control.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import { isAborted, readProject, retryAfterMs } from "./project-reader.ts";
 
@@ -19,8 +20,6 @@ export interface CloudGazerMessages {
   PASS(): void;
   /** Look now: the wanted set has changed. */
   LOOK(): void;
-  /** Whether the last pass reached the end of the changelog. */
-  CAUGHT_UP(): boolean;
 }
 
 export interface CloudGazerArgs {
@@ -28,6 +27,8 @@ export interface CloudGazerArgs {
   readonly upstream: UpstreamClient;
   readonly follow: "all" | "wanted";
   readonly order: "newest" | "oldest";
+  /** Is told after each pass whether it reached the end of the changelog. */
+  readonly control: ActorRef<ControlMessages>;
   readonly pollMs: number;
   readonly backoffMaxMs: number;
 }
@@ -111,11 +112,11 @@ export const cloudGazer = defineActor<CloudGazerMessages, CloudGazerArgs, State>
           Math.min(state.args.backoffMaxMs, growing) * (0.5 + Math.random() / 2),
         );
       }
+      state.args.control.tell("FOLLOWING", { isCaughtUp: state.isCaughtUp });
       if (pauseMs > 0) ctx.after(pauseMs, "LOOK");
       else queuePass(state, ctx);
     },
     LOOK: (state, _body, ctx) => queuePass(state, ctx),
-    CAUGHT_UP: (state) => state.isCaughtUp,
   },
 });
 

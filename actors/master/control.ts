@@ -2,40 +2,52 @@
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import { type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
-import type { CloudGazerMessages } from "./cloud-gazer.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import type { SlaveDriverMessages } from "./slave-driver.ts";
 
-export type ControlMessages = PeerMessages<ControlQuestions>;
+export interface ControlMessages extends PeerMessages<ControlQuestions> {
+  /** Cloud Gazer, after each pass. Told rather than asked for, since it may be busy or paused. */
+  FOLLOWING(body: { readonly isCaughtUp: boolean }): void;
+}
 
 export interface ControlArgs {
   readonly link: ActorRef<EndpointMessages<ControlAnswers>>;
   readonly database: DatabaseRef;
-  readonly cloudGazer: ActorRef<CloudGazerMessages>;
   readonly slaveDriver: ActorRef<SlaveDriverMessages>;
   /** Pauses, resumes, or ends: the tree's own functions. Each gives the tasks that it concerned. */
   pause(pattern: string): readonly string[];
   resume(pattern: string): readonly string[];
   quit(): void;
+  /** The tasks that are without something that they need, and what. */
+  troubles(): readonly string[];
 }
 
-export const control = defineActor<ControlMessages, ControlArgs, ControlArgs>({
+interface State {
+  readonly args: ControlArgs;
+  isCaughtUp: boolean;
+}
+
+export const control = defineActor<ControlMessages, ControlArgs, State>({
   name: "takes what monitors ask",
   async init(_ctx, args) {
     await args.link.ask("ATTACH");
-    return args;
+    return { args, isCaughtUp: false };
   },
   handle: {
     PEER_OPENED: () => undefined,
     PEER_CLOSED: () => undefined,
-    PEER_MESSAGE(args, { message, reply }, ctx) {
+    FOLLOWING(state, { isCaughtUp }) {
+      state.isCaughtUp = isCaughtUp;
+    },
+    PEER_MESSAGE(state, { message, reply }, ctx) {
+      const { args } = state;
       switch (message.type) {
         case "PAUSE":
-          answerTasks(args.pause(message.body.task), message.body.task, reply);
+          reply?.({ value: { tasks: [...args.pause(message.body.task)] } });
           return;
         case "RESUME":
-          answerTasks(args.resume(message.body.task), message.body.task, reply);
+          reply?.({ value: { tasks: [...args.resume(message.body.task)] } });
           return;
         case "QUIT":
           reply?.({ value: {} });
@@ -45,7 +57,7 @@ export const control = defineActor<ControlMessages, ControlArgs, ControlArgs>({
         case "REPORT":
           ctx.run(async () => {
             try {
-              reply?.({ value: await report(args) });
+              reply?.({ value: await report(state) });
             } catch (error) {
               reply?.({ error: toError(error).message });
             }
@@ -56,21 +68,16 @@ export const control = defineActor<ControlMessages, ControlArgs, ControlArgs>({
   },
 });
 
-type Reply = ((outcome: { value: unknown } | { error: string }) => void) | undefined;
+/** Less than the tools wait for an answer. */
+const REPORT_MS = 4_000;
 
-function answerTasks(tasks: readonly string[], pattern: string, reply: Reply): void {
-  if (tasks.length === 0)
-    reply?.({ error: `no task that can be paused matches ${JSON.stringify(pattern)}` });
-  else reply?.({ value: { tasks: [...tasks] } });
-}
-
-async function report(args: ControlArgs): Promise<FarmReport> {
-  const options = { timeoutMs: 8_000 };
-  const isCaughtUp = await args.cloudGazer.ask("CAUGHT_UP", undefined, options);
+async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
+  const options = { timeoutMs: REPORT_MS };
   const [slaves, queue] = await Promise.all([
     args.slaveDriver.ask("COUNT", undefined, options),
     args.database.ask("queueReport", null, options),
   ]);
   const { unread, ...rest } = queue;
-  return { ...rest, followed: isCaughtUp && unread === 0, slaves };
+  const followed = isCaughtUp && unread === 0;
+  return { ...rest, followed, slaves, troubles: [...args.troubles()] };
 }

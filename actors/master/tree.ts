@@ -19,6 +19,7 @@ import { UpstreamClient } from "../../protocol/upstream/index.ts";
 import {
   child,
   dynamicSupervisor,
+  eachNode,
   type Logger,
   type System,
   startSystem,
@@ -150,8 +151,8 @@ export async function startMaster(
             child("control", control, {
               link: ref<EndpointMessages<ControlAnswers>>(paths.controlLink),
               database,
-              cloudGazer: cloudGazerRef,
               slaveDriver: slaveDriverRef,
+              troubles: () => troublesOf(system),
               pause: (pattern) => system?.pause(pattern) ?? [],
               resume: (pattern) => system?.resume(pattern) ?? [],
               quit: () => void system?.stop(),
@@ -247,6 +248,7 @@ export async function startMaster(
               child("cloud-gazer", cloudGazer, {
                 database,
                 upstream,
+                control: ref<ControlMessages>(paths.control),
                 follow: settings.follow,
                 order: settings.order,
                 pollMs: times.cloudGazerPollMs,
@@ -290,6 +292,16 @@ function serverKeys(settings: MasterSettings): ServerKeys | undefined {
       ? undefined
       : readAuthorizedKeys(settings.authorizedKeysDir);
   return { secret, isAuthorised: (key) => authorized?.isAuthorised(key) ?? false };
+}
+
+function troublesOf(system: System | undefined): string[] {
+  if (system === undefined) return [];
+  const troubles: string[] = [];
+  for (const { id, state, degraded } of eachNode(system.tree())) {
+    if (degraded !== undefined) troubles.push(`${id}: ${degraded.reason}`);
+    else if (state === "failed") troubles.push(`${id}: has failed and will be revived`);
+  }
+  return troubles;
 }
 
 const oracleNames = (count: number): string[] =>

@@ -42,6 +42,8 @@ export type ReportRow = z.infer<typeof reportRowSchema>;
 export const farmReportSchema = z.object({
   /** Upstream has been read to its end, and every changed project has been recorded. */
   followed: z.boolean(),
+  /** What tasks of the master are without now, e.g. `cloud-gazer: upstream: …`; empty when all is well. */
+  troubles: z.array(z.string()),
   /** Slaves now connected. */
   slaves: z.number(),
   ready: z.number(),

@@ -26,6 +26,7 @@ const report: FarmReport = {
   blocked: 0,
   unpublished: 0,
   unsatisfied: ["nosuch>=1"],
+  troubles: ["cloud-gazer: upstream: away"],
   rows: [
     {
       package: "six",
@@ -116,6 +117,7 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         "PACKAGE  VERSION  TARGET              STATE   TIME",
         "six      1.16.0   cp311-linux_x86_64  failed  1.2 s  no compiler\\x1b[2J",
         "not found upstream: nosuch>=1",
+        "trouble: cloud-gazer: upstream: away",
         "1 slave, 1 building, 0 ready, 0 waiting, 0 blocked",
         "",
       ],

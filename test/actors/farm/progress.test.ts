@@ -33,6 +33,7 @@ const reportOf = (rows: ReportRow[], change: Partial<FarmReport> = {}): FarmRepo
   blocked: 0,
   unpublished: 0,
   unsatisfied: [],
+  troubles: [],
   rows,
   ...change,
 });
