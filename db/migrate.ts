@@ -119,7 +119,8 @@ export async function checkSchema(sql: Sql | Tx): Promise<void> {
 
 /**
  * @throws SchemaError unless the session's role is fit for the master: no superuser, so that a hole in
- * the master is not one in the server, and with rights on every table and sequence.
+ * the master is not one in the server, not the owner of the tables, who could change them, and with
+ * rights on every table and sequence.
  */
 export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
   const [role] = await sql<{ name: string; superuser: boolean }[]>`
@@ -127,6 +128,14 @@ export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
   if (role === undefined || role.superuser)
     throw new SchemaError(
       `the master does not run as the database superuser "${role?.name ?? ""}": name another role in its dsn, and give it rights with piw-initdb --user`,
+    );
+  const [owned] = await sql`
+    select from pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+      and pg_get_userbyid(c.relowner) = current_user limit 1`;
+  if (owned !== undefined)
+    throw new SchemaError(
+      `the master does not run as "${role.name}", the owner of the tables: name another role in its dsn, and give it rights with piw-initdb --user`,
     );
   const [missing] = await sql<{ name: string }[]>`
     select c.relname as name

@@ -57,6 +57,8 @@ describe("piw-initdb's work", { timeout: 10_000 }, () => {
     expect(await readSchemaVersion(database.sql)).toBe(SCHEMA_VERSION);
     await checkSchema(database.sql);
     await checkMasterRights(database.sql);
+    const asOwner = as(database.ownerDsn, (sql) => checkMasterRights(sql));
+    await expect(asOwner).rejects.toThrow("the owner of the tables");
   });
 
   test("done again changes nothing and asks nobody", async () => {
