@@ -7,17 +7,12 @@
  * States: greeting -> idle <-> building <-> delivering; gone ends it. A message that does not fit its
  * state gets DIE and a line in the log, and harms no other slave.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { RetryRule } from "../../db/leases.ts";
-import type { RequestArgs } from "../../db/requests.ts";
-import type { Settled } from "../../db/settle.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
-import { type BuildResult, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
-import type { Cause } from "../../protocol/model/cause.ts";
+import type { Token } from "../../protocol/model/build.ts";
 import {
   type ActorContext,
   type ActorRef,
-  AskError,
   type BodyOf,
   defineActor,
   type MessageOf,
@@ -27,8 +22,9 @@ import {
 } from "../../supervisor/index.ts";
 import type { ArchitectMessages } from "./architect.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
+import { deliver } from "./delivery.ts";
 import type { EndpointMessages } from "./endpoint.ts";
-import type { Collected, FileJugglerMessages } from "./file-juggler.ts";
+import type { FileJugglerMessages } from "./file-juggler.ts";
 import type { HttpMessages } from "./http.ts";
 import type { SecretaryMessages } from "./secretary.ts";
 import type { SlaveDriverMessages } from "./slave-driver.ts";
@@ -77,7 +73,6 @@ interface State extends SessionContext {
 type Context = ActorContext<SlaveSessionMessages>;
 type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 
-const RETRY_MS = 1_000;
 /** Builds of one slave whose files may be on their way; it gets no new one beyond that. */
 const MAX_DELIVERING = 4;
 
@@ -320,79 +315,6 @@ function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): 
   });
 }
 
-/**
- * The walk from BUILT to DONE. Each step is done again after a failure, to the same end. False for a
- * token that this slave was never given: nothing is touched then.
- *
- * The lease is kept while files come. When they do not, it may expire: somebody else builds then, and
- * this result still wins if it is here first.
- */
-async function deliver(
-  state: State,
-  token: Token,
-  result: BuildResult,
-  ctx: Context,
-  signal: AbortSignal,
-  stopRenewing: () => void,
-): Promise<boolean> {
-  const delivery = await askUntilDone(ctx, state.database, "findDelivery", { token });
-  if (delivery === undefined || delivery.slaveId !== state.slaveId) {
-    ctx.log.warn({ slave: state.label, build: token }, "a build that was not given to this slave");
-    return false;
-  }
-  const collect = () =>
-    again(ctx, signal, "its files could not be collected", stopRenewing, () =>
-      state.fileJuggler.ask(
-        "COLLECT",
-        { delivery, files: result.files, log: result.log },
-        { timeoutMs: Number.POSITIVE_INFINITY, signal },
-      ),
-    );
-  if (!delivery.isSettled) {
-    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
-      send(state, { type: "SEND", body: { token, filename } });
-    const collected = await collect();
-    const { cause, message } = judge(result, collected);
-    const settled = await settle(state, ctx, token, {
-      result: { cause, message, missing: result.missing, durationMs: result.durationMs },
-      files: cause === "built" ? collected.files : [],
-      log: collected.log,
-    });
-    announce(state, ctx, token, settled, cause, message, result.durationMs);
-  }
-  await again(ctx, signal, "its files could not be placed", stopRenewing, async () => {
-    try {
-      await state.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal });
-    } catch (error) {
-      // A blob that was swept before its build was settled: the slave still has the file.
-      if (error instanceof Refusal && error.code === "missing") await collect();
-      throw error;
-    }
-  });
-  state.secretary.tell("HURRY");
-  return true;
-}
-
-type Ending = Pick<RequestArgs<"settleBuild">, "result" | "files" | "log">;
-
-/** A result that the database will not take is settled as a failure: it would come back for ever. */
-async function settle(state: State, ctx: Context, token: Token, ending: Ending): Promise<Settled> {
-  const common = { token, slaveId: state.slaveId, retry: state.retry };
-  try {
-    return await askUntilDone(ctx, state.database, "settleBuild", { ...common, ...ending });
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    ctx.log.error({ err: error, build: token }, "a result could not be stored");
-    const message = "its result could not be stored";
-    return await askUntilDone(ctx, state.database, "settleBuild", {
-      ...common,
-      result: { cause: "build-failed", message, missing: [], durationMs: 0 },
-      files: [],
-      log: null,
-    });
-  }
-}
-
 async function release(state: State, ctx: Context, tokens: readonly Token[]): Promise<void> {
   const { slaveId, retry } = state;
   try {
@@ -401,68 +323,6 @@ async function release(state: State, ctx: Context, tokens: readonly Token[]): Pr
     if (!(error instanceof Refusal)) throw error;
     ctx.log.warn({ err: error, builds: tokens }, "leases could not be released; they expire");
   }
-}
-
-/** A build that says it succeeded and whose files do not pass is a bad wheel. */
-function judge(result: BuildResult, collected: Collected): { cause: Cause; message: string } {
-  if (result.cause !== "built") return { cause: result.cause, message: result.message };
-  if (collected.refusal !== null) return collected.refusal;
-  if (collected.files.length === 0) return { cause: "bad-wheel", message: "no wheel came of it" };
-  return { cause: "built", message: result.message };
-}
-
-async function again<T>(
-  ctx: Context,
-  signal: AbortSignal,
-  what: string,
-  onFailure: () => void,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (signal.aborted || (error instanceof AskError && error.code === "aborted")) throw error;
-      const reason = error instanceof Refusal ? error.message : String(error);
-      onFailure();
-      ctx.log.warn({ reason }, `${what}; trying again`);
-      await delay(RETRY_MS, undefined, { signal });
-    }
-  }
-}
-
-function announce(
-  state: State,
-  ctx: Context,
-  token: Token,
-  settled: Settled,
-  cause: Cause,
-  message: string,
-  durationMs: number,
-): void {
-  ctx.log.info(
-    {
-      slave: state.label,
-      build: token,
-      package: settled.package,
-      version: settled.version,
-      outcome: settled.outcome,
-      cause,
-      files: settled.published,
-      superseded: settled.superseded,
-    },
-    "build settled",
-  );
-  state.status.tell("EVENT", {
-    kind: "build-ended",
-    package: settled.package,
-    version: settled.version,
-    target: settled.target,
-    cause,
-    message: cause === "built" && settled.outcome !== "published" ? settled.outcome : message,
-    durationMs,
-    files: [...settled.published],
-  });
 }
 
 async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void> {

@@ -1,0 +1,192 @@
+/**
+ * Delivery: the walk of a finished build from its files to DONE. A slave session calls it for each BUILT;
+ * every step is done again after a failure, to the same end, since collecting, settling and placing can
+ * each be repeated. It knows nothing of the session's states.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { RetryRule } from "../../db/leases.ts";
+import type { RequestArgs } from "../../db/requests.ts";
+import type { Settled } from "../../db/settle.ts";
+import type { ToSlave } from "../../protocol/links/slave.ts";
+import { type BuildResult, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
+import type { Cause } from "../../protocol/model/cause.ts";
+import {
+  type ActorRef,
+  AskError,
+  type Logger,
+  type MessageOf,
+  type Peer,
+  Refusal,
+} from "../../supervisor/index.ts";
+import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
+import type { EndpointMessages } from "./endpoint.ts";
+import type { Collected, FileJugglerMessages } from "./file-juggler.ts";
+import type { SecretaryMessages } from "./secretary.ts";
+import type { StatusMessages } from "./status-publisher.ts";
+
+/** What a delivery needs of its session. */
+export interface DeliverySession {
+  readonly peer: Peer;
+  readonly slaveId: number;
+  readonly label: string;
+  readonly link: ActorRef<EndpointMessages<ToSlave>>;
+  readonly database: DatabaseRef;
+  readonly fileJuggler: ActorRef<FileJugglerMessages>;
+  readonly secretary: ActorRef<SecretaryMessages>;
+  readonly status: ActorRef<StatusMessages>;
+  readonly retry: RetryRule;
+}
+
+/** The actor on whose behalf it runs. */
+interface Context extends Asker {
+  readonly log: Logger;
+}
+
+const RETRY_MS = 1_000;
+
+/**
+ * The walk from BUILT to DONE. Each step is done again after a failure, to the same end. False for a
+ * token that this slave was never given: nothing is touched then.
+ *
+ * The lease is kept while files come. When they do not, it may expire: somebody else builds then, and
+ * this result still wins if it is here first.
+ */
+export async function deliver(
+  session: DeliverySession,
+  token: Token,
+  result: BuildResult,
+  ctx: Context,
+  signal: AbortSignal,
+  stopRenewing: () => void,
+): Promise<boolean> {
+  const delivery = await askUntilDone(ctx, session.database, "findDelivery", { token });
+  if (delivery === undefined || delivery.slaveId !== session.slaveId) {
+    ctx.log.warn(
+      { slave: session.label, build: token },
+      "a build that was not given to this slave",
+    );
+    return false;
+  }
+  const collect = () =>
+    again(ctx, signal, "its files could not be collected", stopRenewing, () =>
+      session.fileJuggler.ask(
+        "COLLECT",
+        { delivery, files: result.files, log: result.log },
+        { timeoutMs: Number.POSITIVE_INFINITY, signal },
+      ),
+    );
+  if (!delivery.isSettled) {
+    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
+      send(session, { type: "SEND", body: { token, filename } });
+    const collected = await collect();
+    const { cause, message } = judge(result, collected);
+    const settled = await settle(session, ctx, token, {
+      result: { cause, message, missing: result.missing, durationMs: result.durationMs },
+      files: cause === "built" ? collected.files : [],
+      log: collected.log,
+    });
+    announce(session, ctx, token, settled, cause, message, result.durationMs);
+  }
+  await again(ctx, signal, "its files could not be placed", stopRenewing, async () => {
+    try {
+      await session.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal });
+    } catch (error) {
+      // A blob that was swept before its build was settled: the slave still has the file.
+      if (error instanceof Refusal && error.code === "missing") await collect();
+      throw error;
+    }
+  });
+  session.secretary.tell("HURRY");
+  return true;
+}
+
+type Ending = Pick<RequestArgs<"settleBuild">, "result" | "files" | "log">;
+
+/** A result that the database will not take is settled as a failure: it would come back for ever. */
+async function settle(
+  session: DeliverySession,
+  ctx: Context,
+  token: Token,
+  ending: Ending,
+): Promise<Settled> {
+  const common = { token, slaveId: session.slaveId, retry: session.retry };
+  try {
+    return await askUntilDone(ctx, session.database, "settleBuild", { ...common, ...ending });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    ctx.log.error({ err: error, build: token }, "a result could not be stored");
+    const message = "its result could not be stored";
+    return await askUntilDone(ctx, session.database, "settleBuild", {
+      ...common,
+      result: { cause: "build-failed", message, missing: [], durationMs: 0 },
+      files: [],
+      log: null,
+    });
+  }
+}
+
+/** A build that says it succeeded and whose files do not pass is a bad wheel. */
+function judge(result: BuildResult, collected: Collected): { cause: Cause; message: string } {
+  if (result.cause !== "built") return { cause: result.cause, message: result.message };
+  if (collected.refusal !== null) return collected.refusal;
+  if (collected.files.length === 0) return { cause: "bad-wheel", message: "no wheel came of it" };
+  return { cause: "built", message: result.message };
+}
+
+async function again<T>(
+  ctx: Context,
+  signal: AbortSignal,
+  what: string,
+  onFailure: () => void,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (signal.aborted || (error instanceof AskError && error.code === "aborted")) throw error;
+      const reason = error instanceof Refusal ? error.message : String(error);
+      onFailure();
+      ctx.log.warn({ reason }, `${what}; trying again`);
+      await delay(RETRY_MS, undefined, { signal });
+    }
+  }
+}
+
+function announce(
+  session: DeliverySession,
+  ctx: Context,
+  token: Token,
+  settled: Settled,
+  cause: Cause,
+  message: string,
+  durationMs: number,
+): void {
+  ctx.log.info(
+    {
+      slave: session.label,
+      build: token,
+      package: settled.package,
+      version: settled.version,
+      outcome: settled.outcome,
+      cause,
+      files: settled.published,
+      superseded: settled.superseded,
+    },
+    "build settled",
+  );
+  session.status.tell("EVENT", {
+    kind: "build-ended",
+    package: settled.package,
+    version: settled.version,
+    target: settled.target,
+    cause,
+    message: cause === "built" && settled.outcome !== "published" ? settled.outcome : message,
+    durationMs,
+    files: [...settled.published],
+  });
+}
+
+function send(session: DeliverySession, message: MessageOf<ToSlave>): void {
+  session.link.tell("SEND", { peer: session.peer, message });
+}
