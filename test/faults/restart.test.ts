@@ -3,7 +3,15 @@
  * transfer, then start again. The build is delivered once, nothing is lost, no half-written file shows.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -27,6 +35,8 @@ let sql: Sql;
 
 async function start(what: { buildMs?: number; payloadBytes?: number }): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), "ww-fault-"));
+  // As root the database's user must pass through, or the data would go elsewhere.
+  chmodSync(folder, 0o755);
   server = await startServer();
   const { ownerDsn, masterDsn, masterRole } = await ensureFarmDatabase(server);
   await upgradeDatabase(ownerDsn, { masterRole, log: () => undefined });
