@@ -6,9 +6,13 @@ const patient = [
   "test/actors/slave/folder-lock.test.ts",
   "test/actors/slave/sdist-download.test.ts",
   "test/conformance/process.test.ts",
+  "test/db/connection.test.ts",
+  "test/protocol/transport/codec.test.ts",
   "test/protocol/transport/hostile-peers.test.ts",
   "test/protocol/transport/keys.test.ts",
+  "test/protocol/transport/odd-servers.test.ts",
   "test/protocol/transport/processes.test.ts",
+  "test/protocol/upstream/event-loop.test.ts",
   "test/protocol/upstream/upstream-faults.test.ts",
 ];
 

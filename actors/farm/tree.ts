@@ -218,15 +218,20 @@ function children(plan: Plan, onSettled: ((report: FarmReport) => void) | undefi
           ready: async (signal) => {
             if (!isFirstStart) return;
             isFirstStart = false;
-            const patience = AbortSignal.any([signal, AbortSignal.timeout(SLAVE_START_MS)]);
-            await waitForReport(
-              queues.control,
-              ({ slaves }) => slaves >= number,
-              patience,
-              silentLog,
-            ).catch((error: unknown) => {
+            // Not AbortSignal.any: on Node 20 its timeout may be collected before it comes.
+            const patience = new AbortController();
+            const giveUp = () => patience.abort();
+            const timer = setTimeout(giveUp, SLAVE_START_MS);
+            signal.addEventListener("abort", giveUp, { once: true });
+            try {
+              const isHere = ({ slaves }: FarmReport) => slaves >= number;
+              await waitForReport(queues.control, isHere, patience.signal, silentLog);
+            } catch (error) {
               if (signal.aborted) throw error;
-            });
+            } finally {
+              clearTimeout(timer);
+              signal.removeEventListener("abort", giveUp);
+            }
           },
         },
         options,

@@ -29,12 +29,13 @@ export async function findIndexTrouble(
 }
 
 async function troubleOf(url: URL, signal: AbortSignal): Promise<string | undefined> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_MS)]);
   const dispatcher = createDispatcher();
   try {
     const { statusCode, body } = await request(url, {
       dispatcher,
-      signal: limit,
+      signal,
+      headersTimeout: SILENCE_MS,
+      bodyTimeout: SILENCE_MS,
       headers: { accept: "text/html", "user-agent": USER_AGENT },
     });
     body.on("error", () => {}).destroy();

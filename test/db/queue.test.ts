@@ -531,7 +531,7 @@ describe("the queue against its definition", () => {
           expect(await queue(sql)).toEqual(await definition(sql));
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 });
