@@ -1,12 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests of one room that take seconds: processes that are killed, servers that are silent on purpose. */
+/** Tests of one room that take seconds: killed processes, silent servers, long random histories. */
 const patient = [
   "test/actors/farm/program.test.ts",
   "test/actors/slave/folder-lock.test.ts",
   "test/actors/slave/sdist-download.test.ts",
   "test/conformance/process.test.ts",
   "test/db/connection.test.ts",
+  "test/db/queue.test.ts",
   "test/protocol/transport/codec.test.ts",
   "test/protocol/transport/hostile-peers.test.ts",
   "test/protocol/transport/keys.test.ts",
