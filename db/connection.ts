@@ -61,6 +61,10 @@ export interface TransactionOptions {
 interface DriverQuery extends Promise<unknown> {
   handler: (query: DriverQuery) => void;
   reject: (error: unknown) => void;
+  /** Written as a template, not given as text. */
+  readonly tagged: boolean;
+  /** The stack of where its template was first run. */
+  readonly origin: string;
 }
 
 const connections = new WeakMap<Tx, Connection>();
@@ -155,10 +159,25 @@ class Connection {
 
   async #run<T>(work: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
     const session = this.session();
-    const lost = session.lost.then((error): never => {
-      throw error;
+    let forget: () => void = () => undefined;
+    const lost = new Promise<never>((_resolve, reject) => {
+      forget = session.whenLost(reject);
     });
     lost.catch(() => undefined);
+    try {
+      return await this.#runIn(session, lost, work, options);
+    } finally {
+      forget();
+    }
+  }
+
+  /** @param lost rejects when the session is lost */
+  async #runIn<T>(
+    session: Session,
+    lost: Promise<never>,
+    work: (tx: Tx) => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
     const reserved = await Promise.race([
       session.opened.then(() => session.client.reserve()),
       lost,
@@ -251,6 +270,9 @@ function guard(
 ): unknown {
   if (!(made instanceof Promise)) return made;
   const query = made as DriverQuery;
+  // The driver keeps an error for each template, which holds the client that ran it first, lost or
+  // not, until its stack is asked for; from then on it holds text.
+  if (query.tagged) void query.origin;
   const send = query.handler;
   const reject = query.reject;
   query.reject = (error) => {

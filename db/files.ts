@@ -2,28 +2,42 @@
  * Published files and logs: what is settled but not yet in its place, what is withdrawn but still
  * there. File Juggler works these lists off after each settling and again at every start.
  */
-import { type Sql, transaction } from "./connection.ts";
+import { z } from "zod";
+import { sha256Schema, tokenSchema } from "../protocol/model/build.ts";
+import type { Immutable } from "../protocol/model/immutable.ts";
+import { rowIdSchema } from "../protocol/model/scalar.ts";
+import { transaction } from "./connection.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
 
-export interface UnplacedFile {
-  readonly id: number;
-  readonly package: string;
-  readonly filename: string;
-  readonly sha256: string;
-  readonly metadataSha256: string;
-}
-export interface UnplacedLog {
-  readonly token: number;
-  readonly sha256: string;
-}
+const unplacedFileSchema = z.object({
+  id: rowIdSchema,
+  package: z.string(),
+  filename: z.string(),
+  sha256: z.string(),
+  metadataSha256: z.string(),
+});
+export type UnplacedFile = Immutable<z.infer<typeof unplacedFileSchema>>;
+
+const unplacedLogSchema = z.object({ token: tokenSchema, sha256: z.string() });
+export type UnplacedLog = Immutable<z.infer<typeof unplacedLogSchema>>;
+
+const withdrawnFileSchema = z.object({
+  id: rowIdSchema,
+  package: z.string(),
+  filename: z.string(),
+});
+
+const limitSchema = z.int().positive().max(10_000);
+const fileIdsSchema = z.array(rowIdSchema).max(10_000);
 
 /** Files and logs that are settled and not placed: of one build, or (token null) the oldest of all. */
 export const unplaced = request(
-  async (
-    sql: Sql,
-    args: { readonly token: number | null; readonly limit: number },
-  ): Promise<{ files: UnplacedFile[]; logs: UnplacedLog[] }> => {
+  {
+    args: z.object({ token: tokenSchema.nullable(), limit: limitSchema }),
+    result: z.object({ files: z.array(unplacedFileSchema), logs: z.array(unplacedLogSchema) }),
+  },
+  async (sql, args) => {
     const files = await sql<UnplacedFile[]>`
       select f.id, p.name as package, f.filename, f.sha256, f.metadata_sha256 as "metadataSha256"
       from file f join version v on v.id = f.version_id join package p on p.id = v.package_id
@@ -41,10 +55,11 @@ export const unplaced = request(
 
 /** Records that files and logs are in their places, and asks for the pages that show them. */
 export const markPlaced = request(
-  async (
-    sql: Sql,
-    args: { readonly fileIds: readonly number[]; readonly logTokens: readonly number[] },
-  ): Promise<{ packages: string[] }> =>
+  {
+    args: z.object({ fileIds: fileIdsSchema, logTokens: z.array(tokenSchema).max(10_000) }),
+    result: z.object({ packages: z.array(z.string()) }),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       // Versions before files, as everybody else.
       await tx`
@@ -79,20 +94,20 @@ export const markPlaced = request(
 
 /** Files that were withdrawn and may still be in their places, and whose pages do not name them any more. */
 export const withdrawnFiles = request(
-  async (
-    sql: Sql,
-    args: { readonly limit: number },
-  ): Promise<{ id: number; package: string; filename: string }[]> =>
-    sql<{ id: number; package: string; filename: string }[]>`
+  { args: z.object({ limit: limitSchema }), result: z.array(withdrawnFileSchema) },
+  async (sql, args) => [
+    ...(await sql<z.infer<typeof withdrawnFileSchema>[]>`
       select f.id, p.name as package, f.filename
       from file f join version v on v.id = f.version_id join package p on p.id = v.package_id
       where f.removed_at is not null and f.cleared_at is null
         and not exists (select from page_request r where r.kind = 'simple' and r.key = p.name)
-      order by f.id limit ${args.limit}`,
+      order by f.id limit ${args.limit}`),
+  ],
 );
 
 export const markRemoved = request(
-  async (sql: Sql, args: { readonly fileIds: readonly number[] }): Promise<null> => {
+  { args: z.object({ fileIds: fileIdsSchema }), result: z.null() },
+  async (sql, args) => {
     await sql`update file set placed_at = null, cleared_at = now() where id = any(${[...args.fileIds]})`;
     return null;
   },
@@ -100,7 +115,11 @@ export const markRemoved = request(
 
 /** Those of the hashes that something still refers to. The sweep of the blobs asks this. */
 export const referencedBlobs = request(
-  async (sql: Sql, args: { readonly sha256s: readonly string[] }): Promise<string[]> => {
+  {
+    args: z.object({ sha256s: z.array(sha256Schema).max(10_000) }),
+    result: z.array(z.string()),
+  },
+  async (sql, args) => {
     const hashes = [...args.sha256s];
     const rows = await sql<{ sha256: string }[]>`
       select sha256 from file where removed_at is null and sha256 = any(${hashes})
@@ -114,7 +133,8 @@ export const referencedBlobs = request(
 
 /** Those of the tokens that hold a lease; the staging of others is left over when it has been idle for long. */
 export const openTokens = request(
-  async (sql: Sql, args: { readonly tokens: readonly number[] }): Promise<number[]> => {
+  { args: z.object({ tokens: z.array(tokenSchema).max(1_000_000) }), result: z.array(tokenSchema) },
+  async (sql, args) => {
     const rows = await sql<{ token: number }[]>`
       select token from lease where token = any(${[...args.tokens]})`;
     return rows.map((row) => row.token);

@@ -3,20 +3,24 @@
  * Architect for a slave, renewed while the slave is heard, and ends by settling (settle.ts), by
  * release, or by expiry.
  */
-import type { BuildOrder } from "../protocol/model/build.ts";
-import { type Sql, type Tx, transaction } from "./connection.ts";
+import { z } from "zod";
+import { type BuildOrder, buildOrderSchema, tokenSchema } from "../protocol/model/build.ts";
+import type { Immutable } from "../protocol/model/immutable.ts";
+import { countSchema, durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
+import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 import { lockVersions, recompute } from "./work.ts";
 
-/** How a build whose slave was lost is tried again. */
-export interface RetryRule {
+export const retryRuleSchema = z.object({
   /** Delay before the second try, doubled for each further one, in ms. */
-  readonly baseMs: number;
+  baseMs: durationSchema,
   /** Longest delay, in ms. */
-  readonly maxMs: number;
+  maxMs: durationSchema,
   /** Attempts after which the last cause stands as a failure. */
-  readonly maxAttempts: number;
-}
+  maxAttempts: z.int().positive(),
+});
+/** How a build whose slave was lost is tried again. */
+export type RetryRule = Immutable<z.infer<typeof retryRuleSchema>>;
 
 interface OrderRow {
   token: number;
@@ -46,7 +50,7 @@ const toOrder = (row: OrderRow): BuildOrder => ({
 });
 
 /**
- * The next build for a slave, or undefined when there is none. Asked again by a slave that holds
+ * The next build for a slave, or null when there is none. Asked again by a slave that holds
  * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
  * `ord` is null then.
  *
@@ -54,18 +58,21 @@ const toOrder = (row: OrderRow): BuildOrder => ({
  * so that no recomputation can overwrite the row from a snapshot without the lease.
  */
 export const leaseBuild = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly slaveId: number;
-      readonly targetIds: readonly number[];
+  {
+    args: z.object({
+      slaveId: rowIdSchema,
+      targetIds: z.array(rowIdSchema).max(1_000),
       /** Tokens that the slave runs or still has to deliver. */
-      readonly holding: readonly number[];
-      readonly leaseMs: number;
+      holding: z.array(tokenSchema).max(10_000),
+      leaseMs: durationSchema,
       /** Per target: the `ord` of the last pick, at or below which the best ready row must be. */
-      readonly below: Readonly<Record<number, number>>;
-    },
-  ): Promise<{ order: BuildOrder; targetId: number; ord: number | null } | undefined> =>
+      below: z.record(z.string().regex(/^\d{1,16}$/), z.int()),
+    }),
+    result: z
+      .object({ order: buildOrderSchema, targetId: rowIdSchema, ord: z.int().nullable() })
+      .nullable(),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       await tx`
         update slave set last_seen_at = now()
@@ -116,7 +123,7 @@ export const leaseBuild = request(
           break;
         }
       }
-      if (token === undefined || targetId === undefined) return undefined;
+      if (token === undefined || targetId === undefined) return null;
       const [row] = await tx<OrderRow[]>`
         select b.token, p.name as package, v.version, t.name as target,
           v.sdist_filename as filename, v.sdist_url as url, v.sdist_sha256 as sha256,
@@ -127,7 +134,7 @@ export const leaseBuild = request(
         join target t on t.id = b.target_id
         join work w on w.version_id = b.version_id and w.target_id = b.target_id
         where b.token = ${token}`;
-      if (row === undefined) return undefined;
+      if (row === undefined) return null;
       return { order: toOrder(row), targetId, ord: again === undefined ? row.ord : null };
     }),
 );
@@ -137,13 +144,14 @@ export const leaseBuild = request(
  * that hold no lease (any more).
  */
 export const renewLeases = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly renewals: readonly { readonly token: number; readonly slaveId: number }[];
-      readonly leaseMs: number;
-    },
-  ): Promise<{ lost: number[] }> => {
+  {
+    args: z.object({
+      renewals: z.array(z.object({ token: tokenSchema, slaveId: rowIdSchema })).max(100_000),
+      leaseMs: durationSchema,
+    }),
+    result: z.object({ lost: z.array(tokenSchema) }),
+  },
+  async (sql, args) => {
     const tokens = args.renewals.map((renewal) => renewal.token);
     const slaveIds = args.renewals.map((renewal) => renewal.slaveId);
     const kept = await sql<{ token: number }[]>`
@@ -162,7 +170,8 @@ export const renewLeases = request(
 
 /** Gives every lease at least `graceMs` from now: after the master or the database was away. */
 export const extendLeases = request(
-  async (sql: Sql, args: { readonly graceMs: number }): Promise<number> => {
+  { args: z.object({ graceMs: durationSchema }), result: countSchema },
+  async (sql, args) => {
     const rows = await sql`
       update lease
       set expires_at = greatest(expires_at, now() + ${args.graceMs} * interval '1 millisecond')
@@ -176,14 +185,15 @@ export const extendLeases = request(
  * for nothing. Tokens that it does not hold are passed over.
  */
 export const releaseLeases = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly slaveId: number;
-      readonly tokens: readonly number[];
-      readonly retry: RetryRule;
-    },
-  ): Promise<number> =>
+  {
+    args: z.object({
+      slaveId: rowIdSchema,
+      tokens: z.array(tokenSchema).max(10_000),
+      retry: retryRuleSchema,
+    }),
+    result: countSchema,
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       const rows = await tx<{ token: number }[]>`
         select token from lease
@@ -202,14 +212,15 @@ export const releaseLeases = request(
  * Returns how many of each.
  */
 export const sweepQueue = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly retry: RetryRule;
+  {
+    args: z.object({
+      retry: retryRuleSchema,
       /** A target whose slaves were all silent for so long is not waited for. */
-      readonly absentMs: number;
-    },
-  ): Promise<{ expired: number; due: number }> =>
+      absentMs: durationSchema,
+    }),
+    result: z.object({ expired: countSchema, due: countSchema }),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       await tx`
         update target t set is_active = false, requeue_from = 0

@@ -3,17 +3,11 @@
  * then its row deleted if the generation is still the same; so a change during the writing is not lost
  * and a crash writes the page again.
  */
-import { type Sql, type Tx, transaction } from "./connection.ts";
+import { z } from "zod";
+import { type PageKind, type PageRequest, pageRequestSchema } from "../protocol/model/page.ts";
+import { durationSchema } from "../protocol/model/scalar.ts";
+import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
-
-/** `simple` and `project` have a package's name as key; `root` and `home` the empty string. */
-export type PageKind = "simple" | "root" | "project" | "home";
-
-export interface PageRequest {
-  readonly kind: PageKind;
-  readonly key: string;
-  readonly generation: number;
-}
 
 /** Inside the transaction that changes what the pages show. Asked again, a page keeps its age. */
 export async function requestPages(
@@ -28,10 +22,13 @@ export async function requestPages(
 }
 
 export const requestPage = request(
-  async (
-    sql: Sql,
-    args: { readonly pages: readonly { readonly kind: PageKind; readonly key: string }[] },
-  ): Promise<null> => {
+  {
+    args: z.object({
+      pages: z.array(pageRequestSchema.pick({ kind: true, key: true })).max(10_000),
+    }),
+    result: z.null(),
+  },
+  async (sql, args) => {
     await transaction(sql, (tx) => requestPages(tx, args.pages));
     return null;
   },
@@ -42,21 +39,24 @@ export const requestPage = request(
  * nobody has asked for them again for a twentieth of that.
  */
 export const duePages = request(
-  async (
-    sql: Sql,
-    args: { readonly gatherMs: number; readonly limit: number },
-  ): Promise<PageRequest[]> =>
-    sql<PageRequest[]>`
+  {
+    args: z.object({ gatherMs: durationSchema, limit: z.int().positive().max(1_000) }),
+    result: z.array(pageRequestSchema),
+  },
+  async (sql, args) => [
+    ...(await sql<PageRequest[]>`
       select kind, key, generation from page_request
       where kind = 'simple'
         or requested_at <= now() - ${args.gatherMs} * interval '1 millisecond'
         or renewed_at <= now() - ${args.gatherMs / 20} * interval '1 millisecond'
       order by kind = 'simple' desc, requested_at
-      limit ${args.limit}`,
+      limit ${args.limit}`),
+  ],
 );
 
 export const pagesWritten = request(
-  async (sql: Sql, args: { readonly pages: readonly PageRequest[] }): Promise<null> => {
+  { args: z.object({ pages: z.array(pageRequestSchema).max(1_000) }), result: z.null() },
+  async (sql, args) => {
     for (const page of args.pages) {
       // Only now can a build that waits for these files find them: so this is when they came.
       if (page.kind === "simple")

@@ -1,24 +1,31 @@
 /** The farm at a glance: what is left to do, and what became of each version. */
+import { z } from "zod";
 import { type Cause, causeText } from "../protocol/model/cause.ts";
-import type { ReportRow } from "../protocol/model/status.ts";
-import type { Sql } from "./connection.ts";
+import type { Immutable } from "../protocol/model/immutable.ts";
+import { countSchema } from "../protocol/model/scalar.ts";
+import { farmReportSchema, type ReportRow } from "../protocol/model/status.ts";
 import { request } from "./request.ts";
 import { unsatisfiedRequirements } from "./wanted.ts";
 
 /** More rows than anybody reads; a farm of that size is looked at on its pages. */
 const MAX_ROWS = 5_000;
 
-export interface QueueReport {
-  /** Projects to be read, and targets that the queue has not been computed for. */
-  readonly unread: number;
-  readonly ready: number;
-  readonly leased: number;
-  readonly waiting: number;
-  readonly blocked: number;
-  readonly unpublished: number;
-  readonly unsatisfied: string[];
-  readonly rows: ReportRow[];
-}
+/** The part of the farm's report that the database knows. */
+const queueReportSchema = farmReportSchema
+  .pick({
+    ready: true,
+    leased: true,
+    waiting: true,
+    blocked: true,
+    unpublished: true,
+    unsatisfied: true,
+    rows: true,
+  })
+  .extend({
+    /** Projects to be read, and targets that the queue has not been computed for. */
+    unread: countSchema,
+  });
+export type QueueReport = Immutable<z.infer<typeof queueReportSchema>>;
 
 interface Row {
   package: string;
@@ -34,7 +41,8 @@ interface Row {
 }
 
 export const queueReport = request(
-  async (sql: Sql, _args: null): Promise<QueueReport> => {
+  { args: z.null(), result: queueReportSchema, slow: true },
+  async (sql) => {
     const [counts] = await sql<Omit<QueueReport, "rows" | "unsatisfied">[]>`
       select
         (select count(*)::int from package where read_serial < seen_serial)
@@ -79,7 +87,6 @@ export const queueReport = request(
       rows: rows.map(toReportRow),
     };
   },
-  { slow: true },
 );
 
 function toReportRow(row: Row): ReportRow {

@@ -2,6 +2,8 @@
  * All database requests by name: what an Oracle can be asked. A task asks for one with
  * `ask("leaseBuild", {...})`; the types of arguments and result come from here.
  */
+import type { z } from "zod";
+import type { Immutable } from "../protocol/model/immutable.ts";
 import {
   markPlaced,
   markRemoved,
@@ -13,7 +15,6 @@ import {
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { duePages, pagesWritten, requestPage } from "./pages.ts";
 import { queueReport } from "./report.ts";
-import type { DatabaseRequest } from "./request.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
 import {
@@ -70,10 +71,10 @@ export const requests = {
 };
 
 export type RequestName = keyof typeof requests;
-export type RequestArgs<N extends RequestName> =
-  (typeof requests)[N] extends DatabaseRequest<infer Args, unknown> ? Args : never;
-export type RequestResult<N extends RequestName> =
-  (typeof requests)[N] extends DatabaseRequest<never, infer Result> ? Result : never;
+export type RequestArgs<N extends RequestName> = Immutable<z.infer<(typeof requests)[N]["args"]>>;
+export type RequestResult<N extends RequestName> = Immutable<
+  z.infer<(typeof requests)[N]["result"]>
+>;
 
 /** The protocol of Seraph: every request as a message with its reply. */
 export type DatabaseMessages = {

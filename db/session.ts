@@ -31,8 +31,13 @@ export interface Session {
   readonly opened: Promise<void>;
   /** Why the session is gone; undefined while it is opening or open. */
   lostBy(): Error | undefined;
-  /** Resolves once, when the session is lost. */
+  /** Resolves once, when the session is lost. For who waits as long as the session lives. */
   readonly lost: Promise<Error>;
+  /**
+   * Calls back when the session is lost, or at once when it is; returns how to take that back. For who
+   * waits for less: what hangs on the promise above is held until the session ends, which may be weeks.
+   */
+  whenLost(callback: (error: Error) => void): () => void;
   /** Ends it now, whatever it is doing. */
   destroy(reason: string): void;
 }
@@ -42,6 +47,7 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
   const lost = new Promise<Error>((resolve) => {
     tellLost = resolve;
   });
+  const waiting = new Set<(error: Error) => void>();
   let lostBy: Error | undefined;
   let socket: Socket | undefined;
   let connected = false;
@@ -54,6 +60,8 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
     const reason = open || isUnavailable(error) ? error : unavailable(address, error);
     lostBy = reason;
     tellLost(reason);
+    for (const callback of waiting) callback(reason);
+    waiting.clear();
     // Rejects what still waits inside the client. It can hang when the socket is gone, hence the zero.
     client.end({ timeout: 0 }).catch(() => undefined);
   };
@@ -147,6 +155,11 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
     opened,
     lostBy: lostNow,
     lost,
+    whenLost: (callback) => {
+      if (lostBy !== undefined) callback(lostBy);
+      else waiting.add(callback);
+      return () => waiting.delete(callback);
+    },
     destroy: (reason) => {
       lose(new ConnectionLost(reason));
       socket?.destroy();

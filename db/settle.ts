@@ -6,58 +6,51 @@
  * else settled it first, or every file name stands with other contents), cancelled (not wanted any
  * more), failed (stands), blocked (waits for requirements), again (transient, tried later).
  */
-import type { BuildResult } from "../protocol/model/build.ts";
+import { z } from "zod";
+import { buildResultSchema, tokenSchema } from "../protocol/model/build.ts";
 import { type Cause, verdictOf } from "../protocol/model/cause.ts";
+import {
+  collectedSchema,
+  deliverySchema,
+  type VerifiedFile,
+  verifiedFileSchema,
+} from "../protocol/model/delivery.ts";
+import type { Immutable } from "../protocol/model/immutable.ts";
+import { rowIdSchema } from "../protocol/model/scalar.ts";
 import { canonicalName, isValidName } from "../protocol/packaging/canonical-name.ts";
 import { parseRequirement } from "../protocol/packaging/requirement.ts";
-import { type Sql, type Tx, transaction } from "./connection.ts";
-import { countAttempt, type RetryRule } from "./leases.ts";
+import { type Tx, transaction } from "./connection.ts";
+import { countAttempt, retryRuleSchema } from "./leases.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
 import { lockVersions, recompute } from "./work.ts";
 
-/** A wheel that passed all checks and lies in the blobs. */
-export interface VerifiedFile {
-  readonly filename: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  readonly tags: readonly string[];
-  readonly requiresPython: string | null;
-  readonly requiresDist: readonly string[];
-  readonly aptDependencies: readonly string[];
-  readonly metadataSha256: string;
-}
+const outcomeSchema = z.enum([
+  "published",
+  "superseded",
+  "cancelled",
+  "failed",
+  "blocked",
+  "again",
+]);
+export type Outcome = z.infer<typeof outcomeSchema>;
 
-export type Outcome = "published" | "superseded" | "cancelled" | "failed" | "blocked" | "again";
-
-export interface Settled {
-  readonly outcome: Outcome;
-  readonly package: string;
-  readonly version: string;
-  readonly target: string;
+const settledSchema = z.object({
+  outcome: outcomeSchema,
+  package: z.string(),
+  version: z.string(),
+  target: z.string(),
   /** Names that stand because of this build. */
-  readonly published: readonly string[];
+  published: z.array(z.string()),
   /** Names that stood already with other contents. */
-  readonly superseded: readonly string[];
-}
+  superseded: z.array(z.string()),
+});
+export type Settled = Immutable<z.infer<typeof settledSchema>>;
 
-/** What a token stands for; undefined for a token that was never given out. */
-export interface Delivery {
-  readonly token: number;
-  readonly slaveId: number;
-  readonly slaveIdentity: string;
-  readonly slaveSlot: string;
-  readonly package: string;
-  readonly version: string;
-  readonly target: string;
-  /** Tags that the target's interpreter admits. */
-  readonly targetTags: readonly string[];
-  readonly buildTag: string | null;
-  readonly isSettled: boolean;
-}
-
+/** Null for a token that was never given out. */
 export const findDelivery = request(
-  async (sql: Sql, args: { readonly token: number }): Promise<Delivery | undefined> => {
+  { args: z.object({ token: tokenSchema }), result: deliverySchema.nullable() },
+  async (sql, args) => {
     const [row] = await sql<
       {
         slave_id: number;
@@ -81,7 +74,7 @@ export const findDelivery = request(
       join package p on p.id = v.package_id
       join target t on t.id = b.target_id
       where b.token = ${args.token}`;
-    if (row === undefined) return undefined;
+    if (row === undefined) return null;
     return {
       token: args.token,
       slaveId: row.slave_id,
@@ -117,21 +110,21 @@ interface BuildRow {
   unwanted: boolean;
 }
 
-export type ReportedResult = Pick<BuildResult, "cause" | "message" | "missing" | "durationMs">;
-
-export interface SettleArgs {
-  readonly token: number;
-  readonly slaveId: number;
-  readonly result: ReportedResult;
+const settleArgsSchema = z.object({
+  token: tokenSchema,
+  slaveId: rowIdSchema,
+  result: buildResultSchema.pick({ cause: true, message: true, missing: true, durationMs: true }),
   /** Only with cause `built`. */
-  readonly files: readonly VerifiedFile[];
-  readonly log: { readonly sha256: string; readonly sizeBytes: number } | null;
-  readonly retry: RetryRule;
-}
+  files: z.array(verifiedFileSchema).max(100),
+  log: collectedSchema.shape.log,
+  retry: retryRuleSchema,
+});
+type SettleArgs = Immutable<z.infer<typeof settleArgsSchema>>;
 
 /** @throws Error where the token is unknown or was leased to another slave: the caller checks before. */
 export const settleBuild = request(
-  async (sql: Sql, args: SettleArgs): Promise<Settled> =>
+  { args: settleArgsSchema, result: settledSchema },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       const before = await findBuild(tx, args.token);
       if (before === undefined) throw new Error(`token ${args.token} was never given out`);

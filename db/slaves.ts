@@ -3,11 +3,15 @@
  * identity, targets that are new get their tags, and its leases are compared with what it says it
  * holds, so that nothing is built twice and nothing is waited for in vain.
  */
-import type { HostFacts } from "../protocol/model/host.ts";
-import type { TargetSpec } from "../protocol/model/target.ts";
+import { z } from "zod";
+import { tokenSchema } from "../protocol/model/build.ts";
+import { hostFactsSchema } from "../protocol/model/host.ts";
+import { durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
+import { type TargetSpec, targetSpecSchema } from "../protocol/model/target.ts";
+import { textSchema } from "../protocol/model/text.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
-import { type Sql, type Tx, transaction } from "./connection.ts";
-import { type RetryRule, release } from "./leases.ts";
+import { type Tx, transaction } from "./connection.ts";
+import { release, retryRuleSchema } from "./leases.ts";
 import { request } from "./request.ts";
 import { givenUp } from "./settle.ts";
 import { reselect } from "./upstream.ts";
@@ -16,31 +20,30 @@ import { lockVersions, recompute, TARGETS_LOCK } from "./work.ts";
 /** More targets than any farm has; a slave that invents them stops here. */
 const MAX_TARGETS = 500;
 
-export interface SlaveWelcome {
-  readonly slaveId: number;
-  readonly targetIds: readonly number[];
-  /** Tokens that it lists and that are settled, cancelled, or somebody else's: to be dropped. */
-  readonly drop: readonly number[];
-  /** A target came that the farm did not know: versions are to be requeued. */
-  readonly isNewTarget: boolean;
-}
-
 export const helloSlave = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly identity: string;
-      readonly slot: string;
-      readonly label: string;
-      readonly productVersion: string;
-      readonly host: HostFacts;
-      readonly targets: readonly TargetSpec[];
-      readonly running: readonly number[];
-      readonly finished: readonly number[];
-      readonly leaseMs: number;
-      readonly retry: RetryRule;
-    },
-  ): Promise<SlaveWelcome> =>
+  {
+    args: z.object({
+      identity: z.string().max(200),
+      slot: z.string().max(200),
+      label: textSchema(100),
+      productVersion: z.string().max(50),
+      host: hostFactsSchema,
+      targets: z.array(targetSpecSchema).min(1).max(20),
+      running: z.array(tokenSchema).max(1_000),
+      finished: z.array(tokenSchema).max(1_000),
+      leaseMs: durationSchema,
+      retry: retryRuleSchema,
+    }),
+    result: z.object({
+      slaveId: rowIdSchema,
+      targetIds: z.array(rowIdSchema),
+      /** Tokens that it lists and that are settled, cancelled, or somebody else's: to be dropped. */
+      drop: z.array(tokenSchema),
+      /** A target came that the farm did not know: versions are to be requeued. */
+      isNewTarget: z.boolean(),
+    }),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       const [slave] = await tx<{ id: number }[]>`
         insert into slave (identity, slot, label, product_version, hostname, os, board)
@@ -165,7 +168,8 @@ async function ensureTarget(tx: Tx, spec: TargetSpec): Promise<{ id: number; isN
  * database. Returns whether more is left.
  */
 export const requeueStep = request(
-  async (sql: Sql, args: { readonly limit: number }): Promise<boolean> => {
+  { args: z.object({ limit: z.int().positive().max(10_000) }), result: z.boolean(), slow: true },
+  async (sql, args) => {
     const targets = await sql<{ id: number; requeue_from: number }[]>`
       select id, requeue_from from target
       where requeue_from = (select min(requeue_from) from target)`;
@@ -181,5 +185,4 @@ export const requeueStep = request(
       where id = any(${targets.map((target) => target.id)}) and requeue_from = ${start}`;
     return reached !== null;
   },
-  { slow: true },
 );

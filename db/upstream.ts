@@ -3,47 +3,68 @@
  * its serial, in one transaction), then what each of them is now (its releases). The state of a
  * project is taken whole, so events may be repeated, late or out of order without harm.
  */
-import type { Sdist } from "../protocol/model/build.ts";
+import { z } from "zod";
+import { sdistSchema } from "../protocol/model/build.ts";
+import type { Immutable } from "../protocol/model/immutable.ts";
+import {
+  countSchema,
+  durationSchema,
+  instantSchema,
+  projectNameSchema,
+  versionSchema,
+} from "../protocol/model/scalar.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
-import { type Sql, type Tx, transaction } from "./connection.ts";
+import { type Tx, transaction } from "./connection.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
 import { selectWanted } from "./wanted.ts";
 import { lockVersions, recompute, TARGETS_LOCK } from "./work.ts";
 
-/** One release of a project as upstream shows it now. */
-export interface ReleaseFacts {
+const releaseFactsSchema = z.object({
   /** Canonical (PEP 440). */
-  readonly version: string;
-  readonly spelling: string;
-  readonly sortKey: string;
-  readonly isPrerelease: boolean;
-  readonly releasedAt: Date | null;
-  readonly requiresPython: string | null;
-  readonly yanked: string | null;
+  version: versionSchema,
+  spelling: versionSchema,
+  sortKey: z.string().max(2_000),
+  isPrerelease: z.boolean(),
+  /** In ms since 1970; null where upstream does not say. */
+  releasedAt: instantSchema.nullable(),
+  requiresPython: z.string().max(2_000).nullable(),
+  yanked: z.string().max(2_000).nullable(),
   /** Null where there is none, or none that could be checked; `skip` then says why. */
-  readonly sdist: Sdist | null;
-  readonly skip: "binary only" | "no hash" | null;
+  sdist: sdistSchema.nullable(),
+  skip: z.enum(["binary only", "no hash"]).nullable(),
   /** Tags of upstream's own wheels. */
-  readonly upstreamTags: readonly string[];
-}
+  upstreamTags: z.array(z.string().max(300)).max(100_000),
+});
+/** One release of a project as upstream shows it now. */
+export type ReleaseFacts = Immutable<z.infer<typeof releaseFactsSchema>>;
 
-export interface UnreadProject {
-  readonly name: string;
-  readonly seenSerial: number;
-  readonly attempts: number;
-}
+const unreadProjectSchema = z.object({
+  name: z.string(),
+  seenSerial: countSchema,
+  attempts: countSchema,
+});
+export type UnreadProject = Immutable<z.infer<typeof unreadProjectSchema>>;
+
+const changedProjectSchema = z.object({
+  name: projectNameSchema,
+  spelling: projectNameSchema,
+  serial: countSchema,
+});
+type ChangedProject = Immutable<z.infer<typeof changedProjectSchema>>;
+/** More than an index tells of at once; a message has no room for more. */
+const changedProjectsSchema = z.array(changedProjectSchema).max(100_000);
 
 /** Skip reasons that come from upstream and go when upstream changes; others are an operator's. */
 const UPSTREAM_REASONS = ["binary only", "no hash", "deleted"];
 
-export const upstreamSerial = request(async (sql: Sql, _args: null): Promise<number> => {
+export const upstreamSerial = request({ args: z.null(), result: countSchema }, async (sql) => {
   const [row] = await sql<{ upstream_serial: number }[]>`select upstream_serial from configuration`;
   return row?.upstream_serial ?? 0;
 });
 
 /** Begins the following anew from a listing: upstream's serials have gone backwards. */
-export const resetSerial = request(async (sql: Sql, _args: null): Promise<null> => {
+export const resetSerial = request({ args: z.null(), result: z.null() }, async (sql) => {
   await transaction(sql, async (tx) => {
     await tx`update package set seen_serial = 0, read_serial = -1`;
     await tx`update configuration set upstream_serial = 0`;
@@ -52,7 +73,7 @@ export const resetSerial = request(async (sql: Sql, _args: null): Promise<null> 
 });
 
 /** Whether the database answers. */
-export const ping = request(async (sql: Sql, _args: null): Promise<null> => {
+export const ping = request({ args: z.null(), result: z.null() }, async (sql) => {
   await sql`select 1`;
   return null;
 });
@@ -62,10 +83,11 @@ export const ping = request(async (sql: Sql, _args: null): Promise<null> => {
  * a time (`requeueStep`), as for a target that is new.
  */
 export const configureFarm = request(
-  async (
-    sql: Sql,
-    args: { readonly follow: "all" | "wanted"; readonly order: "newest" | "oldest" },
-  ): Promise<{ changed: boolean }> => {
+  {
+    args: z.object({ follow: z.enum(["all", "wanted"]), order: z.enum(["newest", "oldest"]) }),
+    result: z.object({ changed: z.boolean() }),
+  },
+  async (sql, args) => {
     return transaction(sql, async (tx) => {
       await tx`select pg_advisory_xact_lock(${TARGETS_LOCK}::bigint)`;
       const changed = await tx`
@@ -93,14 +115,11 @@ export async function reselect(tx: Tx, packageId: number): Promise<void> {
  * A farm that follows a wanted set takes up only what it knows already.
  */
 export const recordChanges = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly from: number;
-      readonly to: number;
-      readonly projects: readonly ChangedProject[];
-    },
-  ): Promise<{ moved: boolean }> =>
+  {
+    args: z.object({ from: countSchema, to: countSchema, projects: changedProjectsSchema }),
+    result: z.object({ moved: z.boolean() }),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       const moved = await tx`
         update configuration set upstream_serial = ${args.to}
@@ -113,18 +132,13 @@ export const recordChanges = request(
 
 /** Records projects of a whole listing as changed, without moving the serial: the first load. */
 export const recordListing = request(
-  async (sql: Sql, args: { readonly projects: readonly ChangedProject[] }): Promise<null> =>
+  { args: z.object({ projects: changedProjectsSchema }), result: z.null() },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       await noteChanges(tx, args.projects);
       return null;
     }),
 );
-
-export interface ChangedProject {
-  readonly name: string;
-  readonly spelling: string;
-  readonly serial: number;
-}
 
 /** Marks projects as changed: all of them, or in a farm that follows a wanted set those it knows. */
 async function noteChanges(tx: Tx, projects: readonly ChangedProject[]): Promise<void> {
@@ -149,24 +163,30 @@ async function noteChanges(tx: Tx, projects: readonly ChangedProject[]): Promise
 
 /** Projects whose recorded state is older than what the changelog said of them, oldest change first. */
 export const unreadProjects = request(
-  async (sql: Sql, args: { readonly limit: number }): Promise<UnreadProject[]> =>
-    sql<UnreadProject[]>`
+  {
+    args: z.object({ limit: z.int().positive().max(10_000) }),
+    result: z.array(unreadProjectSchema),
+  },
+  async (sql, args) => [
+    ...(await sql<UnreadProject[]>`
       select name, seen_serial as "seenSerial", read_attempts as attempts from package
       where read_serial < seen_serial and read_not_before <= now()
-      order by seen_serial, id limit ${args.limit}`,
+      order by seen_serial, id limit ${args.limit}`),
+  ],
 );
 
 /** Puts off the next reading of a project: it could not be read, or what was read was too old. */
 export const postponeProject = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly name: string;
-      readonly delayMs: number;
+  {
+    args: z.object({
+      name: projectNameSchema,
+      delayMs: durationSchema,
       /** Whether it counts towards believing what is odd: a 404, a page that is too old. */
-      readonly isCounted: boolean;
-    },
-  ): Promise<null> => {
+      isCounted: z.boolean(),
+    }),
+    result: z.null(),
+  },
+  async (sql, args) => {
     await sql`
       update package set read_attempts = read_attempts + ${args.isCounted ? 1 : 0},
         read_not_before = now() + ${args.delayMs} * interval '1 millisecond'
@@ -180,17 +200,18 @@ export const postponeProject = request(
  * package and all its versions, then recomputes the queue for them.
  */
 export const recordProject = request(
-  async (
-    sql: Sql,
-    args: {
-      readonly name: string;
-      readonly displayName: string;
-      readonly summary: string;
+  {
+    args: z.object({
+      name: projectNameSchema,
+      displayName: projectNameSchema,
+      summary: z.string().max(2_000),
       /** The serial that the state stands for. */
-      readonly serial: number;
-      readonly releases: readonly ReleaseFacts[];
-    },
-  ): Promise<{ releases: number; removed: number }> =>
+      serial: countSchema,
+      releases: z.array(releaseFactsSchema).max(100_000),
+    }),
+    result: z.object({ releases: countSchema, removed: countSchema }),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       await tx`select pg_advisory_xact_lock_shared(${TARGETS_LOCK}::bigint)`;
       const [row] = await tx<{ id: number }[]>`
@@ -232,7 +253,8 @@ export const recordProject = request(
 
 /** Records that upstream has no such project (any more). Its files are withdrawn, its builds cancelled. */
 export const recordRemoval = request(
-  async (sql: Sql, args: { readonly name: string; readonly serial: number }): Promise<null> =>
+  { args: z.object({ name: projectNameSchema, serial: countSchema }), result: z.null() },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       const [row] = await tx<{ id: number }[]>`
         select id from package where name = ${args.name} for no key update`;
@@ -274,7 +296,7 @@ async function upsertReleases(
     spelling: release.spelling,
     sort_key: release.sortKey,
     prerelease: release.isPrerelease,
-    released_at: release.releasedAt?.toISOString() ?? null,
+    released_at: release.releasedAt === null ? null : new Date(release.releasedAt).toISOString(),
     specifier: release.requiresPython,
     yanked: release.yanked,
     skip: release.skip,

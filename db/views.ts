@@ -2,24 +2,32 @@
  * What the pages show, one query each, as the views that `web/` renders. Only placed files are listed:
  * a page never links to a file that is not there.
  */
-import type { Cause } from "../protocol/model/cause.ts";
-import type {
-  HomePage,
-  ProjectFile,
-  ProjectPage,
-  ProjectRelease,
-  RecentBuild,
-  ReleaseBuild,
-  SimpleFile,
-  SimpleProjectPage,
+import { z } from "zod";
+import {
+  homePageSchema,
+  type ProjectFile,
+  type ProjectRelease,
+  projectPageSchema,
+  type RecentBuild,
+  type ReleaseBuild,
+  type SimpleFile,
+  simpleProjectPageSchema,
 } from "../protocol/model/page.ts";
-import type { Sql } from "./connection.ts";
+import { projectNameSchema } from "../protocol/model/scalar.ts";
 import { request } from "./request.ts";
 
-/** Undefined for a project without a placed file: it has no simple page. */
+/** A view's row as the driver gives it: an instant is a Date there, and a number in the view. */
+type WithDate<Row, Instant extends keyof Row> = Omit<Row, Instant> & {
+  readonly [K in Instant]: Date;
+};
+
+const nameArgs = z.object({ name: projectNameSchema });
+
+/** Null for a project without a placed file: it has no simple page. */
 export const simplePage = request(
-  async (sql: Sql, args: { readonly name: string }): Promise<SimpleProjectPage | undefined> => {
-    const files = await sql<SimpleFile[]>`
+  { args: nameArgs, result: simpleProjectPageSchema.nullable() },
+  async (sql, args) => {
+    const files = await sql<WithDate<SimpleFile, "uploadedAt">[]>`
       select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
         f.requires_python as "requiresPython", f.metadata_sha256 as "metadataSha256", v.yanked,
         f.settled_at as "uploadedAt"
@@ -28,13 +36,18 @@ export const simplePage = request(
       join file f on f.version_id = v.id and f.placed_at is not null and f.removed_at is null
       where p.name = ${args.name}
       order by v.sort_key, f.filename`;
-    return files.length === 0 ? undefined : { name: args.name, files: [...files] };
+    if (files.length === 0) return null;
+    return {
+      name: args.name,
+      files: files.map((file) => ({ ...file, uploadedAt: file.uploadedAt.getTime() })),
+    };
   },
 );
 
 /** Names of the projects that have a simple page, in order. */
 export const simpleNames = request(
-  async (sql: Sql, _args: null): Promise<string[]> => {
+  { args: z.null(), result: z.array(z.string()), slow: true },
+  async (sql) => {
     const rows = await sql<{ name: string }[]>`
       select p.name from package p
       where exists (select from version v join file f on f.version_id = v.id
@@ -42,7 +55,6 @@ export const simpleNames = request(
       order by p.name collate "C"`;
     return rows.map((row) => row.name);
   },
-  { slow: true },
 );
 
 interface BuildStateRow {
@@ -54,14 +66,17 @@ interface BuildStateRow {
 }
 
 export const projectPage = request(
-  async (sql: Sql, args: { readonly name: string }): Promise<ProjectPage | undefined> => {
+  { args: nameArgs, result: projectPageSchema.nullable() },
+  async (sql, args) => {
     const [row] = await sql<
       { id: number; display_name: string; summary: string; skip: string | null }[]
     >`
       select id, display_name, summary, skip from package where name = ${args.name}`;
-    if (row === undefined) return undefined;
+    if (row === undefined) return null;
     const targets = await sql<{ name: string }[]>`select name from target order by rank, id`;
-    const releases = await sql<Omit<ProjectRelease, "builds">[]>`
+    const releases = await sql<
+      (Omit<ProjectRelease, "builds" | "releasedAt"> & { readonly releasedAt: Date | null })[]
+    >`
       select spelling as version, released_at as "releasedAt", prerelease as "isPrerelease",
         yanked, skip as "skipReason"
       from version where package_id = ${row.id} order by sort_key desc`;
@@ -77,8 +92,8 @@ export const projectPage = request(
                where f.version_id = v.id and f.removed_at is null) then 'covered'
         end as state,
         case when w.state = 'blocked' then
-               (select string_agg(k.requirement, ', ') from blocked k
-                where k.version_id = v.id and k.target_id = t.id)
+               coalesce((select string_agg(k.requirement, ', ') from blocked k
+                where k.version_id = v.id and k.target_id = t.id), '')
              else coalesce(b.message, '') end as reason,
         case when b.log_placed_at is not null then b.token end as log_token
       from version v
@@ -90,7 +105,7 @@ export const projectPage = request(
         order by b.stands desc, b.token desc limit 1) b on true
       where v.package_id = ${row.id}
       order by t.rank, t.id`;
-    const files = await sql<ProjectFile[]>`
+    const files = await sql<WithDate<ProjectFile, "uploadedAt">[]>`
       select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
         f.requires_python as "requiresPython", v.yanked, v.prerelease as "isPrerelease",
         f.settled_at as "uploadedAt", f.apt_dependencies as "aptDependencies"
@@ -118,15 +133,17 @@ export const projectPage = request(
       targets: targets.map((target) => target.name),
       releases: releases.map((release) => ({
         ...release,
+        releasedAt: release.releasedAt?.getTime() ?? null,
         builds: byVersion.get(release.version) ?? [],
       })),
-      files: [...files],
+      files: files.map((file) => ({ ...file, uploadedAt: file.uploadedAt.getTime() })),
     };
   },
 );
 
 export const homePage = request(
-  async (sql: Sql, _args: null): Promise<HomePage> => {
+  { args: z.null(), result: homePageSchema, slow: true },
+  async (sql) => {
     const [totals] = await sql<
       {
         as_of: Date;
@@ -156,7 +173,7 @@ export const homePage = request(
         coalesce((select n from queue where state = 'waiting'), 0) as waiting,
         coalesce((select n from queue where state = 'blocked'), 0) as blocked,
         (select count(*)::int from build where stands and cause <> 'built') as failed`;
-    const recent = await sql<(Omit<RecentBuild, "cause"> & { cause: Cause })[]>`
+    const recent = await sql<WithDate<RecentBuild, "endedAt">[]>`
       select p.name as package, v.version, t.name as target, b.cause, b.message,
         b.settled_at as "endedAt", coalesce(b.duration_ms, 0) as "durationMs",
         case when b.log_placed_at is not null then b.token end as "logToken"
@@ -165,7 +182,7 @@ export const homePage = request(
       join target t on t.id = b.target_id
       where b.settled_at is not null order by b.settled_at desc limit 20`;
     return {
-      asOf: totals?.as_of ?? new Date(0),
+      asOf: totals?.as_of.getTime() ?? 0,
       packages: totals?.packages ?? 0,
       versionsBuilt: totals?.versions ?? 0,
       files: totals?.files ?? 0,
@@ -177,8 +194,7 @@ export const homePage = request(
         blocked: totals?.blocked ?? 0,
       },
       failed: totals?.failed ?? 0,
-      recentBuilds: [...recent],
+      recentBuilds: recent.map((build) => ({ ...build, endedAt: build.endedAt.getTime() })),
     };
   },
-  { slow: true },
 );

@@ -3,12 +3,14 @@
  * environment its marker admits, the newest release that satisfies it, admits the target's Python and
  * has an sdist is wanted; a yanked one only where it is pinned, a pre-release by the rule of PEP 440.
  */
+import { z } from "zod";
+import { countSchema, projectNameSchema } from "../protocol/model/scalar.ts";
 import { evaluateMarker } from "../protocol/packaging/marker.ts";
 import { markerEnvironment } from "../protocol/packaging/marker-environment.ts";
 import { parseRequirement, type Requirement } from "../protocol/packaging/requirement.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
 import { selectVersions } from "../protocol/packaging/specifier.ts";
-import { type Sql, type Tx, transaction } from "./connection.ts";
+import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 import { lockVersions, recompute } from "./work.ts";
 
@@ -27,10 +29,15 @@ interface TargetRow {
 
 /** Adds requirements and has their projects read. Those that are there already count as `known`. */
 export const addWanted = request(
-  async (
-    sql: Sql,
-    args: { readonly requirements: readonly { readonly name: string; readonly text: string }[] },
-  ): Promise<{ added: number; known: number }> =>
+  {
+    args: z.object({
+      requirements: z
+        .array(z.object({ name: projectNameSchema, text: z.string().max(2_000) }))
+        .max(100_000),
+    }),
+    result: z.object({ added: countSchema, known: countSchema }),
+  },
+  async (sql, args) =>
     transaction(sql, async (tx) => {
       let added = 0;
       for (const requirement of args.requirements) {
@@ -145,7 +152,7 @@ const environmentOf = (target: TargetRow) =>
  * Puts builds back on the queue whose missing requirement can be met by something that came after the
  * build was leased: an upstream release or wheel, or a file of the farm's own. Returns how many.
  */
-export const releaseBlocked = request(async (sql: Sql, _args: null): Promise<number> => {
+export const releaseBlocked = request({ args: z.null(), result: countSchema }, async (sql) => {
   const rows = await sql<
     {
       version_id: number;

@@ -5,7 +5,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RetryRule } from "../../db/leases.ts";
-import type { BuildOrder } from "../../protocol/model/build.ts";
+import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
+import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -14,28 +15,15 @@ import {
   toError,
 } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
-import type { SlaveDriverMessages } from "./slave-driver.ts";
 
-export interface ArchitectMessages {
-  /** The next build for a slave that holds `holding` and nothing else; undefined when there is none. */
-  LEASE(body: {
-    readonly slaveId: number;
-    readonly targetIds: readonly number[];
-    readonly holding: readonly number[];
-  }): BuildOrder | undefined;
-  /** Whether the slave still has the lease of this token. Answered once per batch. */
-  RENEW(body: { readonly token: number; readonly slaveId: number }): boolean;
-  /** Something may be ready for these targets; for all of them when the list is empty. */
-  WAKE(body: { readonly targetIds: readonly number[] }): void;
-  /** A target came that the queue has not been computed for. */
-  TARGETS_CHANGED(): void;
+export interface ArchitectMessages extends ToArchitect {
   SWEEP(): void;
   FLUSH(): void;
 }
 
 export interface ArchitectArgs {
   readonly database: DatabaseRef;
-  readonly slaveDriver: ActorRef<SlaveDriverMessages>;
+  readonly slaveDriver: ActorRef<ToSlaveDriver>;
   readonly leaseMs: number;
   readonly graceMs: number;
   readonly sweepMs: number;
@@ -45,7 +33,7 @@ export interface ArchitectArgs {
 interface State {
   readonly args: ArchitectArgs;
   /** Per target: the `ord` of the last pick. Below it nothing has been passed over. */
-  below: Record<number, number>;
+  below: Record<string, number>;
   renewals: {
     readonly token: number;
     readonly slaveId: number;
@@ -88,7 +76,7 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
   },
   handle: {
     async LEASE(state, { slaveId, targetIds, holding }, ctx) {
-      const ask = (below: Record<number, number>) =>
+      const ask = (below: Record<string, number>) =>
         state.args.database.ask("leaseBuild", {
           slaveId,
           targetIds,
@@ -99,16 +87,16 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       let picked: Awaited<ReturnType<typeof ask>>;
       try {
         picked = await ask(state.below);
-        if (picked === undefined && targetIds.some((id) => state.below[id] !== undefined)) {
+        if (picked === null && targetIds.some((id) => state.below[id] !== undefined)) {
           for (const id of targetIds) delete state.below[id];
           picked = await ask({});
         }
       } catch (error) {
         // The slave asks again by itself; a lease that was taken meanwhile is then given to it.
         ctx.log.warn({ err: error }, "no build could be leased now");
-        return undefined;
+        return null;
       }
-      if (picked === undefined) return undefined;
+      if (picked === null) return null;
       if (picked.ord !== null) state.below[picked.targetId] = picked.ord;
       return picked.order;
     },

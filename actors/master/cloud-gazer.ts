@@ -5,6 +5,8 @@
  * Upstream away, or asking for less, is a state with growing, jittered pauses; so is whatever else goes
  * wrong in a pass. One project that cannot be read is put off alone.
  */
+import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
+import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
 import {
   type ChangelogEvent,
@@ -12,14 +14,11 @@ import {
   UpstreamError,
 } from "../../protocol/upstream/index.ts";
 import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
-import type { ControlMessages } from "./control.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import { isAborted, readProject, retryAfterMs } from "./project-reader.ts";
 
-export interface CloudGazerMessages {
+export interface CloudGazerMessages extends ToCloudGazer {
   PASS(): void;
-  /** Look now: the wanted set has changed. */
-  LOOK(): void;
 }
 
 export interface CloudGazerArgs {
@@ -28,7 +27,7 @@ export interface CloudGazerArgs {
   readonly follow: "all" | "wanted";
   readonly order: "newest" | "oldest";
   /** Is told after each pass whether it reached the end of the changelog. */
-  readonly control: ActorRef<ControlMessages>;
+  readonly control: ActorRef<ToControl>;
   readonly pollMs: number;
   readonly backoffMaxMs: number;
 }

@@ -8,8 +8,12 @@ import type { RetryRule } from "../../db/leases.ts";
 import type { RequestArgs } from "../../db/requests.ts";
 import type { Settled } from "../../db/settle.ts";
 import type { ToSlave } from "../../protocol/links/slave.ts";
+import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
+import type { ToSecretary } from "../../protocol/links/tasks/secretary.ts";
+import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import { type BuildResult, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
+import type { Collected } from "../../protocol/model/delivery.ts";
 import {
   type ActorRef,
   AskError,
@@ -20,9 +24,6 @@ import {
 } from "../../supervisor/index.ts";
 import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages } from "./endpoint.ts";
-import type { Collected, FileJugglerMessages } from "./file-juggler.ts";
-import type { SecretaryMessages } from "./secretary.ts";
-import type { StatusMessages } from "./status-publisher.ts";
 
 /** What a delivery needs of its session. */
 export interface DeliverySession {
@@ -31,9 +32,9 @@ export interface DeliverySession {
   readonly label: string;
   readonly link: ActorRef<EndpointMessages<ToSlave>>;
   readonly database: DatabaseRef;
-  readonly fileJuggler: ActorRef<FileJugglerMessages>;
-  readonly secretary: ActorRef<SecretaryMessages>;
-  readonly status: ActorRef<StatusMessages>;
+  readonly fileJuggler: ActorRef<ToFileJuggler>;
+  readonly secretary: ActorRef<ToSecretary>;
+  readonly status: ActorRef<ToStatus>;
   readonly retry: RetryRule;
 }
 
@@ -60,7 +61,7 @@ export async function deliver(
   stopRenewing: () => void,
 ): Promise<boolean> {
   const delivery = await askUntilDone(ctx, session.database, "findDelivery", { token });
-  if (delivery === undefined || delivery.slaveId !== session.slaveId) {
+  if (delivery?.slaveId !== session.slaveId) {
     ctx.log.warn(
       { slave: session.label, build: token },
       "a build that was not given to this slave",

@@ -3,15 +3,10 @@
  * build, `transfer.ts`), and has what is settled placed (`placement.ts`). Both can be done again at
  * any time: what arrived stays in staging, blobs are named by their hash, names are for ever.
  */
-import type { Delivery, VerifiedFile } from "../../db/settle.ts";
 import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts";
-import {
-  type BuildResult,
-  type BuiltFile,
-  LOG_FILENAME,
-  type Token,
-} from "../../protocol/model/build.ts";
-import type { Cause } from "../../protocol/model/cause.ts";
+import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
+import { type BuiltFile, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
+import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -33,35 +28,9 @@ import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
-/** What came of a build's files. */
-export interface Collected {
-  /** Verified and stored as blobs. */
-  readonly files: readonly VerifiedFile[];
-  readonly log: { readonly sha256: string; readonly sizeBytes: number } | null;
-  /**
-   * Why a file was refused, in one line; null when all passed. The cause is `bad-wheel` for what does
-   * not pass, `slave-lost` where the slave does not have it (any more).
-   */
-  readonly refusal: { readonly cause: Cause; readonly message: string } | null;
-}
-
-export interface FileJugglerMessages extends PeerMessages<FromFileSender> {
-  /** Pulls and verifies the files of a build. Asked again for the same build it joins what runs. */
-  COLLECT(body: {
-    readonly delivery: Delivery;
-    readonly files: readonly BuiltFile[];
-    readonly log: BuildResult["log"];
-  }): Collected;
+export interface FileJugglerMessages extends ToFileJuggler, PeerMessages<FromFileSender> {
   COLLECTED(body: { readonly token: Token; readonly collected: Collected }): void;
   TRANSFER_ENDED(ended: Terminated): void;
-  /**
-   * Gives settled files and logs their public names: of one build, answered when they stand, or (null)
-   * whatever is left. Refusal codes, of one build only: `full`; `missing` where its blobs are gone and
-   * are to be collected again.
-   */
-  PLACE(body: { readonly token: Token | null }): void;
-  /** The slave has been told DONE: what is staged for the build is not needed any more. */
-  CLEAR(body: { readonly token: Token }): void;
   SWEEP(): void;
 }
 

@@ -1,11 +1,9 @@
 /** The master's own HTTP server as an actor: serves the output folder, and says where. */
+import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import { defineActor } from "../../supervisor/index.ts";
 import { startWebServer, type WebServer } from "../../web/server.ts";
 
-export interface HttpMessages {
-  /** Where the site is, with a scheme and no slash at the end; null where no server was asked for. */
-  ADDRESS(): { readonly url: string | null };
-}
+export type HttpMessages = ToHttp;
 
 export interface HttpArgs {
   /** `http://HOST:PORT`; undefined: no server. */

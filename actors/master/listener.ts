@@ -4,8 +4,8 @@
  * an idle LISTEN never sees a half-open connection.
  */
 import { openConnection, type Sql } from "../../db/connection.ts";
+import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
-import type { ArchitectMessages } from "./architect.ts";
 
 interface ListenerMessages {
   HEARD(body: { readonly payload: string }): void;
@@ -14,7 +14,7 @@ interface ListenerMessages {
 
 export interface ListenerArgs {
   readonly dsn: string;
-  readonly architect: ActorRef<ArchitectMessages>;
+  readonly architect: ActorRef<ToArchitect>;
   /** How often the connection is tried, in ms. */
   readonly probeMs: number;
 }

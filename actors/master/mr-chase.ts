@@ -1,8 +1,8 @@
 /** Mr. Chase: takes what the command line tools ask for over the import link, and answers each. */
 import type { ImportAnswers, ImportQuestions } from "../../protocol/links/import.ts";
+import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
 import { parseRequirement, RequirementError } from "../../protocol/packaging/requirement.ts";
 import { type ActorRef, defineActor, Refusal, toError } from "../../supervisor/index.ts";
-import type { CloudGazerMessages } from "./cloud-gazer.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 
@@ -11,7 +11,7 @@ export type MrChaseMessages = PeerMessages<ImportQuestions>;
 export interface MrChaseArgs {
   readonly link: ActorRef<EndpointMessages<ImportAnswers>>;
   readonly database: DatabaseRef;
-  readonly cloudGazer: ActorRef<CloudGazerMessages>;
+  readonly cloudGazer: ActorRef<ToCloudGazer>;
 }
 
 export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({

@@ -10,7 +10,6 @@ import {
   openConnection,
   type Sql,
 } from "../../db/connection.ts";
-import type { DatabaseRequest } from "../../db/request.ts";
 import { type RequestName, requests } from "../../db/requests.ts";
 import { defineActor, Refusal, toError } from "../../supervisor/index.ts";
 
@@ -35,7 +34,7 @@ export const oracle = defineActor<OracleMessages, OracleArgs, Sql>({
   init: (_ctx, { dsn, applicationName }) => openConnection(dsn, { applicationName }),
   handle: {
     async RUN(sql, { name, args }, ctx) {
-      const wanted: DatabaseRequest<never, unknown> = requests[name];
+      const wanted: { run(sql: Sql, args: never): Promise<unknown> } = requests[name];
       try {
         const result = await wanted.run(sql, args as never);
         ctx.healthy();

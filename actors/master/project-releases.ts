@@ -84,7 +84,7 @@ function toRelease(sortKey: string, group: Group): ReleaseFacts {
     spelling: group.spelling,
     sortKey,
     isPrerelease: isPrerelease(group.version),
-    releasedAt: times.length === 0 ? null : new Date(Math.min(...times)),
+    releasedAt: times.length === 0 ? null : Math.min(...times),
     requiresPython: (sdist ?? group.files[0])?.requiresPython ?? null,
     yanked,
     sdist:

@@ -2,7 +2,9 @@
  * The Scribe: writes the site, a page at a time, from what the database says. A page is replaced whole;
  * one whose subject is gone is taken away. It decides nothing about when: that is the Secretary's.
  */
-import type { PageRequest } from "../../db/pages.ts";
+import type { ToHttp } from "../../protocol/links/tasks/http.ts";
+import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
+import type { PageRequest } from "../../protocol/model/page.ts";
 import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
@@ -19,17 +21,13 @@ import {
 } from "../../web/public-key.ts";
 import type { Storage } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
-import type { HttpMessages } from "./http.ts";
 
-export interface ScribeMessages {
-  /** Writes pages; gives those that are in place. One that fails is left for the next round. */
-  WRITE(body: { readonly pages: readonly PageRequest[] }): readonly PageRequest[];
-}
+export type ScribeMessages = ToScribe;
 
 export interface ScribeArgs {
   readonly database: DatabaseRef;
   readonly storage: Storage;
-  readonly http: ActorRef<HttpMessages>;
+  readonly http: ActorRef<ToHttp>;
   /** Where the site is for its users; undefined: where the built-in server listens. */
   readonly publicUrl: string | undefined;
 }
@@ -90,7 +88,7 @@ async function write(state: State, ctx: Context, site: Site, page: PageRequest):
     case "simple": {
       const view = await askUntilDone(ctx, database, "simplePage", { name: page.key });
       const keys = simplePageKeys(page.key);
-      if (view === undefined) {
+      if (view === null) {
         await storage.remove(keys.html);
         await storage.remove(keys.json);
       } else {
@@ -105,7 +103,7 @@ async function write(state: State, ctx: Context, site: Site, page: PageRequest):
     }
     case "project": {
       const view = await askUntilDone(ctx, database, "projectPage", { name: page.key });
-      if (view === undefined) await storage.remove(projectPageKey(page.key));
+      if (view === null) await storage.remove(projectPageKey(page.key));
       else await storage.replace(projectPageKey(page.key), renderProjectPage(view, site));
       return;
     }

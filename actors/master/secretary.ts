@@ -4,20 +4,19 @@
  * up to the gathering time. What is pending survives any restart, since it is a row until its page is in
  * place.
  */
-import type { PageRequest } from "../../db/pages.ts";
+import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
+import type { ToSecretary } from "../../protocol/links/tasks/secretary.ts";
+import type { PageRequest } from "../../protocol/model/page.ts";
 import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import type { DatabaseRef } from "./database.ts";
-import type { ScribeMessages } from "./scribe.ts";
 
-export interface SecretaryMessages {
-  /** Pages were just asked for. */
-  HURRY(): void;
+export interface SecretaryMessages extends ToSecretary {
   TICK(): void;
 }
 
 export interface SecretaryArgs {
   readonly database: DatabaseRef;
-  readonly scribe: ActorRef<ScribeMessages>;
+  readonly scribe: ActorRef<ToScribe>;
   readonly gatherMs: number;
 }
 

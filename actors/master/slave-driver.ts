@@ -5,6 +5,7 @@
  */
 
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
+import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -18,9 +19,7 @@ import {
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { type SessionContext, type SlaveSessionMessages, slaveSession } from "./slave-session.ts";
 
-export interface SlaveDriverMessages extends PeerMessages<FromSlave> {
-  /** Something may be ready for these targets; for all of them when the list is empty. */
-  WAKE(body: { readonly targetIds: readonly number[] }): void;
+export interface SlaveDriverMessages extends ToSlaveDriver, PeerMessages<FromSlave> {
   /** A session has told its slave to sleep until there is work. */
   SLEEPING(body: { readonly peerId: string; readonly targetIds: readonly number[] }): void;
   AWAKE(body: { readonly peerId: string }): void;
@@ -29,8 +28,6 @@ export interface SlaveDriverMessages extends PeerMessages<FromSlave> {
   SESSION_ENDED(ended: Terminated): void;
   /** A peer of a while ago: it should have a session by now. */
   CHECK(peer: Peer): void;
-  /** Slaves that are here now and whose targets are recorded. */
-  COUNT(): number;
 }
 
 export interface SlaveDriverArgs {

@@ -9,6 +9,11 @@
  */
 import type { RetryRule } from "../../db/leases.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
+import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
+import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
+import type { ToHttp } from "../../protocol/links/tasks/http.ts";
+import type { ToSecretary } from "../../protocol/links/tasks/secretary.ts";
+import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import {
   type ActorContext,
@@ -20,15 +25,10 @@ import {
   type PeerEnd,
   Refusal,
 } from "../../supervisor/index.ts";
-import type { ArchitectMessages } from "./architect.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import { deliver } from "./delivery.ts";
 import type { EndpointMessages } from "./endpoint.ts";
-import type { FileJugglerMessages } from "./file-juggler.ts";
-import type { HttpMessages } from "./http.ts";
-import type { SecretaryMessages } from "./secretary.ts";
 import type { SlaveDriverMessages } from "./slave-driver.ts";
-import type { StatusMessages } from "./status-publisher.ts";
 
 export interface SlaveSessionMessages {
   FROM_SLAVE(message: MessageOf<FromSlave>): void;
@@ -42,12 +42,12 @@ export interface SessionContext {
   readonly peer: Peer;
   readonly link: ActorRef<EndpointMessages<ToSlave>>;
   readonly database: DatabaseRef;
-  readonly architect: ActorRef<ArchitectMessages>;
+  readonly architect: ActorRef<ToArchitect>;
   readonly slaveDriver: ActorRef<SlaveDriverMessages>;
-  readonly fileJuggler: ActorRef<FileJugglerMessages>;
-  readonly secretary: ActorRef<SecretaryMessages>;
-  readonly status: ActorRef<StatusMessages>;
-  readonly http: ActorRef<HttpMessages>;
+  readonly fileJuggler: ActorRef<ToFileJuggler>;
+  readonly secretary: ActorRef<ToSecretary>;
+  readonly status: ActorRef<ToStatus>;
+  readonly http: ActorRef<ToHttp>;
   readonly productVersion: string;
   readonly upstreamIndex: string;
   /** The farm's own Simple API where it was configured; else the built-in server is asked. */
@@ -224,7 +224,7 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
     send(state, { type: "SLEEP", body: {} });
     return;
   }
-  let order: Awaited<ReturnType<typeof lease>> | undefined;
+  let order: Awaited<ReturnType<typeof lease>> = null;
   const lease = () =>
     state.architect.ask(
       "LEASE",
@@ -237,7 +237,7 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
     );
   try {
     order = await lease();
-    if (order === undefined) {
+    if (order === null) {
       // Work that came since then woke only who was known to sleep: so say it, and look once more.
       state.slaveDriver.tell("SLEEPING", { peerId: state.peer.id, targetIds: state.targetIds });
       order = await lease();
@@ -245,7 +245,7 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
   } catch (error) {
     ctx.log.warn({ err: error, slave: state.label }, "the Architect gave no answer");
   }
-  if (order === undefined) {
+  if (order === null) {
     send(state, { type: "SLEEP", body: {} });
     return;
   }

@@ -3,13 +3,11 @@ import {
   type StatusMessages as StatusLinkMessages,
   statusLink,
 } from "../../protocol/links/status.ts";
-import type { FarmEvent } from "../../protocol/model/status.ts";
+import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import { bindPublisher, type Publisher } from "../../protocol/transport/index.ts";
 import { defineActor } from "../../supervisor/index.ts";
 
-export interface StatusMessages {
-  EVENT(event: FarmEvent): void;
-}
+export type StatusMessages = ToStatus;
 
 export const statusPublisher = defineActor<
   StatusMessages,

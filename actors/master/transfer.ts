@@ -6,7 +6,6 @@
  * It ends by telling File Juggler what came of it; without a byte for `stallMs` it ends as well, and
  * whoever still wants the files asks anew.
  */
-import type { Delivery, VerifiedFile } from "../../db/settle.ts";
 import {
   type FromFileSender,
   MAX_CHUNK_BYTES,
@@ -14,6 +13,13 @@ import {
 } from "../../protocol/links/files.ts";
 import { type BuildResult, type BuiltFile, LOG_FILENAME } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
+import {
+  type Collected,
+  type Delivery,
+  MAX_REFUSAL_LENGTH,
+  type VerifiedFile,
+  verifiedFileSchema,
+} from "../../protocol/model/delivery.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -23,7 +29,7 @@ import {
 } from "../../supervisor/index.ts";
 import { type StagedFile, type Storage, StorageError } from "../../web/storage.ts";
 import type { EndpointMessages } from "./endpoint.ts";
-import type { Collected, FileJugglerMessages } from "./file-juggler.ts";
+import type { FileJugglerMessages } from "./file-juggler.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
 export interface TransferMessages {
@@ -278,7 +284,7 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
   const checked = await checkWheel({ path, filename: wanted.filename, delivery });
   if (!checked.ok) return checked.reason;
   const metadataSha256 = await storage.putBlob(checked.metadata);
-  state.verified.push({
+  const file: VerifiedFile = {
     filename: wanted.filename,
     sha256: wanted.sha256,
     sizeBytes: wanted.sizeBytes,
@@ -287,14 +293,18 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
     requiresDist: checked.requiresDist,
     aptDependencies: wanted.aptDependencies,
     metadataSha256,
-  });
+  };
+  // Within the bounds of what can be said of a file, or nobody could be told of it.
+  const excess = verifiedFileSchema.safeParse(file).error?.issues[0]?.path.join(".");
+  if (excess !== undefined) return `its ${excess} is more than a wheel may have`;
+  state.verified.push(file);
   return undefined;
 }
 
 /** Goes on with the next file. The first refusal is the one that is told. */
 async function refuse(state: State, ctx: Context, cause: Cause, message: string): Promise<void> {
   ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
-  state.refusal ??= { cause, message };
+  state.refusal ??= { cause, message: message.slice(0, MAX_REFUSAL_LENGTH) };
   await state.staged?.close();
   next(state);
 }

@@ -3,7 +3,7 @@
  * event loop. Called by transfers; what is checked is in `wheel-check-worker.ts`.
  */
 import { Piscina } from "piscina";
-import type { Delivery } from "../../db/settle.ts";
+import type { Delivery } from "../../protocol/model/delivery.ts";
 
 export interface WheelQuestion {
   readonly path: string;

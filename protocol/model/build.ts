@@ -1,9 +1,12 @@
 /** A build as it is ordered and as it is reported: what crosses between master and slave. */
 import { z } from "zod";
 import { causeSchema } from "./cause.ts";
+import type { Immutable } from "./immutable.ts";
+import { durationSchema } from "./scalar.ts";
 import { textSchema } from "./text.ts";
 
-const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+/** Lower-case hexadecimal. */
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** The fencing number of a lease; a PostgreSQL bigint, which stays below 2^53 for as long as anyone builds. */
 export const tokenSchema = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
@@ -23,7 +26,7 @@ export const sdistSchema = z.object({
   /** Unknown (null) where the index does not say. */
   sizeBytes: z.number().int().nonnegative().nullable(),
 });
-export type Sdist = z.infer<typeof sdistSchema>;
+export type Sdist = Immutable<z.infer<typeof sdistSchema>>;
 
 /** What BUILD says: one lease. */
 export const buildOrderSchema = z.object({
@@ -37,7 +40,7 @@ export const buildOrderSchema = z.object({
   /** PEP 427 build tag for a rebuild; null for a first build. */
   buildTag: z.string().max(40).nullable(),
 });
-export type BuildOrder = z.infer<typeof buildOrderSchema>;
+export type BuildOrder = Immutable<z.infer<typeof buildOrderSchema>>;
 
 /** A file that a slave holds for a build. */
 export const builtFileSchema = z.object({
@@ -47,7 +50,7 @@ export const builtFileSchema = z.object({
   /** System packages that hold the shared libraries it needs; empty where they cannot be told. */
   aptDependencies: z.array(textSchema(200)).max(1_000),
 });
-export type BuiltFile = z.infer<typeof builtFileSchema>;
+export type BuiltFile = Immutable<z.infer<typeof builtFileSchema>>;
 
 /** The log travels as one more file under this name. */
 export const LOG_FILENAME = "build.log";
@@ -58,8 +61,8 @@ export const buildResultSchema = z.object({
   message: textSchema(2_000),
   /** Requirements that were not found; only with `dependency-missing`. */
   missing: z.array(textSchema(500)).max(100),
-  durationMs: z.number().nonnegative(),
+  durationMs: durationSchema,
   files: z.array(builtFileSchema).max(100),
   log: z.object({ sizeBytes: z.number().int().nonnegative(), sha256: sha256Schema }),
 });
-export type BuildResult = z.infer<typeof buildResultSchema>;
+export type BuildResult = Immutable<z.infer<typeof buildResultSchema>>;

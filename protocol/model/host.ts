@@ -1,5 +1,6 @@
 /** A machine as it describes itself: what HELLO and the statistics carry. */
 import { z } from "zod";
+import type { Immutable } from "./immutable.ts";
 import { textSchema } from "./text.ts";
 
 export const hostFactsSchema = z.object({
@@ -10,7 +11,7 @@ export const hostFactsSchema = z.object({
   hostname: textSchema(255),
   cores: z.number().int().positive(),
 });
-export type HostFacts = z.infer<typeof hostFactsSchema>;
+export type HostFacts = Immutable<z.infer<typeof hostFactsSchema>>;
 
 export const hostStatsSchema = z.object({
   diskFreeBytes: z.number().nonnegative(),
@@ -19,4 +20,4 @@ export const hostStatsSchema = z.object({
   memorySizeBytes: z.number().nonnegative(),
   loadAverage: z.number().nonnegative(),
 });
-export type HostStats = z.infer<typeof hostStatsSchema>;
+export type HostStats = Immutable<z.infer<typeof hostStatsSchema>>;

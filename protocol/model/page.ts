@@ -1,141 +1,170 @@
 /**
- * What the index and the pages of the site say: db/ fills these, web/ renders them. They are views,
- * made in one query each and thrown away; nothing here is kept or sent between processes.
+ * What the index and the pages of the site say: db/ fills these, web/ renders them; and which page is
+ * meant. The views are made in one query each and thrown away.
  */
-import type { Cause } from "./cause.ts";
+import { z } from "zod";
+import { tokenSchema } from "./build.ts";
+import { causeSchema } from "./cause.ts";
+import type { Immutable } from "./immutable.ts";
+import { countSchema, durationSchema, instantSchema } from "./scalar.ts";
 
-/** A published file as the Simple API lists it. Only files that are placed may stand here. */
-export interface SimpleFile {
-  readonly filename: string;
+/** `simple` and `project` have a package's name as key; `root` and `home` the empty string. */
+export const pageKindSchema = z.enum(["simple", "root", "project", "home"]);
+export type PageKind = z.infer<typeof pageKindSchema>;
+
+export const pageRequestSchema = z.object({
+  kind: pageKindSchema,
+  key: z.string().max(1_000),
+  /** Raised when the page is asked for again while it is being written. */
+  generation: countSchema,
+});
+export type PageRequest = Immutable<z.infer<typeof pageRequestSchema>>;
+
+const simpleFileSchema = z.object({
+  filename: z.string(),
   /** The release's version in its canonical form (PEP 440), as PEP 700 lists it. */
-  readonly version: string;
+  version: z.string(),
   /** Lower-case hexadecimal. */
-  readonly sha256: string;
-  readonly sizeBytes: number;
+  sha256: z.string(),
+  sizeBytes: countSchema,
   /** The specifiers as the wheel's metadata spells them; null when it has none. */
-  readonly requiresPython: string | null;
+  requiresPython: z.string().nullable(),
   /** Of the `.metadata` file that stands beside the wheel; null when there is none to advertise. */
-  readonly metadataSha256: string | null;
+  metadataSha256: z.string().nullable(),
   /** Null: not yanked. Otherwise the reason, "" when none was given (PEP 592). */
-  readonly yanked: string | null;
-  /** When the farm published it. */
-  readonly uploadedAt: Date;
-}
+  yanked: z.string().nullable(),
+  /** When the farm published it, in ms since 1970. */
+  uploadedAt: instantSchema,
+});
+/** A published file as the Simple API lists it. Only files that are placed may stand here. */
+export type SimpleFile = Immutable<z.infer<typeof simpleFileSchema>>;
 
+export const simpleProjectPageSchema = z.object({
+  /** Canonical name. */
+  name: z.string(),
+  /** By version, oldest first, then by file name: the order in which they are listed. */
+  files: z.array(simpleFileSchema).min(1),
+});
 /**
  * One project of the Simple API. A project without files has no page (a 404 lets clients look at
  * their next index), so `files` is not empty.
  */
-export interface SimpleProjectPage {
-  /** Canonical name. */
-  readonly name: string;
-  /** By version, oldest first, then by file name: the order in which they are listed. */
-  readonly files: readonly SimpleFile[];
-}
+export type SimpleProjectPage = Immutable<z.infer<typeof simpleProjectPageSchema>>;
 
 /**
  * The state of one (version, target). `covered`: a file that was built for another target, or one
  * that upstream has, serves it too. The other words are the build queue's and the report's.
  */
-export type ReleaseBuildState =
-  | "built"
-  | "covered"
-  | "failed"
-  | "blocked"
-  | "ready"
-  | "leased"
-  | "waiting"
-  | "skipped";
+const releaseBuildStateSchema = z.enum([
+  "built",
+  "covered",
+  "failed",
+  "blocked",
+  "ready",
+  "leased",
+  "waiting",
+  "skipped",
+]);
+export type ReleaseBuildState = z.infer<typeof releaseBuildStateSchema>;
 
-export interface ReleaseBuild {
+const releaseBuildSchema = z.object({
   /** Name of the target. */
-  readonly target: string;
-  readonly state: ReleaseBuildState;
+  target: z.string(),
+  state: releaseBuildStateSchema,
   /** Why, in words, for people; "" where the state says it all. */
-  readonly reason: string;
+  reason: z.string(),
   /** Token of the last build whose log is published; null when there is none. */
-  readonly logToken: number | null;
-}
+  logToken: tokenSchema.nullable(),
+});
+export type ReleaseBuild = Immutable<z.infer<typeof releaseBuildSchema>>;
 
-export interface ProjectRelease {
+const projectReleaseSchema = z.object({
   /** As upstream spells it. */
-  readonly version: string;
-  readonly releasedAt: Date | null;
-  readonly isPrerelease: boolean;
+  version: z.string(),
+  /** In ms since 1970; null where upstream does not say. */
+  releasedAt: instantSchema.nullable(),
+  isPrerelease: z.boolean(),
   /** Null: not yanked. Otherwise the reason, "" when none was given. */
-  readonly yanked: string | null;
+  yanked: z.string().nullable(),
   /** Why the farm does not build it (`binary only`, `deleted`, an operator's words); null: it does. */
-  readonly skipReason: string | null;
+  skipReason: z.string().nullable(),
   /** At most one per target; a target without one shows as an empty cell. */
-  readonly builds: readonly ReleaseBuild[];
-}
+  builds: z.array(releaseBuildSchema),
+});
+export type ProjectRelease = Immutable<z.infer<typeof projectReleaseSchema>>;
 
-export interface ProjectFile {
-  readonly filename: string;
-  readonly version: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  readonly requiresPython: string | null;
-  readonly yanked: string | null;
-  readonly isPrerelease: boolean;
-  readonly uploadedAt: Date;
+const projectFileSchema = z.object({
+  filename: z.string(),
+  version: z.string(),
+  sha256: z.string(),
+  sizeBytes: countSchema,
+  requiresPython: z.string().nullable(),
+  yanked: z.string().nullable(),
+  isPrerelease: z.boolean(),
+  /** In ms since 1970. */
+  uploadedAt: instantSchema,
   /** System packages that hold the shared libraries it needs. */
-  readonly aptDependencies: readonly string[];
-}
+  aptDependencies: z.array(z.string()),
+});
+export type ProjectFile = Immutable<z.infer<typeof projectFileSchema>>;
 
-/** The page of one project, also of one that has nothing built yet. */
-export interface ProjectPage {
+export const projectPageSchema = z.object({
   /** Canonical name. */
-  readonly name: string;
+  name: z.string(),
   /** The latest spelling upstream. */
-  readonly displayName: string;
+  displayName: z.string(),
   /** One line, "" when upstream gives none. */
-  readonly summary: string;
+  summary: z.string(),
   /** The project's own page upstream; null when it has none. Not trusted: only http(s) becomes a link. */
-  readonly upstreamUrl: string | null;
+  upstreamUrl: z.string().nullable(),
   /** Why the whole package is not built; null: it is. */
-  readonly skipReason: string | null;
+  skipReason: z.string().nullable(),
   /** Columns of the table, in rank order. */
-  readonly targets: readonly string[];
+  targets: z.array(z.string()),
   /** Newest version first. */
-  readonly releases: readonly ProjectRelease[];
+  releases: z.array(projectReleaseSchema),
   /** Newest version first, then by file name. Only placed files. */
-  readonly files: readonly ProjectFile[];
-}
+  files: z.array(projectFileSchema),
+});
+/** The page of one project, also of one that has nothing built yet. */
+export type ProjectPage = Immutable<z.infer<typeof projectPageSchema>>;
 
-export interface RecentBuild {
+const recentBuildSchema = z.object({
   /** Canonical name. */
-  readonly package: string;
-  readonly version: string;
-  readonly target: string;
-  readonly cause: Cause;
+  package: z.string(),
+  version: z.string(),
+  target: z.string(),
+  cause: causeSchema,
   /** One line for people, "" when there is nothing to add to the cause. */
-  readonly message: string;
-  readonly endedAt: Date;
-  readonly durationMs: number;
+  message: z.string(),
+  /** In ms since 1970. */
+  endedAt: instantSchema,
+  durationMs: durationSchema,
   /** Null when its log is not published. */
-  readonly logToken: number | null;
-}
+  logToken: tokenSchema.nullable(),
+});
+export type RecentBuild = Immutable<z.infer<typeof recentBuildSchema>>;
 
-/** The numbers of the whole farm at one instant. */
-export interface HomePage {
-  /** The database's clock when the numbers were taken. */
-  readonly asOf: Date;
+export const homePageSchema = z.object({
+  /** The database's clock when the numbers were taken, in ms since 1970. */
+  asOf: instantSchema,
   /** Packages with at least one published file. */
-  readonly packages: number;
+  packages: countSchema,
   /** Versions with at least one published file. */
-  readonly versionsBuilt: number;
-  readonly files: number;
-  readonly filesSizeBytes: number;
+  versionsBuilt: countSchema,
+  files: countSchema,
+  filesSizeBytes: countSchema,
   /** Rows of the build queue by state. */
-  readonly queue: {
-    readonly ready: number;
-    readonly leased: number;
-    readonly waiting: number;
-    readonly blocked: number;
-  };
+  queue: z.object({
+    ready: countSchema,
+    leased: countSchema,
+    waiting: countSchema,
+    blocked: countSchema,
+  }),
   /** (version, target) pairs whose last attempt failed and stands. */
-  readonly failed: number;
+  failed: countSchema,
   /** Newest first; twenty are plenty. */
-  readonly recentBuilds: readonly RecentBuild[];
-}
+  recentBuilds: z.array(recentBuildSchema),
+});
+/** The numbers of the whole farm at one instant. */
+export type HomePage = Immutable<z.infer<typeof homePageSchema>>;

@@ -1,30 +1,40 @@
 /** What the farm says of itself to those who watch: events, and the report that `--once` ends with. */
 import { z } from "zod";
+import { plainFilenameSchema } from "./build.ts";
 import { causeSchema } from "./cause.ts";
+import type { Immutable } from "./immutable.ts";
+import { durationSchema, projectNameSchema, versionSchema } from "./scalar.ts";
+
+const subject = {
+  package: projectNameSchema,
+  version: versionSchema,
+  target: z.string().max(200),
+};
+const labelSchema = z.string().max(200);
 
 /** One thing that happened, for monitors and the farm's own progress lines. */
 export const farmEventSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("build-started"),
-    package: z.string(),
-    version: z.string(),
-    target: z.string(),
-    slave: z.string(),
+    ...subject,
+    slave: labelSchema,
   }),
   z.object({
     kind: z.literal("build-ended"),
-    package: z.string(),
-    version: z.string(),
-    target: z.string(),
+    ...subject,
     cause: causeSchema,
-    message: z.string(),
-    durationMs: z.number(),
-    files: z.array(z.string()),
+    message: z.string().max(2_000),
+    durationMs: durationSchema,
+    files: z.array(plainFilenameSchema).max(100),
   }),
-  z.object({ kind: z.literal("published"), package: z.string(), filename: z.string() }),
-  z.object({ kind: z.literal("slave"), label: z.string(), state: z.enum(["here", "gone"]) }),
+  z.object({
+    kind: z.literal("published"),
+    package: projectNameSchema,
+    filename: plainFilenameSchema,
+  }),
+  z.object({ kind: z.literal("slave"), label: labelSchema, state: z.enum(["here", "gone"]) }),
 ]);
-export type FarmEvent = z.infer<typeof farmEventSchema>;
+export type FarmEvent = Immutable<z.infer<typeof farmEventSchema>>;
 
 /** The state of one (version, target), or of a version that is on no queue. */
 export const reportRowSchema = z.object({
@@ -37,7 +47,7 @@ export const reportRowSchema = z.object({
   reason: z.string(),
   durationMs: z.number().nullable(),
 });
-export type ReportRow = z.infer<typeof reportRowSchema>;
+export type ReportRow = Immutable<z.infer<typeof reportRowSchema>>;
 
 export const farmReportSchema = z.object({
   /** Upstream has been read to its end, and every changed project has been recorded. */
@@ -56,4 +66,4 @@ export const farmReportSchema = z.object({
   unsatisfied: z.array(z.string()),
   rows: z.array(reportRowSchema),
 });
-export type FarmReport = z.infer<typeof farmReportSchema>;
+export type FarmReport = Immutable<z.infer<typeof farmReportSchema>>;

@@ -3,6 +3,7 @@
  * slave's interpreter says of itself; see docs on targets in ARCHITECTURE.md.
  */
 import { z } from "zod";
+import type { Immutable } from "./immutable.ts";
 
 /** What an interpreter reports. `tags` are in pip's order of preference (PEP 425). */
 export const targetSpecSchema = z.object({
@@ -42,4 +43,4 @@ export const targetSpecSchema = z.object({
     .min(1)
     .max(10_000),
 });
-export type TargetSpec = z.infer<typeof targetSpecSchema>;
+export type TargetSpec = Immutable<z.infer<typeof targetSpecSchema>>;

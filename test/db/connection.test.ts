@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   isConnectionLost,
@@ -413,4 +415,44 @@ test("a notification reaches the session that listens, and a loss is told, since
   await expect.poll(() => heard).toEqual(["work: 7"]);
   await terminate(await backendOf(sql));
   await expect.poll(() => losses.length).toBe(1);
+});
+
+describe("memory", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+
+  test("a session that lives long holds nothing of the transactions that are over", async () => {
+    const sql = open();
+    const heapAfter = async (transactions: number) => {
+      for (let done = 0; done < transactions; done += 1)
+        await transaction(sql, (tx) => tx`select 1`);
+      // What is settled is let go of in the turns that follow.
+      for (let turn = 0; turn < 5; turn += 1) {
+        await new Promise(setImmediate);
+        collect();
+      }
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await heapAfter(200);
+    // At some 3 kB each it would be 6 MB.
+    expect((await heapAfter(2_000)) - before).toBeLessThan(2_000_000);
+  });
+
+  test("a connection that has ended is let go, also where it was the first to run a statement", async () => {
+    const useOne = async () => {
+      // Held by the driver's client for as long as that lives.
+      const onNotice = () => undefined;
+      const sql = openConnection(database.dsn, { onNotice });
+      await sql`select 'run here alone'`;
+      await sql.end();
+      return new WeakRef(onNotice);
+    };
+    const trace = await useOne();
+    await expect
+      .poll(() => {
+        collect();
+        return trace.deref() === undefined;
+      })
+      .toBe(true);
+  });
 });

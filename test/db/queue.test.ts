@@ -43,7 +43,7 @@ async function emptyTables(): Promise<void> {
 
 async function take(slave: TestSlave): Promise<{ token: number; version: string; target: string }> {
   const picked = await lease(sql, slave);
-  if (picked === undefined) throw new Error("nothing to lease");
+  if (picked === null) throw new Error("nothing to lease");
   return picked.order;
 }
 
@@ -113,7 +113,7 @@ describe("leases", () => {
     const first = await hello(sql, "a", [target(11)]);
     const second = await hello(sql, "b", [target(11)]);
     const { token } = await take(first);
-    expect(await lease(sql, second)).toBeUndefined();
+    expect(await lease(sql, second)).toBeNull();
     expect((await take(first)).token).toBe(token);
   });
 
@@ -209,7 +209,7 @@ describe("what a review found", () => {
     const slave = await hello(sql, "a", [target(11)]);
     await take(slave);
     await recordProject(sql, "pkg", [], 2);
-    expect(await lease(sql, slave)).toBeUndefined();
+    expect(await lease(sql, slave)).toBeNull();
   });
 
   it("keeps two slaves of one key apart by their slots", async () => {
@@ -407,7 +407,7 @@ describe("many at once", () => {
               continue;
             }
             const picked = await lease(connection, slave);
-            if (picked === undefined) continue;
+            if (picked === null) continue;
             const { token, version, target: name } = picked.order;
             given.push(`${version} ${name}`);
             const [python = ""] = name.split("-");
@@ -486,7 +486,7 @@ describe("the queue against its definition", () => {
                 slave,
                 held_.map((one) => one.token),
               );
-              if (picked !== undefined) held.push({ ...picked.order, slave });
+              if (picked !== null) held.push({ ...picked.order, slave });
               break;
             }
             case "build":

@@ -1,28 +1,54 @@
 /** Upstream releases, slaves and results in the small, for tests of the build queue. */
+import { expect } from "vitest";
+import { databaseProtocol } from "../../actors/master/database.ts";
 import type { Sql } from "../../db/connection.ts";
-import type { DatabaseRequest } from "../../db/request.ts";
 import {
   type RequestArgs,
   type RequestName,
   type RequestResult,
   requests,
 } from "../../db/requests.ts";
-import type { VerifiedFile } from "../../db/settle.ts";
 import type { ReleaseFacts } from "../../db/upstream.ts";
+import type { VerifiedFile } from "../../protocol/model/delivery.ts";
 import type { TargetSpec } from "../../protocol/model/target.ts";
 import { versionSortKey } from "../../protocol/packaging/version.ts";
+import { decode, encode } from "../../protocol/transport/codec.ts";
+import type { Checked } from "../../supervisor/index.ts";
 
 export const retry = { baseMs: 1_000, maxMs: 60_000, maxAttempts: 3 };
 export const leaseMs = 60_000;
 export const absentMs = 3_600_000;
 
-/** Runs a request as an Oracle does. */
-export function run<N extends RequestName>(
+/** Names of the requests that were run here. */
+export const requestsRun = new Set<RequestName>();
+
+/**
+ * Runs a request as an Oracle does, for an asker in another process: arguments and result go through the codec
+ * and must pass their schemas and come out as they went in.
+ */
+export async function run<N extends RequestName>(
   sql: Sql,
   name: N,
   args: RequestArgs<N>,
 ): Promise<RequestResult<N>> {
-  return (requests[name] as DatabaseRequest<RequestArgs<N>, RequestResult<N>>).run(sql, args);
+  const request: { run(sql: Sql, args: never): Promise<unknown> } = requests[name];
+  const sent = crossed("arguments", args, (value) => databaseProtocol.checkBody(name, value));
+  const result = await request.run(sql, sent as never);
+  requestsRun.add(name);
+  return crossed("result", result, (value) =>
+    databaseProtocol.checkReply(name, value),
+  ) as RequestResult<N>;
+}
+
+function crossed(
+  what: string,
+  value: unknown,
+  check: (value: unknown) => Checked<unknown>,
+): unknown {
+  const checked = check(decode(encode(value)));
+  if (!checked.ok) throw new Error(`${what}: ${checked.reason}`);
+  expect(checked.value).toStrictEqual(value);
+  return checked.value;
 }
 
 export const hash = (seed: string): string =>
@@ -34,7 +60,7 @@ export function release(version: string, more: Partial<ReleaseFacts> = {}): Rele
     spelling: version,
     sortKey: versionSortKey(version),
     isPrerelease: false,
-    releasedAt: new Date(Date.UTC(2024, 0, 1 + Number(version.split(".")[0] ?? 0))),
+    releasedAt: Date.UTC(2024, 0, 1 + Number(version.split(".")[0] ?? 0)),
     requiresPython: null,
     yanked: null,
     sdist: {

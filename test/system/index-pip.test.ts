@@ -78,7 +78,7 @@ async function publish(version: string, more: Partial<SimpleFile>): Promise<Simp
     requiresPython: null,
     metadataSha256: createHash("sha256").update(stdout).digest("hex"),
     yanked: null,
-    uploadedAt: new Date(),
+    uploadedAt: Date.now(),
     ...more,
   };
 }

@@ -11,7 +11,7 @@ import { countText, durationText, sizeText } from "../../web/pages/words.ts";
 import { isPublicKey } from "../../web/public-key.ts";
 
 const site = { name: "Wheelwright", url: "https://farm.example/" };
-const at = new Date("2024-03-09T14:05:07Z");
+const at = Date.parse("2024-03-09T14:05:07Z");
 const hostile = `"><img src=x onerror=alert(1)>'</title></pre><script>alert(1)</script>`;
 
 const home: HomePage = {

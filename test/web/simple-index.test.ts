@@ -13,7 +13,7 @@ const file: SimpleFile = {
   requiresPython: ">=3.9,<4",
   metadataSha256: "cd".repeat(32),
   yanked: null,
-  uploadedAt: new Date("2024-03-09T14:05:07.890Z"),
+  uploadedAt: Date.parse("2024-03-09T14:05:07.890Z"),
 };
 const page: SimpleProjectPage = { name: "tidepool", files: [file] };
 

@@ -43,7 +43,7 @@ function jsonOf(file: SimpleFile) {
     "core-metadata": file.metadataSha256 === null ? false : { sha256: file.metadataSha256 },
     // A reason must not be empty, or clients that test its truth would take the file as good.
     yanked: file.yanked === null ? false : file.yanked === "" ? true : file.yanked,
-    "upload-time": file.uploadedAt.toISOString(),
+    "upload-time": new Date(file.uploadedAt).toISOString(),
   };
 }
 

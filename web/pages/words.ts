@@ -30,10 +30,10 @@ export function durationText(durationMs: number): string {
 }
 
 /** `2024-03-09 14:05 UTC`: pages are files, so there is no reader's time zone to show. */
-export const instantText = (at: Date): string =>
-  `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+export const instantText = (atMs: number): string =>
+  `${new Date(atMs).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
-export const dateText = (at: Date): string => at.toISOString().slice(0, 10);
+export const dateText = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10);
 
 /** The colour and the sign of a state. The sign tells it to those who see no colours. */
 export interface Tone {

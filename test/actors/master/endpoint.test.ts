@@ -97,7 +97,7 @@ async function start() {
     handlers: {
       up: () => undefined,
       down: () => undefined,
-      message: ({ body }) => fetched.push(body.filename),
+      message: ({ body }) => void fetched.push(body.filename),
     },
   });
   await expect.poll(() => received.opened.length, { timeout: 5_000 }).toBe(1);

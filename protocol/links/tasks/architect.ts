@@ -1,0 +1,29 @@
+/** What is said to the Architect: slave sessions ask for builds, the listener hears of work. */
+import { z } from "zod";
+import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
+import { buildOrderSchema, tokenSchema } from "../../model/build.ts";
+import { rowIdSchema } from "../../model/scalar.ts";
+import { declareProtocol } from "../declare.ts";
+import { targetIdsSchema } from "./target-ids.ts";
+
+export const architectProtocol = declareProtocol({
+  name: "architect",
+  messages: {
+    /** The next build for a slave that holds `holding` and nothing else; null when there is none. */
+    LEASE: {
+      body: z.object({
+        slaveId: rowIdSchema,
+        targetIds: targetIdsSchema,
+        holding: z.array(tokenSchema).max(10_000),
+      }),
+      reply: buildOrderSchema.nullable(),
+    },
+    /** Whether the slave still has the lease of this token. Answered once per batch. */
+    RENEW: { body: z.object({ token: tokenSchema, slaveId: rowIdSchema }), reply: z.boolean() },
+    /** Something may be ready for these targets; for all of them when the list is empty. */
+    WAKE: { body: z.object({ targetIds: targetIdsSchema }) },
+    /** A target came that the queue has not been computed for. */
+    TARGETS_CHANGED: {},
+  },
+});
+export type ToArchitect = MessagesOfProtocol<typeof architectProtocol>;

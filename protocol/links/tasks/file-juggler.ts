@@ -1,0 +1,30 @@
+/** What is said to File Juggler: slave sessions have it collect, place and forget the files of a build. */
+import { z } from "zod";
+import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
+import { buildResultSchema, tokenSchema } from "../../model/build.ts";
+import { collectedSchema, deliverySchema } from "../../model/delivery.ts";
+import { declareProtocol } from "../declare.ts";
+
+export const fileJugglerProtocol = declareProtocol({
+  name: "file-juggler",
+  messages: {
+    /** Pulls and verifies the files of a build. Asked again for the same build it joins what runs. */
+    COLLECT: {
+      body: z.object({
+        delivery: deliverySchema,
+        files: buildResultSchema.shape.files,
+        log: buildResultSchema.shape.log,
+      }),
+      reply: collectedSchema,
+    },
+    /**
+     * Gives settled files and logs their public names: of one build, answered when they stand, or (null)
+     * whatever is left. Refusal codes, of one build only: `full`; `missing` where its blobs are gone and
+     * are to be collected again.
+     */
+    PLACE: { body: z.object({ token: tokenSchema.nullable() }) },
+    /** The slave has been told DONE: what is staged for the build is not needed any more. */
+    CLEAR: { body: z.object({ token: tokenSchema }) },
+  },
+});
+export type ToFileJuggler = MessagesOfProtocol<typeof fileJugglerProtocol>;
