@@ -61,19 +61,26 @@ export type PeerEnd = "silent" | "replaced" | "refused" | "left" | "closed";
 /** What a bound endpoint tells its owner. Called one at a time, never re-entrantly. */
 export interface ServerHandlers<ToServer extends LinkMessages> {
   opened(peer: Peer): void;
-  /** `reply` is there when the peer asked; it may be called once, later. */
+  /**
+   * `reply` is there when the peer asked; it may be called once, later. A promise that is given back settles when the owner has
+   * taken the message (its mailbox had room, say). Until then the message counts against this peer's credit, and a peer without
+   * credit holds its messages back: one that floods fills its own window and nobody else's. Without a promise it is taken at once.
+   */
   message(
     peer: Peer,
     message: MessageOf<ToServer>,
     reply?: (outcome: { value: unknown } | { error: string }) => void,
-  ): void;
+  ): void | Promise<void>;
   closed(peer: Peer, end: PeerEnd): void;
 }
 
 export interface ServerEndpoint<ToClient extends LinkMessages> {
   /** The address as bound, with the real port where the asked one was a wildcard. */
   readonly address: string;
-  /** Queues a message; never blocks. `gone`: no such peer; `full`: its outbox is at its bound. */
+  /**
+   * Queues a message; never blocks. `gone`: no such peer; `full`: its outbox is at its bound, since the peer does not read or has
+   * given no more credit.
+   */
   send<K extends keyof ToClient & string>(
     peer: Peer,
     type: K,
@@ -81,7 +88,7 @@ export interface ServerEndpoint<ToClient extends LinkMessages> {
   ): SendResult;
   /** Ends a peer's session after telling it why; what it says later is refused and counted. */
   drop(peer: Peer, reason: string): void;
-  /** Dropped, refused and malformed counts, by reason. */
+  /** What was dropped, refused, malformed or lost, by reason. `lost message` and `message not sent` count messages. */
   counters(): Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
@@ -90,13 +97,14 @@ export interface ServerEndpoint<ToClient extends LinkMessages> {
 export interface ClientHandlers<ToClient extends LinkMessages> {
   /** The server has accepted this session. Called again after each reconnection. */
   up(): void;
-  message(message: MessageOf<ToClient>): void;
+  /** A promise that is given back counts against the server's credit until it settles, as with `ServerHandlers`. */
+  message(message: MessageOf<ToClient>): void | Promise<void>;
   /** The session ended; the endpoint goes on trying by itself until closed. */
   down(reason: string): void;
 }
 
 export interface ClientEndpoint<ToServer extends LinkMessages> {
-  /** Queues a message for the present session; `gone` while there is none. */
+  /** Queues a message for the present session; `gone` while there is none, `full` as with `ServerEndpoint`. */
   send<K extends keyof ToServer & string>(type: K, body: BodyOf<ToServer, K>): SendResult;
   /** @throws EndpointError code `timeout`, `gone` or `refused`; a deadline in ms travels with the question. */
   ask<K extends keyof ToServer & string>(
@@ -104,6 +112,8 @@ export interface ClientEndpoint<ToServer extends LinkMessages> {
     body: BodyOf<ToServer, K>,
     timeoutMs: number,
   ): Promise<ReplyOf<ToServer, K>>;
+  /** As `ServerEndpoint.counters`, of all sessions since the endpoint was made. */
+  counters(): Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 

@@ -143,6 +143,19 @@ async function bind<ToServer extends LinkMessages, ToClient extends LinkMessages
   ctx: ActorContext<OwnMessages<ToClient>>,
 ): Promise<ServerEndpoint<ToClient>> {
   const { consumer, memory } = args;
+  // All three wait in one line where the consumer's mailbox is full, so that they come in order.
+  const pass = ctx.bind(
+    async (
+      peer: Peer,
+      message: MessageOf<ToServer>,
+      reply: ((outcome: { value: unknown } | { error: string }) => void) | undefined,
+      taken: () => void,
+    ) => {
+      const result = await consumer.send("PEER_MESSAGE", { peer, message, reply });
+      if (result !== "queued") reply?.({ error: "the master is too busy, ask again" });
+      taken();
+    },
+  );
   const endpoint = await bindEndpoint(link, {
     address: args.address,
     ...(args.keys && { keys: args.keys }),
@@ -152,23 +165,18 @@ async function bind<ToServer extends LinkMessages, ToClient extends LinkMessages
     heartbeatMs: args.heartbeatMs,
     log: ctx.log,
     handlers: {
-      opened: ctx.bind((peer: Peer) => {
+      opened: ctx.bind(async (peer: Peer) => {
         memory.peers.set(peer.id, peer);
-        consumer.tell("PEER_OPENED", peer);
+        await consumer.send("PEER_OPENED", peer);
       }),
-      message: ctx.bind(
-        (
-          peer: Peer,
-          message: MessageOf<ToServer>,
-          reply?: (outcome: { value: unknown } | { error: string }) => void,
-        ) => {
-          const result = consumer.tell("PEER_MESSAGE", { peer, message, reply });
-          if (result !== "queued") reply?.({ error: "the master is too busy, ask again" });
-        },
-      ),
-      closed: ctx.bind((peer: Peer, end: PeerEnd) => {
+      // The peer gets credit for more once this one has found room.
+      message: (peer, message, reply) =>
+        new Promise((taken) => {
+          pass(peer, message, reply, taken);
+        }),
+      closed: ctx.bind(async (peer: Peer, end: PeerEnd) => {
         memory.peers.delete(peer.id);
-        consumer.tell("PEER_CLOSED", { peer, end });
+        await consumer.send("PEER_CLOSED", { peer, end });
       }),
     },
   });

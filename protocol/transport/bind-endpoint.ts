@@ -1,28 +1,20 @@
 /**
- * Binds a link: a ROUTER with its reader, its writer and its clock, around a `ServerSide` that knows the
+ * Binds a link: a bound socket with its reader, its writer and its clock, around a `ServerSide` that knows the
  * sessions. Called by the actor that owns the link's bound end.
  */
-import { Router, type SocketOptions } from "zeromq";
 import type { Link, LinkMessages, ServerEndpoint, ServerHandlers } from "../../supervisor/index.ts";
-import { parseAddress, refuseWithoutKeys } from "./address.ts";
-import { bindSocket } from "./bind-socket.ts";
+import { type Address, parseAddress, refuseWithoutKeys } from "./address.ts";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
 import { FRAME_OVERHEAD_BYTES } from "./frame.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { isKeyPair, type KeyPair } from "./key-pair.ts";
 import { startTicking } from "./liveness.ts";
 import { ServerSide } from "./server-side.ts";
-import {
-  DEFAULT_OUTBOX_BOUND,
-  LINGER_MS,
-  limitsOf,
-  type SocketLimits,
-  socketOptions,
-} from "./socket-options.ts";
+import { DEFAULT_OUTBOX_BOUND, LINGER_MS, limitsOf, windowOf } from "./socket-options.ts";
 import { SocketReader } from "./socket-reader.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
-import { type GuardedDomain, guardDomain } from "./zap-handler.ts";
+import { bindFrameSocket, framingOf } from "./transports.ts";
 
 /** How a bound endpoint proves itself and whom it lets in. */
 export interface ServerKeys {
@@ -35,9 +27,12 @@ export interface ServerKeys {
 }
 
 export interface BindOptions<ToServer extends LinkMessages> {
-  /** `tcp://*:5555`, `tcp://[::]:5555`, `tcp://127.0.0.1:0` (any free port), `ipc:///path`. */
+  /**
+   * `tcp://*:5555`, `tcp://[::]:5555`, `tcp://127.0.0.1:0` (any free port), `ipc:///path`; `inproc://NAME` within the process: by
+   * reference, with nothing copied or checked (but see `forceCodec`); `memory://NETWORK/NAME` over a network of a test.
+   */
   readonly address: string;
-  /** Without keys only loopback and ipc addresses are accepted. */
+  /** Without keys only addresses of this machine are accepted. `inproc` and `memory` use none: who is there is `local:…`. */
   readonly keys?: ServerKeys;
   readonly handlers: ServerHandlers<ToServer>;
   readonly log: TransportLog;
@@ -47,6 +42,11 @@ export interface BindOptions<ToServer extends LinkMessages> {
   readonly outboxBound?: number;
   /** Largest frame taken or sent. Default 16 MiB; a larger one ends its connection. */
   readonly maxFrameBytes?: number;
+  /**
+   * Messages of one peer whose `message` promise may be pending; the peer holds back what is beyond. Default 1,024, from 1
+   * to 1,000,000.
+   */
+  readonly window?: number;
   /** Frames that ZeroMQ may hold unread for each peer. Default 64; 4 to 8 where frames are 1 MiB. */
   readonly receiveHighWaterMark?: number;
 }
@@ -61,13 +61,11 @@ export async function bindEndpoint<ToServer extends LinkMessages, ToClient exten
   options: BindOptions<ToServer>,
 ): Promise<ServerEndpoint<ToClient>> {
   const address = parseAddress(options.address);
-  const { keys, handlers, log } = options;
-  if (keys === undefined) refuseWithoutKeys(address);
-  else if (!isKeyPair(keys.secret)) {
-    throw new EndpointConfigError(`${options.address}: the two keys do not belong together`);
-  }
+  const { handlers, log } = options;
+  const keys = keysFor(address, options.keys);
   const tally = new Tally(log, { link: link.name, address: options.address });
   const limits = limitsOf(options);
+  const window = windowOf(options);
   const isAuthorised = (key: string) => {
     try {
       return keys?.isAuthorised(key) === true;
@@ -76,118 +74,87 @@ export async function bindEndpoint<ToServer extends LinkMessages, ToClient exten
       return false;
     }
   };
-  const guard =
-    keys === undefined
-      ? undefined
-      : await guardDomain(link.name, (key) => {
-          const isWelcome = isAuthorised(key);
-          if (!isWelcome) tally.count("key not authorised", { publicKey: key });
-          return isWelcome;
-        });
-  const socket = new Router(routerOptions(limits, keys, guard));
-  try {
-    const bound = await bindSocket(socket, address);
-    const writer = new FrameWriter(socket, {
-      unreachable: (lane) => {
-        side.unreachable(lane);
-      },
-      failed: (error) => {
-        tally.count("frame not sent", { error });
-      },
-    });
-    const door = {
-      link,
-      keys: keys && { secretKey: keys.secret.secretKey, isAuthorised },
-    };
-    const side = new ServerSide(
-      link,
-      {
-        door,
-        handlers,
-        tally,
-        heartbeatMs: limits.heartbeatMs,
-        outboxBound: options.outboxBound ?? DEFAULT_OUTBOX_BOUND,
-        largestMessageBytes: limits.maxFrameBytes - FRAME_OVERHEAD_BYTES,
-        drained: (most) => reader.drained(most),
-      },
-      writer,
-    );
-    let isClosing = false;
-    const reader = new SocketReader(socket, {
-      take: (parts) => {
-        if (!isClosing) side.receive(parts);
-      },
-      failed: (error) => {
-        tally.count("receive failed", { error });
-      },
-    });
-    void watchDoor(socket, tally);
-    const stopTicking = startTicking(limits.heartbeatMs, (passedMs) => {
-      side.tick(passedMs);
-    });
-    const shut = async () => {
-      isClosing = true;
-      stopTicking();
-      side.close(LINGER_MS);
-      bound.unbind();
-      await writer.flush(LINGER_MS);
-      writer.close();
-      socket.close();
-      guard?.release();
-      await reader.ended;
-    };
-    let closed: Promise<void> | undefined;
-    log.info({ link: link.name, address: bound.address, keys: keys !== undefined }, "bound");
-    return {
-      address: bound.address,
-      send: (peer, type, body) => side.send(peer, type, body),
-      drop: (peer, reason) => {
-        side.drop(peer, reason);
-      },
-      counters: () => tally.snapshot(),
-      close: () => {
-        closed ??= shut();
-        return closed;
-      },
-    };
-  } catch (error) {
-    socket.close();
-    guard?.release();
-    throw error;
-  }
-}
-
-/** `handover` stays off: a second connection with a living routing id is ignored. */
-function routerOptions(
-  limits: SocketLimits,
-  keys: ServerKeys | undefined,
-  guard: GuardedDomain | undefined,
-): SocketOptions<Router> {
-  // A backlog for all the clients of a server that was restarted.
-  const plain = { ...socketOptions(limits), mandatory: true, backlog: 1_024 };
-  if (keys === undefined || guard === undefined) return plain;
+  const atTheDoor = (key: string) => {
+    const isWelcome = isAuthorised(key);
+    if (!isWelcome) tally.count("key not authorised", { publicKey: key });
+    return isWelcome;
+  };
+  const bound = await bindFrameSocket(
+    link.name,
+    address,
+    limits,
+    tally,
+    keys && { secret: keys.secret, isAuthorised: atTheDoor },
+  );
+  const { socket } = bound;
+  const writer = new FrameWriter(socket, {
+    unreachable: (lane) => {
+      side.unreachable(lane);
+    },
+    failed: (error) => {
+      tally.count("frame not sent", { error });
+    },
+  });
+  const side = new ServerSide(
+    link,
+    {
+      door: { link, keys: keys && { secretKey: keys.secret.secretKey, isAuthorised } },
+      handlers,
+      tally,
+      heartbeatMs: limits.heartbeatMs,
+      outboxBound: options.outboxBound ?? DEFAULT_OUTBOX_BOUND,
+      largestMessageBytes: limits.maxFrameBytes - FRAME_OVERHEAD_BYTES,
+      window,
+      framing: framingOf(address),
+      drained: (most) => reader.drained(most),
+    },
+    writer,
+  );
+  let isClosing = false;
+  const reader = new SocketReader(socket, {
+    take: (parts) => {
+      if (!isClosing) side.receive(parts);
+    },
+    failed: (error) => {
+      tally.count("receive failed", { error });
+    },
+  });
+  const stopTicking = startTicking(limits.heartbeatMs, (passedMs) => {
+    side.tick(passedMs);
+  });
+  const shut = async () => {
+    isClosing = true;
+    stopTicking();
+    side.close(LINGER_MS);
+    bound.unbind();
+    await writer.flush(LINGER_MS);
+    writer.close();
+    socket.close("lingering");
+    bound.release();
+    await reader.ended;
+  };
+  let closed: Promise<void> | undefined;
+  log.info({ link: link.name, address: bound.address, keys: keys !== undefined }, "bound");
   return {
-    ...plain,
-    ...guard.options,
-    curveServer: true,
-    curvePublicKey: keys.secret.publicKey,
-    curveSecretKey: keys.secret.secretKey,
+    address: bound.address,
+    send: (peer, type, body) => side.send(peer, type, body),
+    drop: (peer, reason) => {
+      side.drop(peer, reason);
+    },
+    counters: () => tally.snapshot(),
+    close: () => {
+      closed ??= shut();
+      return closed;
+    },
   };
 }
 
-/** Counts the connections that never came through the door: wrong keys, no keys, no ZeroMQ. */
-async function watchDoor(socket: Router, tally: Tally): Promise<void> {
-  try {
-    for await (const event of socket.events) {
-      if (
-        event.type === "handshake:error:auth" ||
-        event.type === "handshake:error:protocol" ||
-        event.type === "handshake:error:other"
-      ) {
-        tally.count("handshake failed", { address: event.address, reason: event.error.message });
-      }
-    }
-  } catch (error) {
-    if (!socket.closed) tally.count("receive failed", { error });
+/** @throws EndpointConfigError where they are missing or do not belong together. */
+function keysFor(address: Address, keys: ServerKeys | undefined): ServerKeys | undefined {
+  if (address.kind === "inproc" || address.kind === "memory") return undefined;
+  if (keys === undefined) refuseWithoutKeys(address);
+  else if (!isKeyPair(keys.secret)) {
+    throw new EndpointConfigError(`${address.text}: the two keys do not belong together`);
   }
+  return keys;
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Socket } from "zeromq";
-import { type Address, resolveToBind } from "./address.ts";
+import { resolveToBind, type ZeromqAddress } from "./address.ts";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
 import { bindIpc } from "./ipc-socket.ts";
 
@@ -18,7 +18,7 @@ export interface BoundSocket {
 const FREED_WITHIN_MS = 500;
 
 /** @throws EndpointConfigError */
-export async function bindSocket(socket: Socket, address: Address): Promise<BoundSocket> {
+export async function bindSocket(socket: Socket, address: ZeromqAddress): Promise<BoundSocket> {
   if (address.kind === "ipc") {
     let endpoint = "";
     const remove = await bindIpc(address.path, (made) => {

@@ -6,36 +6,42 @@
 import { randomBytes } from "node:crypto";
 import {
   type BodyOf,
+  type Checked,
   type ClientHandlers,
   EndpointError,
   type Link,
   type LinkMessages,
+  type MessageOf,
   type ReplyOf,
   type SendResult,
 } from "../../supervisor/index.ts";
-import { type Address, resolveToConnect } from "./address.ts";
 import { AskTable } from "./ask-table.ts";
 import { Backoff } from "./backoff.ts";
-import { type ClientKeys, Connection } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import {
   decodeFrame,
   decodeMessages,
-  encodeFrame,
-  encodeMessage,
   FRAME_OVERHEAD_BYTES,
   type Frame,
+  FrameReference,
+  type Packet,
   type WireMessage,
 } from "./frame.ts";
+import type { FindServer } from "./frame-socket.ts";
+import type { Framing } from "./framing.ts";
 import { endSchema, makeHello, refusedSchema, welcomeSchema } from "./hello.ts";
+import { Inflow } from "./inflow.ts";
 import { Liveness, SILENT_AFTER_BEATS, startTicking } from "./liveness.ts";
 import { SerialCalls } from "./serial-calls.ts";
-import { SessionLane } from "./session-lane.ts";
+import { openLane, type SessionLane } from "./session-lane.ts";
 import { LINGER_MS, type SocketLimits } from "./socket-options.ts";
 import type { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
+import type { ClientKeys } from "./zeromq-sockets.ts";
 
 export interface ClientSideOptions<ToClient extends LinkMessages> {
-  readonly address: Address;
+  readonly findServer: FindServer;
+  readonly framing: Framing;
   readonly keys: ClientKeys | undefined;
   readonly identity: string;
   readonly slot: string;
@@ -44,15 +50,19 @@ export interface ClientSideOptions<ToClient extends LinkMessages> {
   readonly tally: Tally;
   readonly limits: SocketLimits;
   readonly outboxBound: number;
+  /** Messages that the owner may have untaken. */
+  readonly window: number;
   readonly retryMs: { readonly min: number; readonly max: number };
 }
 
 /** What a timer can hold. */
 const LONGEST_ASK_MS = 2 ** 31 - 1;
-/** A server that is there answers HELLO at once; one that does not is tried anew. */
-const WELCOME_WITHIN_MS = 5_000;
-/** Nobody listens: the name is looked up again after this. */
-const DIAL_MS = 10_000;
+/** A server that is there answers HELLO at once: after four heartbeats, but not before this, it is tried anew. */
+const WELCOME_WITHIN_MS = 2_000;
+/** HELLO is said again with each heartbeat, as it or its answer may be lost, but not seldomer than this. */
+const LONGEST_HELLO_MS = 1_000;
+/** Nobody listens: the name is looked up again after twice the longest delay between attempts, within these. */
+const DIAL_MS = { min: 1_000, max: 10_000 };
 
 type State = "waiting" | "dialling" | "greeting" | "up" | "closed";
 type Retry = "soon" | "refused" | "replaced";
@@ -61,8 +71,8 @@ type Retry = "soon" | "refused" | "replaced";
 interface Session {
   readonly id: string;
   readonly lane: SessionLane;
+  readonly inflow: Inflow;
   liveness: Liveness;
-  lastSequence: number;
 }
 
 export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMessages> {
@@ -144,43 +154,35 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
       connection.abandon();
       return;
     }
-    session.lane.finish(encodeFrame("BYE", session.id, null), LINGER_MS);
+    session.lane.finish(this.#options.framing.frame("BYE", session.id, null), LINGER_MS);
     connection.writer.wake(session.lane);
     await connection.close();
   }
 
   async #dial(): Promise<void> {
     this.#state = "dialling";
-    const { address, keys, limits, retryMs, tally } = this.#options;
+    const { findServer, retryMs, tally } = this.#options;
     this.#attempts += 1;
     try {
-      const target = await resolveToConnect(address, this.#attempts - 1);
+      const dial = await findServer(this.#attempts - 1);
       if (this.#isClosed()) return;
-      const minMs = retryMs.min * (1 + Math.random());
-      const connection = new Connection(
-        {
-          target,
-          keys,
-          limits,
-          reconnectMs: { min: minMs, max: Math.max(minMs, Math.min(retryMs.max, DIAL_MS / 2)) },
+      const connection = new Connection(dial, {
+        connected: () => {
+          if (this.#connection === connection) this.#greet(connection);
         },
-        {
-          connected: () => {
-            if (this.#connection === connection) this.#greet(connection);
-          },
-          received: (parts) => {
-            if (this.#connection === connection) this.#receive(parts, connection);
-          },
-          ended: (reason, isRefusal) => {
-            if (this.#connection === connection) this.#lose(reason, isRefusal ? "refused" : "soon");
-          },
-          failed: (error) => {
-            tally.count("connection failed", { error });
-          },
+        received: (parts) => {
+          if (this.#connection === connection) this.#receive(parts, connection);
         },
-      );
+        ended: (reason, isRefusal) => {
+          if (this.#connection === connection) this.#lose(reason, isRefusal ? "refused" : "soon");
+        },
+        failed: (error) => {
+          tally.count("connection failed", { error });
+        },
+      });
       this.#connection = connection;
-      this.#setTimer(DIAL_MS, () => {
+      const dialMs = Math.min(DIAL_MS.max, Math.max(DIAL_MS.min, 2 * retryMs.max));
+      this.#setTimer(dialMs, () => {
         this.#lose("nobody answers", "soon");
       });
     } catch (error) {
@@ -190,30 +192,59 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   #greet(connection: Connection): void {
-    const { keys, identity, slot, outboxBound, limits } = this.#options;
+    const { keys, identity, slot, limits, framing, window } = this.#options;
     this.#state = "greeting";
     const id = randomBytes(12).toString("base64url");
     const who = keys ?? { identity };
-    const hello = makeHello(this.#link, id, slot, connection.routingId, who);
-    const lane = new SessionLane(id, outboxBound);
+    const hello = makeHello(this.#link, id, slot, connection.routingId, who, window);
+    const inflow = new Inflow(window);
+    const lane = this.#openLane(id, inflow);
     const liveness = new Liveness(limits.heartbeatMs, Number.POSITIVE_INFINITY);
-    this.#session = { id, lane, liveness, lastSequence: 0 };
-    connection.writer.post([encodeFrame("HELLO", id, hello)]);
-    this.#setTimer(WELCOME_WITHIN_MS, () => {
-      this.#lose("no answer to HELLO", "soon");
+    this.#session = { id, lane, inflow, liveness };
+    this.#sayHello(connection, framing.frame("HELLO", id, hello), performance.now());
+  }
+
+  /** The server takes a HELLO that it hears twice for one. */
+  #sayHello(connection: Connection, frame: Packet, startedAtMs: number): void {
+    const { heartbeatMs } = this.#options.limits;
+    const withinMs = Math.max(WELCOME_WITHIN_MS, SILENT_AFTER_BEATS * heartbeatMs);
+    connection.writer.post([frame]);
+    this.#setTimer(Math.min(heartbeatMs, LONGEST_HELLO_MS), () => {
+      if (performance.now() - startedAtMs < withinMs) {
+        this.#sayHello(connection, frame, startedAtMs);
+      } else this.#lose("no answer to HELLO", "soon");
     });
   }
 
-  #receive(parts: readonly Buffer[], connection: Connection): void {
+  #openLane(session: string, inflow: Inflow): SessionLane {
+    const { outboxBound, limits, framing, tally } = this.#options;
+    return openLane(framing, {
+      session,
+      link: this.#link.name,
+      bound: outboxBound,
+      largestMessageBytes: limits.maxFrameBytes - FRAME_OVERHEAD_BYTES,
+      credit: () => inflow.takeCredit(),
+      lost: (count) => {
+        tally.count("message not sent", {}, count);
+      },
+    });
+  }
+
+  #receive(parts: readonly Packet[], connection: Connection): void {
     try {
-      const [bytes] = parts;
-      if (bytes === undefined || parts.length !== 1) throw new Error(`${parts.length} parts`);
-      const frame = decodeFrame(bytes);
+      const [packet] = parts;
+      if (packet === undefined || parts.length !== 1) throw new Error(`${parts.length} parts`);
+      const frame = decodeFrame(packet);
       const session = this.#session;
       // What was meant for an earlier session of this connection came too late.
       if (session === undefined || frame.session !== session.id) return;
       session.liveness.heard();
-      this.#take(frame, session, connection);
+      if (frame.kind === "DATA") {
+        if (this.#state !== "up") return;
+        const isTrusted = packet instanceof FrameReference;
+        const messages = isTrusted ? packet.messages : decodeMessages(frame.payload);
+        this.#takeData(frame, messages, isTrusted, session, connection);
+      } else this.#take(frame, session, connection);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.tally.count("malformed frame", { reason });
@@ -234,6 +265,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
       case "WHO":
         if (this.#state !== "up") return;
         connection.writer.forget(session.lane);
+        session.lane.discard();
         this.#leaveUp("unknown session: the server does not know it any more");
         this.#greet(connection);
         return;
@@ -243,18 +275,17 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
         this.#lose(`${end}: ${reason}`, retry);
         return;
       }
-      case "DATA":
-        if (this.#state === "up") this.#takeData(frame, session);
-        return;
       case "HELLO":
       case "BYE":
+      case "DATA":
         this.#options.tally.count("unexpected frame", { kind: frame.kind });
     }
   }
 
   #welcome(frame: Frame, session: Session, connection: Connection): void {
     const { limits, handlers, log } = this.#options;
-    const { heartbeatMs: theirsMs, epoch } = welcomeSchema.parse(frame.payload);
+    const { heartbeatMs: theirsMs, epoch, window } = welcomeSchema.parse(frame.payload);
+    session.lane.grant(window);
     const ownMs = limits.heartbeatMs;
     const beatMs = Math.min(ownMs, theirsMs);
     session.liveness = new Liveness(beatMs, SILENT_AFTER_BEATS * Math.max(ownMs, theirsMs));
@@ -282,43 +313,98 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     }
   }
 
-  #takeData(frame: Frame, session: Session): void {
-    if (frame.sequence <= session.lastSequence) {
-      this.#options.tally.count("repeated frame");
+  #takeData(
+    frame: Frame,
+    messages: readonly WireMessage[],
+    isTrusted: boolean,
+    session: Session,
+    connection: Connection,
+  ): void {
+    const { tally } = this.#options;
+    session.lane.grant(frame.credit);
+    const lost = session.inflow.arrive(frame.sequence, messages.length);
+    if (lost === undefined) {
+      tally.count("repeated frame");
       return;
     }
-    session.lastSequence = frame.sequence;
-    for (const message of decodeMessages(frame.payload)) {
+    if (lost > 0) tally.count("lost message", {}, lost);
+    for (const message of messages) {
       if (this.#session !== session || this.#state !== "up") return;
-      this.#takeMessage(message);
+      if (message.kind === "reply" || message.kind === "error") {
+        this.#takeAnswer(message, isTrusted);
+      } else this.#takeMessage(message, isTrusted, session, connection);
     }
+    if (session.lane.sendable > 0) connection.writer.wake(session.lane);
+    this.#tellCredit(session, connection);
   }
 
-  #takeMessage(message: WireMessage): void {
+  #takeMessage(
+    message: Extract<WireMessage, { kind: "tell" | "ask" }>,
+    isTrusted: boolean,
+    session: Session,
+    connection: Connection,
+  ): void {
     const { tally, handlers } = this.#options;
-    if (message.kind === "reply" || message.kind === "error") {
-      this.#takeAnswer(message);
+    if (!session.inflow.admit()) {
+      tally.count("beyond credit");
+      this.#lose("malformed frame: more messages than there was credit for", "refused");
       return;
     }
-    const checked = this.#link.checkToClient(message.type, message.body);
+    const checked: Checked<MessageOf<ToClient>> = isTrusted
+      ? { ok: true, value: { type: message.type, body: message.body } as MessageOf<ToClient> }
+      : this.#link.checkToClient(message.type, message.body);
     if (message.kind === "ask" || !checked.ok) {
+      session.inflow.taken();
       const reason = checked.ok ? "a bound end asks nothing" : checked.reason;
       tally.count("invalid message", { reason });
       return;
     }
     this.#calls.run(() => {
-      if (!this.#isClosed()) handlers.message(checked.value);
+      if (this.#isClosed()) return;
+      let isTakenLater = false;
+      try {
+        const taking = handlers.message(checked.value);
+        isTakenLater = taking !== undefined;
+        if (taking !== undefined) void this.#awaitTaken(taking, session, connection);
+      } finally {
+        if (!isTakenLater) session.inflow.taken();
+      }
     });
   }
 
-  #takeAnswer(message: Extract<WireMessage, { kind: "reply" | "error" }>): void {
+  async #awaitTaken(
+    taking: Promise<void>,
+    session: Session,
+    connection: Connection,
+  ): Promise<void> {
+    try {
+      await taking;
+    } catch (error) {
+      this.#options.tally.count("handler threw", { error });
+    }
+    session.inflow.taken();
+    if (this.#findSession() === session) this.#tellCredit(session, connection);
+  }
+
+  #tellCredit(session: Session, connection: Connection): void {
+    if (!session.inflow.isWorthTelling()) return;
+    session.lane.beat();
+    connection.writer.wake(session.lane);
+  }
+
+  #takeAnswer(
+    message: Extract<WireMessage, { kind: "reply" | "error" }>,
+    isTrusted: boolean,
+  ): void {
     const { tally } = this.#options;
     const isExpected = this.#asks.settle(message.correlation, (waiting) => {
       if (message.kind === "error") {
         waiting.reject(new EndpointError("refused", message.body));
         return;
       }
-      const checked = this.#link.checkReply(waiting.type, message.body);
+      const checked: Checked<unknown> = isTrusted
+        ? { ok: true, value: message.body }
+        : this.#link.checkReply(waiting.type, message.body);
       if (checked.ok) waiting.resolve(checked.value);
       else {
         tally.count("invalid reply", { reason: checked.reason });
@@ -336,6 +422,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     if (isFirmlyUp) for (const delays of Object.values(this.#delays)) delays.reset();
     this.#connection?.abandon();
     this.#connection = undefined;
+    this.#session?.lane.discard();
     const wasUp = this.#state === "up";
     this.#state = "waiting";
     this.#stopClocks();
@@ -363,13 +450,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   #queue(session: Session, message: WireMessage): boolean {
-    const bytes = encodeMessage(message);
-    if (bytes.length > this.#options.limits.maxFrameBytes - FRAME_OVERHEAD_BYTES) {
-      throw new RangeError(
-        `${this.#link.name}: ${message.type} of ${bytes.length} bytes is too large`,
-      );
-    }
-    if (!session.lane.add(bytes)) return false;
+    if (!session.lane.add(message)) return false;
     this.#connection?.writer.wake(session.lane);
     return true;
   }

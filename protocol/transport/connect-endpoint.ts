@@ -4,22 +4,26 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ClientEndpoint, ClientHandlers, Link, LinkMessages } from "../../supervisor/index.ts";
-import { parseAddress, refuseWildcard, refuseWithoutKeys } from "./address.ts";
+import { type Address, parseAddress, refuseWildcard, refuseWithoutKeys } from "./address.ts";
 import { ClientSide } from "./client-side.ts";
-import type { ClientKeys } from "./connection.ts";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
 import { isKeyPair } from "./key-pair.ts";
-import { DEFAULT_OUTBOX_BOUND, limitsOf } from "./socket-options.ts";
+import { DEFAULT_OUTBOX_BOUND, limitsOf, windowOf } from "./socket-options.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
+import { framingOf, serverFinder } from "./transports.ts";
 import { decodeZ85Key } from "./z85.ts";
+import type { ClientKeys } from "./zeromq-sockets.ts";
 
 export interface ConnectOptions<ToClient extends LinkMessages> {
-  /** `tcp://HOST:PORT` (the name is looked up anew at each attempt) or `ipc:///path`. */
+  /**
+   * `tcp://HOST:PORT` (the name is looked up anew at each attempt), `ipc:///path`, `inproc://NAME`, `memory://NETWORK/NAME`. Nobody
+   * need be bound there yet.
+   */
   readonly address: string;
-  /** Without keys only loopback and ipc addresses are accepted. */
+  /** Without keys only addresses of this machine are accepted. Not used with `inproc` and `memory`. */
   readonly keys?: ClientKeys;
-  /** Only without keys: `local:NAME`. Default `local:` and a random uuid. */
+  /** Only where no keys are used: `local:NAME`. Default `local:` and a random uuid. */
   readonly identity?: string;
   /** Which of the identity's connections this is, up to 100 characters. Default `main`. */
   readonly slot?: string;
@@ -35,11 +39,16 @@ export interface ConnectOptions<ToClient extends LinkMessages> {
   readonly outboxBound?: number;
   /** Largest frame taken or sent. Default 16 MiB. */
   readonly maxFrameBytes?: number;
+  /** Messages whose `message` promise may be pending; the server holds back what is beyond. Default 1,024, from 1 to 1,000,000. */
+  readonly window?: number;
   /** Frames that ZeroMQ may hold unread. Default 64. */
   readonly receiveHighWaterMark?: number;
   /** Delays between attempts, growing and jittered. Default 100 to 10,000; longer after a refusal, longest when replaced. */
   readonly retryMs?: { readonly min: number; readonly max: number };
 }
+
+/** Within one attempt; the next one looks the name up again. */
+const LONGEST_RECONNECT_MS = 5_000;
 
 /**
  * Returns at once; `up` tells when there is a session. `send` says `gone` and `ask` rejects with `gone` until then; `ask` rejects with
@@ -52,37 +61,57 @@ export function connectEndpoint<ToServer extends LinkMessages, ToClient extends 
 ): ClientEndpoint<ToServer> {
   const address = parseAddress(options.address);
   refuseWildcard(address);
-  const { keys, slot = "main" } = options;
+  const { slot = "main" } = options;
   const identity = options.identity ?? `local:${randomUUID()}`;
-  if (keys === undefined) {
-    refuseWithoutKeys(address);
-    if (!/^local:[\w.-]{1,100}$/.test(identity)) {
-      throw new EndpointConfigError(`${identity}: an identity without keys is local:NAME`);
-    }
-  } else if (!isKeyPair(keys.own)) {
-    throw new EndpointConfigError(`${options.address}: the two own keys do not belong together`);
-  } else if (decodeZ85Key(keys.serverPublicKey) === undefined) {
-    throw new EndpointConfigError(
-      `${options.address}: the server's public key is not one: ${JSON.stringify(keys.serverPublicKey.slice(0, 60))}`,
-    );
-  }
+  const keys = keysFor(address, options.keys, identity);
+  const limits = limitsOf(options);
+  const retryMs = options.retryMs ?? { min: 100, max: 10_000 };
+  const reconnectMs = { min: retryMs.min, max: Math.min(retryMs.max, LONGEST_RECONNECT_MS) };
   if (slot.length > 100) throw new EndpointConfigError("a slot has at most 100 characters");
+  const tally = new Tally(options.log, { link: link.name, address: options.address });
   const side = new ClientSide(link, {
-    address,
+    findServer: serverFinder(address, limits, { keys, identity }, reconnectMs),
+    framing: framingOf(address),
     keys,
     identity,
     slot,
     handlers: options.handlers,
     log: options.log,
-    tally: new Tally(options.log, { link: link.name, address: options.address }),
-    limits: limitsOf(options),
+    tally,
+    limits,
     outboxBound: options.outboxBound ?? DEFAULT_OUTBOX_BOUND,
-    retryMs: options.retryMs ?? { min: 100, max: 10_000 },
+    window: windowOf(options),
+    retryMs,
   });
   side.start();
   return {
     send: (type, body) => side.send(type, body),
     ask: (type, body, timeoutMs) => side.ask(type, body, timeoutMs),
+    counters: () => tally.snapshot(),
     close: () => side.close(),
   };
+}
+
+/** @throws EndpointConfigError where the address needs keys, or they cannot work, or the identity is none. */
+function keysFor(
+  address: Address,
+  keys: ClientKeys | undefined,
+  identity: string,
+): ClientKeys | undefined {
+  if (keys === undefined || address.kind === "inproc" || address.kind === "memory") {
+    refuseWithoutKeys(address);
+    if (!/^local:[\w.-]{1,100}$/.test(identity)) {
+      throw new EndpointConfigError(`${identity}: an identity without keys is local:NAME`);
+    }
+    return undefined;
+  }
+  if (!isKeyPair(keys.own)) {
+    throw new EndpointConfigError(`${address.text}: the two own keys do not belong together`);
+  }
+  if (decodeZ85Key(keys.serverPublicKey) === undefined) {
+    throw new EndpointConfigError(
+      `${address.text}: the server's public key is not one: ${JSON.stringify(keys.serverPublicKey.slice(0, 60))}`,
+    );
+  }
+  return keys;
 }

@@ -1,9 +1,11 @@
 /**
- * The one writer of a socket (ZeroMQ allows one send at a time). Takes turns among the lanes that have
- * something to say, after what was posted, once per turn of the event loop, so that a lane's frame holds all that
- * the turn had to say. A peer that does not read is tried again later and holds up nobody.
+ * The one writer of a socket (which allows one send at a time). Takes turns among the lanes that have
+ * something to say, after what was posted, once per turn of the event loop, so that a lane's frame holds what
+ * the turn had to say; a lane with much to say is not kept that long, so that the other side begins with it. A peer that does not read is tried again later and holds up nobody.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Packet } from "./frame.ts";
+import type { FrameSocket } from "./frame-socket.ts";
 
 /** A source of frames for one peer. */
 export interface Lane {
@@ -11,8 +13,10 @@ export interface Lane {
   readonly routingId: Buffer | undefined;
   /** Past this (on the monotonic clock) a frame that cannot be sent is given up. */
   readonly expiresAtMs: number;
+  /** Messages that a frame could take now. */
+  readonly sendable: number;
   /** The next frame, or undefined when there is nothing to say. */
-  takeFrame(): Buffer | undefined;
+  takeFrame(): Packet | undefined;
 }
 
 export interface FrameWriterHandlers {
@@ -24,26 +28,29 @@ export interface FrameWriterHandlers {
 /** Answers to strangers wait here; beyond the bound they are dropped, since strangers ask again. */
 const MOST_POSTS = 10_000;
 const SENDS_PER_TURN = 64;
+/** With as many messages a frame is worth its cost, and the two sides of a link work at the same time. */
+const EAGER_MESSAGES = 128;
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 50;
 
 interface Stalled {
-  readonly frame: Buffer;
+  readonly frame: Packet;
   delayMs: number;
   timer: NodeJS.Timeout | undefined;
 }
 
 export class FrameWriter {
-  readonly #socket: { send(parts: Buffer[]): Promise<void> };
+  readonly #socket: Pick<FrameSocket, "send">;
   readonly #handlers: FrameWriterHandlers;
   readonly #ready = new Set<Lane>();
   readonly #stalled = new Map<Lane, Stalled>();
   readonly #idleWaiters = new Set<() => void>();
-  #posts: Buffer[][] = [];
-  #isRunning = false;
+  #posts: Packet[][] = [];
+  #state: "idle" | "scheduled" | "sending" = "idle";
+  #turn: NodeJS.Immediate | undefined;
   #isClosed = false;
 
-  constructor(socket: { send(parts: Buffer[]): Promise<void> }, handlers: FrameWriterHandlers) {
+  constructor(socket: Pick<FrameSocket, "send">, handlers: FrameWriterHandlers) {
     this.#socket = socket;
     this.#handlers = handlers;
   }
@@ -52,11 +59,12 @@ export class FrameWriter {
   wake(lane: Lane): void {
     if (this.#isClosed || this.#stalled.has(lane)) return;
     this.#ready.add(lane);
-    this.#schedule();
+    if (lane.sendable >= EAGER_MESSAGES) void this.#runEagerly(lane);
+    else this.#schedule();
   }
 
   /** Queues a frame that may be lost. False where too many wait. */
-  post(parts: Buffer[]): boolean {
+  post(parts: Packet[]): boolean {
     if (this.#isClosed || this.#posts.length >= MOST_POSTS) return false;
     this.#posts.push(parts);
     this.#schedule();
@@ -70,7 +78,7 @@ export class FrameWriter {
     this.#tellIfIdle();
   }
 
-  /** Resolves when all has been handed to ZeroMQ, or after `withinMs`. */
+  /** Resolves when all has been handed to the socket, or after `withinMs`. */
   async flush(withinMs: number): Promise<void> {
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => {
@@ -94,14 +102,33 @@ export class FrameWriter {
   }
 
   #schedule(): void {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    setImmediate(() => {
+    if (this.#state !== "idle") return;
+    this.#state = "scheduled";
+    this.#turn = setImmediate(() => {
       void this.#run();
     });
   }
 
+  /** Full frames only: what the rest of the turn has to say goes together. */
+  async #runEagerly(lane: Lane): Promise<void> {
+    if (this.#state === "sending") return;
+    clearImmediate(this.#turn);
+    this.#state = "sending";
+    while (
+      this.#posts.length === 0 &&
+      this.#ready.has(lane) &&
+      lane.sendable >= EAGER_MESSAGES &&
+      !this.#isClosed
+    ) {
+      await this.#sendNext(lane);
+    }
+    this.#state = "idle";
+    if (this.#isClosed || (this.#ready.size === 0 && this.#posts.length === 0)) this.#tellIfIdle();
+    else this.#schedule();
+  }
+
   async #run(): Promise<void> {
+    this.#state = "sending";
     let sent = 0;
     while (!this.#isClosed) {
       const posts = this.#posts;
@@ -112,24 +139,28 @@ export class FrameWriter {
         if (this.#posts.length === 0) break;
         continue;
       }
-      this.#ready.delete(lane);
-      try {
-        await this.#sendFrame(lane);
-      } catch (error) {
-        this.forget(lane);
-        this.#handlers.failed(error);
-      }
+      await this.#sendNext(lane);
       sent += 1 + posts.length;
       if (sent >= SENDS_PER_TURN) {
         sent = 0;
         await nextTurn();
       }
     }
-    this.#isRunning = false;
+    this.#state = "idle";
     this.#tellIfIdle();
   }
 
-  async #sendPost(parts: Buffer[]): Promise<void> {
+  async #sendNext(lane: Lane): Promise<void> {
+    this.#ready.delete(lane);
+    try {
+      await this.#sendFrame(lane);
+    } catch (error) {
+      this.forget(lane);
+      this.#handlers.failed(error);
+    }
+  }
+
+  async #sendPost(parts: Packet[]): Promise<void> {
     try {
       await this.#socket.send(parts);
     } catch (error) {
@@ -161,7 +192,7 @@ export class FrameWriter {
     }
   }
 
-  #stall(lane: Lane, frame: Buffer, before: Stalled | undefined): void {
+  #stall(lane: Lane, frame: Packet, before: Stalled | undefined): void {
     const delayMs = Math.min(LAST_RETRY_MS, (before?.delayMs ?? FIRST_RETRY_MS / 2) * 2);
     const timer = setTimeout(() => {
       this.#ready.add(lane);
@@ -172,7 +203,7 @@ export class FrameWriter {
 
   #isIdle(): boolean {
     return (
-      !this.#isRunning &&
+      this.#state === "idle" &&
       this.#ready.size === 0 &&
       this.#stalled.size === 0 &&
       this.#posts.length === 0

@@ -1,7 +1,8 @@
 /**
- * What travels: one msgpack value `[[1, kind, session, sequence], payload]` per frame. The layout and the
- * kinds other than DATA are frozen as version 1, so that a refusal can be read by any version. DATA packs all that
- * one turn of the event loop had to say to a peer; an empty DATA is a heartbeat.
+ * What travels: one msgpack value per frame, `[[1, kind, session, 0], payload]` in the hand-shake and
+ * `[[1, "DATA", session, sequence, credit], messages]` after it. The layout and the kinds other than DATA are frozen as version 1, so
+ * that a refusal can be read by any version. DATA packs all that one turn of the event loop had to say to a peer; an
+ * empty DATA is a heartbeat. Between ends in one process a frame may also go as it is (`FrameReference`).
  */
 import { BIG_BYTES, decode, encode, MalformedFrameError } from "./codec.ts";
 
@@ -17,8 +18,13 @@ export type FrameKind = (typeof kinds)[number];
 export interface Frame {
   readonly kind: FrameKind;
   readonly session: string;
-  /** Counts the DATA frames of a session in one direction from 1; 0 in other kinds. */
+  /**
+   * Of DATA the number of its first message, counting the messages of a session in one direction from 1; where it has none, the
+   * number that the next one will have, so that also the loss of the last one shows. 0 in other kinds.
+   */
   readonly sequence: number;
+  /** Of DATA the number of the last message that its sender will take from the other side. 0 in other kinds. */
+  readonly credit: number;
   readonly payload: unknown;
 }
 
@@ -45,7 +51,22 @@ export type WireMessage =
       readonly correlation: number;
     };
 
+/** A frame that never becomes bytes. Only sockets of this process carry it; no peer can forge one. */
+export class FrameReference {
+  readonly frame: Frame;
+  readonly messages: readonly WireMessage[];
+
+  constructor(frame: Frame, messages: readonly WireMessage[]) {
+    this.frame = frame;
+    this.messages = messages;
+  }
+}
+
+/** What a socket carries. */
+export type Packet = Buffer | FrameReference;
+
 const messageKinds = ["tell", "ask", "reply", "error"] as const;
+const kindNumbers = { tell: 0, ask: 1, reply: 2, error: 3 } as const;
 
 /** A frame with a payload of its own: the hand-shake's. */
 export function encodeFrame(kind: FrameKind, session: string, payload: unknown): Buffer {
@@ -55,23 +76,50 @@ export function encodeFrame(kind: FrameKind, session: string, payload: unknown):
 /** @throws Error for a body without an encoding. */
 export function encodeMessage(message: WireMessage): Buffer {
   const { kind, type, body } = message;
-  const head = [messageKinds.indexOf(kind), type, body];
-  if (kind === "tell") return encode(head);
-  if (kind === "ask") return encode([...head, message.correlation, message.deadlineMs]);
-  return encode([...head, message.correlation]);
+  const number = kindNumbers[kind];
+  if (kind === "tell") return encode([number, type, body]);
+  if (kind === "ask") return encode([number, type, body, message.correlation, message.deadlineMs]);
+  return encode([number, type, body, message.correlation]);
 }
 
-/** Encoded messages are strung together as they are: the bytes of an array are its items'. */
-export function encodeData(session: string, sequence: number, messages: readonly Buffer[]): Buffer {
-  const count = Buffer.alloc(3);
-  count[0] = 0xdc;
-  count.writeUInt16BE(messages.length, 1);
+/** What all DATA frames of a session begin with, up to the sequence. */
+export function encodeDataHead(session: string): Buffer {
+  // A list of two, in it a list of five.
+  const open = Buffer.from([0x92, 0x95]);
   return Buffer.concat([
-    PAIR,
-    encode([LAYOUT, "DATA" satisfies FrameKind, session, sequence]),
-    count,
-    ...messages,
+    open,
+    ...[LAYOUT, "DATA" satisfies FrameKind, session].map((part) => encode(part)),
   ]);
+}
+
+const FLOAT_64 = 0xcb;
+const LIST_16 = 0xdc;
+/** Two numbers of 8 bytes and a count of 2, each after its token. */
+const NUMBERS_BYTES = 9 + 9 + 3;
+
+/** Encoded messages are strung together as they are: the bytes of an array are its items'. */
+export function encodeData(
+  head: Buffer,
+  sequence: number,
+  credit: number,
+  messages: readonly Buffer[],
+): Buffer {
+  let length = head.length + NUMBERS_BYTES;
+  for (const message of messages) length += message.length;
+  // Not from the pool: ZeroMQ may hold it long after.
+  const frame = Buffer.allocUnsafeSlow(length);
+  let at = head.copy(frame, 0);
+  frame[at] = FLOAT_64;
+  at = frame.writeDoubleBE(sequence, at + 1);
+  frame[at] = FLOAT_64;
+  at = frame.writeDoubleBE(credit, at + 1);
+  frame[at] = LIST_16;
+  at = frame.writeUInt16BE(messages.length, at + 1);
+  for (const message of messages) {
+    frame.set(message, at);
+    at += message.length;
+  }
+  return frame;
 }
 
 /** Bytes that a frame adds to its messages, at most. */
@@ -81,20 +129,26 @@ export const PACKED_BYTES = 4 * BIG_BYTES;
 /** Below the 16 bits of the count. */
 export const PACKED_MESSAGES = 4_096;
 
-const PAIR = Buffer.from([0x92]);
-
 /** @throws MalformedFrameError */
-export function decodeFrame(bytes: Uint8Array): Frame {
-  const value = decode(bytes);
-  const [header, payload] = tupleOf(value, 2);
-  const [layout, kind, session, sequence] = tupleOf(header, 4);
+export function decodeFrame(packet: Uint8Array | FrameReference): Frame {
+  if (packet instanceof FrameReference) return packet.frame;
+  const value = decode(packet);
+  const [header, payload] = listOf(value, 2);
+  if (!Array.isArray(header)) throw new MalformedFrameError("not a frame");
+  const [layout, kind, session, sequence, credit = 0] = header as unknown[];
   if (layout !== LAYOUT) throw new MalformedFrameError("another frame layout");
   const known = kinds.find((candidate) => candidate === kind);
   if (known === undefined) throw new MalformedFrameError("an unknown kind of frame");
-  if (typeof session !== "string" || session.length > 64 || !isCount(sequence)) {
+  if (
+    header.length !== (known === "DATA" ? 5 : 4) ||
+    typeof session !== "string" ||
+    session.length > 64 ||
+    !isCount(sequence) ||
+    !isCount(credit)
+  ) {
     throw new MalformedFrameError("a damaged header");
   }
-  return { kind: known, session, sequence, payload };
+  return { kind: known, session, sequence, credit, payload };
 }
 
 /** Reads a DATA frame's messages; their types and bodies are unchecked. @throws MalformedFrameError */
@@ -123,7 +177,7 @@ function decodeMessage(value: unknown): WireMessage {
   return { kind, type, body, correlation, deadlineMs };
 }
 
-function tupleOf(value: unknown, length: number): unknown[] {
+function listOf(value: unknown, length: number): unknown[] {
   if (!Array.isArray(value) || value.length !== length) {
     throw new MalformedFrameError("not a frame");
   }

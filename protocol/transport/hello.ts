@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { isHelloProven, proveHello } from "./hello-proof.ts";
+import { DEFAULT_WINDOW, LARGEST_WINDOW } from "./inflow.ts";
 import type { KeyPair } from "./key-pair.ts";
 import type { Incident } from "./tally.ts";
 
@@ -23,6 +24,9 @@ const anyHelloSchema = z.object({
   linkVersion: z.number(),
 });
 
+/** Messages that the speaker takes before it gives more credit. */
+const windowSchema = z.number().int().min(1).max(LARGEST_WINDOW).default(DEFAULT_WINDOW);
+
 const helloSchema = anyHelloSchema.extend({
   epoch: z.string().max(64),
   slot: z.string().max(100),
@@ -31,11 +35,13 @@ const helloSchema = anyHelloSchema.extend({
   nonce: z.instanceof(Uint8Array),
   /** Empty on a link without keys. */
   proof: z.instanceof(Uint8Array),
+  window: windowSchema,
 });
 export const welcomeSchema = z.object({
   epoch: z.string().max(64),
   /** The server's interval: it wants a sign of life within four of these. */
   heartbeatMs: z.number().min(10).max(3_600_000),
+  window: windowSchema,
 });
 export const refusedSchema = z.object({ reason: z.string() });
 export const endSchema = z.object({
@@ -55,6 +61,7 @@ export function makeHello(
   slot: string,
   routingId: string,
   who: { readonly own: KeyPair; readonly serverPublicKey: string } | { readonly identity: string },
+  window = DEFAULT_WINDOW,
 ): object {
   const claim = {
     wire: WIRE,
@@ -73,7 +80,7 @@ export function makeHello(
           who.serverPublicKey,
         )
       : Buffer.alloc(0);
-  return { ...claim, proof };
+  return { ...claim, proof, window };
 }
 
 export interface Doorkeeper {
@@ -84,7 +91,13 @@ export interface Doorkeeper {
 }
 
 export type Judgement =
-  | { readonly ok: true; readonly identity: string; readonly slot: string }
+  | {
+      readonly ok: true;
+      readonly identity: string;
+      readonly slot: string;
+      /** How many messages the client takes at first. */
+      readonly window: number;
+    }
   | { readonly ok: false; readonly incident: Incident; readonly reason: string };
 
 /** Decides who speaks on a connection. Never throws. */
@@ -114,7 +127,7 @@ export function judgeHello(
   const identity = hello.publicKey;
   if (keys === undefined) {
     return /^local:[\w.-]{1,100}$/.test(identity)
-      ? { ok: true, identity, slot: hello.slot }
+      ? { ok: true, identity, slot: hello.slot, window: hello.window }
       : refusal("this link has no keys: an identity is local:NAME");
   }
   if (!keys.isAuthorised(identity)) {
@@ -125,7 +138,7 @@ export function judgeHello(
     hello.nonce.length === NONCE_BYTES &&
     isHelloProven({ ...hello, session, routingId }, hello.proof, keys.secretKey);
   return isProven
-    ? { ok: true, identity, slot: hello.slot }
+    ? { ok: true, identity, slot: hello.slot, window: hello.window }
     : { ok: false, incident: "hello unproven", reason: "the key was not proven" };
 }
 

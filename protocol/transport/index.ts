@@ -1,14 +1,35 @@
 /**
- * The transport's front door: links over ZeroMQ, with sessions, keys and heartbeats. The only room that
- * knows zeromq and msgpackr; it knows nothing of wheels. What it implements is declared in `supervisor/`.
+ * The transport's front door: links over ZeroMQ, within the process and over in-memory networks, with
+ * sessions, credit, keys and heartbeats. The only room that knows zeromq and msgpackr; it knows nothing of wheels. What it
+ * implements is declared in `supervisor/`.
  */
+import { decode, encode } from "./codec.ts";
+
+/** Of the wire, for messages that are to be treated as if they crossed it. */
+export const codec = { encode, decode };
+
 export { type AuthorizedKey, type AuthorizedKeys, readAuthorizedKeys } from "./authorized-keys.ts";
 export { type BindOptions, bindEndpoint, type ServerKeys } from "./bind-endpoint.ts";
 export { type ConnectOptions, connectEndpoint } from "./connect-endpoint.ts";
-export type { ClientKeys } from "./connection.ts";
 export { EndpointConfigError } from "./endpoint-config-error.ts";
 export { readKeyFile, readPublicKeyFile, writeKeyFile, writePublicKeyFile } from "./key-file.ts";
 export { generateKeyPair, type KeyPair } from "./key-pair.ts";
+export {
+  createMemoryNetwork,
+  type Direction,
+  type MemoryNetwork,
+  type MemoryNetworkOptions,
+  type Which,
+} from "./memory-network.ts";
+export type { NetworkFaults } from "./memory-wire.ts";
+export {
+  connectNode,
+  type NodeConnectionOptions,
+  type NodeDoorOptions,
+  openNodeDoor,
+} from "./node-endpoints.ts";
 export { bindPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
 export { connectSubscriber, type SubscriberOptions, type Subscription } from "./subscriber.ts";
 export type { TransportLog } from "./transport-log.ts";
+export { forceCodec } from "./transports.ts";
+export type { ClientKeys } from "./zeromq-sockets.ts";

@@ -7,28 +7,29 @@
 /** Messages are a few levels deep. */
 const DEEPEST = 32;
 
+/** Values still to come at each level outside the present one; negative numbers count a map's keys and values. Of the scan that runs: none is inside another. */
+const open: number[] = new Array<number>(DEEPEST).fill(0);
+
 /** Says what is wrong, or undefined where the frame may be decoded. Takes time linear in the frame's length. */
 export function findMsgpackFault(frame: Uint8Array): string | undefined {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const end = frame.length;
-  /** Values still to come at each open level; negative numbers count a map's keys and values. */
-  const open = [1];
+  let level = 0;
+  let left = 1;
   let position = 0;
-  while (open.length > 0) {
-    const level = open.length - 1;
-    const left = open[level] ?? 0;
-    if (left === 0) {
-      open.pop();
-      continue;
+  for (;;) {
+    while (left === 0 && level > 0) {
+      level -= 1;
+      left = open[level] ?? 0;
     }
+    if (left === 0) break;
     if (position >= end) return "truncated";
     const token = frame[position] ?? 0;
     position += 1;
     const isKey = left < 0 && left % 2 === 0;
-    open[level] = left < 0 ? left + 1 : left - 1;
+    left += left < 0 ? 1 : -1;
 
-    const size = fixedSizes[token];
-    if (size !== undefined && size >= 0) {
+    const size = fixedSizes[token] ?? -1;
+    if (size >= 0) {
       if (isKey && (token & 0xe0) !== 0xa0) return "a key is not a string";
       position += size;
       continue;
@@ -36,23 +37,20 @@ export function findMsgpackFault(frame: Uint8Array): string | undefined {
     if (token === 0xd4) {
       // fixext 1 of type 0 is how msgpackr says `undefined`; the only extension let in.
       if (position + 2 > end) return "truncated";
-      if (isKey || view.getInt16(position) !== 0) return "an extension";
+      if (isKey || frame[position] !== 0 || frame[position + 1] !== 0) return "an extension";
       position += 2;
       continue;
     }
-    const width = lengthWidths[token];
+    const width = lengthWidths[token] ?? 0;
     const isShort = token < 0xa0;
-    if (width === undefined && !isShort) return "an extension or an unknown token";
+    if (width === 0 && !isShort) return "an extension or an unknown token";
     let count = token & 0x0f;
-    if (width !== undefined) {
+    if (width > 0) {
       if (position + width > end) return "truncated";
-      count =
-        width === 1
-          ? view.getUint8(position)
-          : width === 2
-            ? view.getUint16(position)
-            : view.getUint32(position);
-      position += width;
+      count = 0;
+      for (const stop = position + width; position < stop; position += 1) {
+        count = count * 256 + (frame[position] ?? 0);
+      }
     }
     if (token >= 0xc4 && token <= 0xdb) {
       if (isKey && token < 0xd9) return "a key is not a string";
@@ -63,8 +61,10 @@ export function findMsgpackFault(frame: Uint8Array): string | undefined {
     // Each value takes a byte at least: a header that promises more is a lie.
     const isMap = token >= 0xde || (isShort && token < 0x90);
     if (count * (isMap ? 2 : 1) > end - position) return "truncated";
-    if (open.length >= DEEPEST) return "nested too deeply";
-    open.push(isMap ? -2 * count : count);
+    if (level + 1 >= DEEPEST) return "nested too deeply";
+    open[level] = left;
+    level += 1;
+    left = isMap ? -2 * count : count;
   }
   if (position > end) return "truncated";
   return position < end ? "bytes left over" : undefined;
@@ -81,16 +81,11 @@ const fixedSizes = Int8Array.from({ length: 256 }, (_, token) => {
   return -1;
 });
 
-/** Bytes of the length that follows the token of binaries, strings, arrays and maps. */
-const lengthWidths: Readonly<Record<number, 1 | 2 | 4>> = {
-  196: 1, // bin 8
-  197: 2,
-  198: 4,
-  217: 1, // str 8
-  218: 2,
-  219: 4,
-  220: 2, // array 16
-  221: 4,
-  222: 2, // map 16
-  223: 4,
-};
+/** Bytes of the length that follows the token of binaries, strings, arrays and maps; 0 for all others. */
+const lengthWidths = Uint8Array.from({ length: 256 }, (_, token) => {
+  // bin 8, 16, 32; str 8, 16, 32; array 16, 32; map 16, 32.
+  if (token >= 0xc4 && token <= 0xc6) return 2 ** (token - 0xc4);
+  if (token >= 0xd9 && token <= 0xdb) return 2 ** (token - 0xd9);
+  if (token >= 0xdc && token <= 0xdf) return token % 2 === 0 ? 2 : 4;
+  return 0;
+});

@@ -4,14 +4,16 @@
  */
 import { Publisher as PublisherSocket } from "zeromq";
 import type { BodyOf, Link, LinkMessages } from "../../supervisor/index.ts";
-import { parseAddress, refuseWithoutKeys } from "./address.ts";
+import { parseAddress, refuseInner, refuseWithoutKeys } from "./address.ts";
 import { bindSocket } from "./bind-socket.ts";
+import type { Packet } from "./frame.ts";
 import { FrameWriter, type Lane } from "./frame-writer.ts";
 import { ownEpoch } from "./hello.ts";
 import { encodePublished } from "./published-frame.ts";
 import { connectionOptions, LINGER_MS, limitsOf } from "./socket-options.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
+import { bytesOf } from "./zeromq-sockets.ts";
 
 export interface PublisherOptions {
   /** Loopback tcp or ipc: a publisher has no keys. */
@@ -41,7 +43,7 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
   link: Link<ToServer, ToClient>,
   options: PublisherOptions,
 ): Promise<Publisher<ToClient>> {
-  const address = parseAddress(options.address);
+  const address = refuseInner(parseAddress(options.address));
   refuseWithoutKeys(address);
   const limits = limitsOf(options);
   const tally = new Tally(options.log, { link: link.name, address: options.address });
@@ -59,9 +61,11 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
     const lane: Lane = {
       routingId: undefined,
       expiresAtMs: 0,
+      sendable: 0,
       takeFrame: () => waiting.shift(),
     };
-    const writer = new FrameWriter(socket, {
+    const out = { send: (parts: readonly Packet[]) => socket.send(parts.map(bytesOf)) };
+    const writer = new FrameWriter(out, {
       unreachable: () => undefined,
       failed: (error) => {
         tally.count("frame not sent", { error });

@@ -4,8 +4,10 @@
  */
 import type {
   BodyOf,
+  Checked,
   Link,
   LinkMessages,
+  MessageOf,
   Peer,
   PeerEnd,
   SendResult,
@@ -15,18 +17,20 @@ import { MalformedFrameError } from "./codec.ts";
 import {
   decodeFrame,
   decodeMessages,
-  encodeFrame,
-  encodeMessage,
   type Frame,
   type FrameKind,
+  FrameReference,
+  type Packet,
   type WireMessage,
 } from "./frame.ts";
 import type { FrameWriter, Lane } from "./frame-writer.ts";
+import type { Framing } from "./framing.ts";
 import { type Doorkeeper, type End, judgeHello, ownEpoch } from "./hello.ts";
+import { Inflow } from "./inflow.ts";
 import { Liveness, SILENT_AFTER_BEATS } from "./liveness.ts";
 import { RecentRoutes } from "./recent-routes.ts";
 import { SerialCalls } from "./serial-calls.ts";
-import { SessionLane } from "./session-lane.ts";
+import { openLane, type SessionLane } from "./session-lane.ts";
 import type { Tally } from "./tally.ts";
 
 /** How long an ended session may still take what was queued for it. */
@@ -35,6 +39,8 @@ const LAST_WORDS_MS = 2_000;
 const ASK_AGAIN_MS = 100;
 /** How long a connection that was shown the door stays refused; its client opens a new one. */
 const REMEMBER_END_MS = 600_000;
+/** No network holds a frame for longer. */
+const REMEMBER_PAST_MS = 60_000;
 /** One key cannot fill the table with slots. */
 const MOST_SLOTS = 256;
 
@@ -49,7 +55,7 @@ interface Session {
   readonly peer: Peer;
   readonly lane: SessionLane;
   readonly liveness: Liveness;
-  lastSequence: number;
+  readonly inflow: Inflow;
   hasEnded: boolean;
 }
 
@@ -60,6 +66,9 @@ export interface ServerSideOptions<ToServer extends LinkMessages> {
   readonly heartbeatMs: number;
   readonly outboxBound: number;
   readonly largestMessageBytes: number;
+  /** Messages of one peer that the owner may have untaken. */
+  readonly window: number;
+  readonly framing: Framing;
   /** Resolves when nothing unread waits, or when `most` more frames were taken. */
   drained(most: number): Promise<void>;
 }
@@ -74,6 +83,8 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   readonly #bySlot = new Map<string, Map<string, Session>>();
   readonly #asked = new RecentRoutes<true>(ASK_AGAIN_MS);
   readonly #ended = new RecentRoutes<End>(REMEMBER_END_MS);
+  /** Ids of sessions that are over: a HELLO that was late or repeated on its way opens none of them again. */
+  readonly #past = new RecentRoutes<true>(REMEMBER_PAST_MS);
   #isJudging = false;
 
   constructor(
@@ -89,18 +100,22 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     });
   }
 
-  /** Takes what the ROUTER received. Never throws: nothing that a peer sends can hurt the reader. */
-  receive(parts: readonly Buffer[]): void {
-    const [routingId, bytes] = parts;
-    if (routingId === undefined) return;
+  /** Takes what the bound socket received. Never throws: nothing that a peer sends can hurt the reader. */
+  receive(parts: readonly Packet[]): void {
+    const [routingId, packet] = parts;
+    if (!Buffer.isBuffer(routingId)) return;
     const session = this.#byRoute.get(routingId.toString("latin1"));
     try {
-      if (bytes === undefined || parts.length !== 2) {
+      if (packet === undefined || parts.length !== 2) {
         throw new MalformedFrameError(`${parts.length - 1} parts`);
       }
-      const frame = decodeFrame(bytes);
+      const frame = decodeFrame(packet);
       session?.liveness.heard();
-      this.#take(frame, routingId, session);
+      if (frame.kind === "DATA" && session?.id === frame.session) {
+        const isTrusted = packet instanceof FrameReference;
+        const messages = isTrusted ? packet.messages : decodeMessages(frame.payload);
+        this.#takeData(frame, messages, isTrusted, session);
+      } else this.#take(frame, routingId, session);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.tally.count("malformed frame", { peer: session?.peer, reason });
@@ -115,11 +130,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   ): SendResult {
     const session = this.#byPeer.get(peer.id);
     if (session === undefined) return "gone";
-    const message = encodeMessage({ kind: "tell", type, body });
-    if (message.length > this.#options.largestMessageBytes) {
-      throw new RangeError(`${this.#link.name}: ${type} of ${message.length} bytes is too large`);
-    }
-    return this.#queue(session, message) ? "sent" : "full";
+    return this.#queue(session, { kind: "tell", type, body }) ? "sent" : "full";
   }
 
   drop(peer: Peer, reason: string): void {
@@ -189,8 +200,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
         if (session?.id === frame.session) this.#end(session, "left");
         return;
       case "DATA":
-        if (session?.id === frame.session) this.#takeData(frame, session);
-        else this.#answerStranger(frame, routingId);
+        this.#answerStranger(frame, routingId);
         return;
       case "WELCOME":
       case "REFUSED":
@@ -201,7 +211,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   #takeHello(frame: Frame, routingId: Buffer, known: Session | undefined): void {
-    const { door, tally, heartbeatMs, outboxBound } = this.#options;
+    const { door, tally } = this.#options;
     const route = routingId.toString("latin1");
     const id = frame.session;
     const judgement = judgeHello(door, frame.payload, id, routingId);
@@ -214,6 +224,10 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     }
     const { identity, slot } = judgement;
     if (known?.id !== id) {
+      if (this.#past.find(id) !== undefined) {
+        tally.count("spoke after its end", { reason: "a HELLO came late" });
+        return;
+      }
       const slots = this.#bySlot.get(identity) ?? new Map<string, Session>();
       if (slots.size >= MOST_SLOTS && !slots.has(slot)) {
         tally.count("hello refused", { identity, reason: "too many slots" });
@@ -231,56 +245,99 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
         this.#sayEnd(older, words, LAST_WORDS_MS);
         this.#end(older, "replaced");
       }
-      peerCounter += 1;
-      // A copy: what was received is a view into a whole message's memory.
-      const ownRoutingId = Buffer.from(routingId);
-      const session: Session = {
-        id,
-        routingId: ownRoutingId,
-        route,
-        peer: Object.freeze({ id: `${ownEpoch}.${peerCounter}`, identity, slot }),
-        lane: new SessionLane(id, outboxBound, ownRoutingId),
-        liveness: new Liveness(heartbeatMs, SILENT_AFTER_BEATS * heartbeatMs),
-        lastSequence: 0,
-        hasEnded: false,
-      };
+      const session = this.#openSession(id, routingId, route, judgement);
       this.#byRoute.set(route, session);
       this.#byPeer.set(session.peer.id, session);
       this.#bySlot.set(identity, slots.set(slot, session));
       // WELCOME is posted, and what is posted goes before what the owner says in `opened`.
-      this.#post("WELCOME", routingId, id, { epoch: ownEpoch, heartbeatMs });
+      this.#welcome(session);
       this.#calls.run(() => {
         this.#options.handlers.opened(session.peer);
       });
       return;
     }
     // Said twice: the first WELCOME may have been lost.
-    this.#post("WELCOME", routingId, id, { epoch: ownEpoch, heartbeatMs });
+    this.#welcome(known);
   }
 
-  #takeData(frame: Frame, session: Session): void {
-    if (frame.sequence <= session.lastSequence) {
-      this.#options.tally.count("repeated frame", { peer: session.peer });
+  #openSession(
+    id: string,
+    routingId: Buffer,
+    route: string,
+    who: { readonly identity: string; readonly slot: string; readonly window: number },
+  ): Session {
+    const { heartbeatMs, outboxBound, largestMessageBytes, framing, window, tally } = this.#options;
+    peerCounter += 1;
+    const peer: Peer = Object.freeze({
+      id: `${ownEpoch}.${peerCounter}`,
+      identity: who.identity,
+      slot: who.slot,
+    });
+    // A copy: what was received is a view into a whole message's memory.
+    const ownRoutingId = Buffer.from(routingId);
+    const inflow = new Inflow(window);
+    const lane = openLane(framing, {
+      session: id,
+      link: this.#link.name,
+      bound: outboxBound,
+      largestMessageBytes,
+      routingId: ownRoutingId,
+      credit: () => inflow.takeCredit(),
+      lost: (count) => {
+        tally.count("message not sent", { peer }, count);
+      },
+    });
+    lane.grant(who.window);
+    const liveness = new Liveness(heartbeatMs, SILENT_AFTER_BEATS * heartbeatMs);
+    return { id, routingId: ownRoutingId, route, peer, lane, liveness, inflow, hasEnded: false };
+  }
+
+  #welcome(session: Session): void {
+    const { heartbeatMs, window } = this.#options;
+    this.#post("WELCOME", session.routingId, session.id, { epoch: ownEpoch, heartbeatMs, window });
+  }
+
+  #takeData(
+    frame: Frame,
+    messages: readonly WireMessage[],
+    isTrusted: boolean,
+    session: Session,
+  ): void {
+    const { tally } = this.#options;
+    session.lane.grant(frame.credit);
+    const lost = session.inflow.arrive(frame.sequence, messages.length);
+    if (lost === undefined) {
+      tally.count("repeated frame", { peer: session.peer });
       return;
     }
-    session.lastSequence = frame.sequence;
-    for (const message of decodeMessages(frame.payload)) {
+    if (lost > 0) tally.count("lost message", { peer: session.peer }, lost);
+    for (const message of messages) {
       if (session.hasEnded) {
-        this.#options.tally.count("spoke after its end", { peer: session.peer });
+        tally.count("spoke after its end", { peer: session.peer });
         return;
       }
-      this.#takeMessage(message, session);
+      this.#takeMessage(message, isTrusted, session);
     }
+    if (session.lane.sendable > 0) this.#writer.wake(session.lane);
+    this.#tellCredit(session);
   }
 
-  #takeMessage(message: WireMessage, session: Session): void {
+  #takeMessage(message: WireMessage, isTrusted: boolean, session: Session): void {
     const { tally, handlers } = this.#options;
     if (message.kind === "reply" || message.kind === "error") {
       tally.count("invalid message", { peer: session.peer, reason: "a reply to nothing" });
       return;
     }
-    const checked = this.#link.checkToServer(message.type, message.body);
+    if (!session.inflow.admit()) {
+      tally.count("beyond credit", { peer: session.peer });
+      this.#drop(session, "sent more messages than it had credit for");
+      return;
+    }
+    const checked: Checked<MessageOf<ToServer>> = isTrusted
+      ? { ok: true, value: { type: message.type, body: message.body } as MessageOf<ToServer> }
+      : this.#link.checkToServer(message.type, message.body);
     if (!checked.ok) {
+      session.inflow.taken();
       tally.count("invalid message", { peer: session.peer, reason: checked.reason });
       if (message.kind === "ask") this.#answer(session, message, { error: checked.reason });
       return;
@@ -288,9 +345,34 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     const reply = message.kind === "ask" ? this.#makeReply(session, message) : undefined;
     this.#calls.run(() => {
       if (session.hasEnded) return;
-      if (reply === undefined) handlers.message(session.peer, checked.value);
-      else handlers.message(session.peer, checked.value, reply);
+      let isTakenLater = false;
+      try {
+        const taking =
+          reply === undefined
+            ? handlers.message(session.peer, checked.value)
+            : handlers.message(session.peer, checked.value, reply);
+        isTakenLater = taking !== undefined;
+        if (taking !== undefined) void this.#awaitTaken(taking, session);
+      } finally {
+        if (!isTakenLater) session.inflow.taken();
+      }
     });
+  }
+
+  async #awaitTaken(taking: Promise<void>, session: Session): Promise<void> {
+    try {
+      await taking;
+    } catch (error) {
+      this.#options.tally.count("handler threw", { error });
+    }
+    session.inflow.taken();
+    if (!session.hasEnded) this.#tellCredit(session);
+  }
+
+  #tellCredit(session: Session): void {
+    if (!session.inflow.isWorthTelling()) return;
+    session.lane.beat();
+    this.#writer.wake(session.lane);
   }
 
   #makeReply(session: Session, question: Extract<WireMessage, { kind: "ask" }>) {
@@ -312,21 +394,21 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     outcome: { readonly value: unknown } | { readonly error: string },
   ): void {
     const { type, correlation } = question;
-    const { tally, largestMessageBytes } = this.#options;
-    const asError = (text: string) =>
-      encodeMessage({ kind: "error", type, body: text.slice(0, 2_000), correlation });
-    let message: Buffer;
-    if ("error" in outcome) message = asError(outcome.error);
+    const { tally } = this.#options;
+    const fail = (text: string) =>
+      this.#queue(session, { kind: "error", type, body: text.slice(0, 2_000), correlation });
+    let isQueued: boolean;
+    if ("error" in outcome) isQueued = fail(outcome.error);
     else {
       try {
-        message = encodeMessage({ kind: "reply", type, body: outcome.value, correlation });
-        if (message.length > largestMessageBytes) message = asError("the reply is too large");
+        isQueued = this.#queue(session, { kind: "reply", type, body: outcome.value, correlation });
       } catch (error) {
         tally.count("invalid reply", { type, error });
-        message = asError("the reply cannot be encoded");
+        const isTooLarge = error instanceof RangeError;
+        isQueued = fail(isTooLarge ? "the reply is too large" : "the reply cannot be encoded");
       }
     }
-    if (!this.#queue(session, message)) tally.count("reply dropped", { type, peer: session.peer });
+    if (!isQueued) tally.count("reply dropped", { type, peer: session.peer });
   }
 
   /** One of no session speaks: told how its session ended, or asked who it is; not for each frame of a burst. */
@@ -348,7 +430,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   #sayEnd(session: Session, words: End, withinMs: number): void {
-    session.lane.finish(encodeFrame("END", session.id, words), withinMs);
+    session.lane.finish(this.#options.framing.frame("END", session.id, words), withinMs);
     this.#writer.wake(session.lane);
   }
 
@@ -361,20 +443,24 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     const slots = this.#bySlot.get(peer.identity);
     if (slots?.get(peer.slot) === session) slots.delete(peer.slot);
     if (slots?.size === 0) this.#bySlot.delete(peer.identity);
-    if (end === "silent" || end === "left") this.#writer.forget(session.lane);
+    this.#past.add(session.id, true);
+    if (end === "silent" || end === "left") {
+      this.#writer.forget(session.lane);
+      session.lane.discard();
+    }
     this.#calls.runSoon(() => {
       this.#options.handlers.closed(peer, end);
     });
   }
 
-  #queue(session: Session, message: Buffer): boolean {
+  #queue(session: Session, message: WireMessage): boolean {
     if (!session.lane.add(message)) return false;
     this.#writer.wake(session.lane);
     return true;
   }
 
   #post(kind: FrameKind, routingId: Buffer, session: string, payload: unknown): void {
-    const frame = encodeFrame(kind, session, payload);
+    const frame = this.#options.framing.frame(kind, session, payload);
     if (!this.#writer.post([routingId, frame])) this.#options.tally.count("answer dropped");
   }
 }

@@ -3,6 +3,8 @@
  * any size and never notice a dead peer.
  */
 import { context } from "zeromq";
+import { EndpointConfigError } from "./endpoint-config-error.ts";
+import { DEFAULT_WINDOW, LARGEST_WINDOW } from "./inflow.ts";
 
 // The process may end while sockets still linger.
 context.blocky = false;
@@ -31,6 +33,14 @@ export function limitsOf(options: {
     maxFrameBytes: options.maxFrameBytes ?? DEFAULT_LARGEST_FRAME_BYTES,
     receiveHighWaterMark: options.receiveHighWaterMark ?? HIGH_WATER_MARK,
   };
+}
+
+/** @throws EndpointConfigError for a window that is none. */
+export function windowOf({ window = DEFAULT_WINDOW }: { readonly window?: number }): number {
+  if (Number.isInteger(window) && window >= 1 && window <= LARGEST_WINDOW) return window;
+  throw new EndpointConfigError(
+    `a window of ${window} messages: it is from 1 to ${LARGEST_WINDOW}`,
+  );
 }
 
 /** For every socket. */

@@ -3,15 +3,12 @@
  * reader that never yields holds timers up for tens of milliseconds (measured).
  */
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
-
-interface Readable {
-  readonly closed: boolean;
-  receive(): Promise<Buffer[]>;
-}
+import type { Packet } from "./frame.ts";
+import type { FrameSocket } from "./frame-socket.ts";
 
 interface SocketReaderHandlers {
   /** Must not throw. */
-  take(parts: readonly Buffer[]): void;
+  take(parts: readonly Packet[]): void;
   failed(error: unknown): void;
 }
 
@@ -23,11 +20,11 @@ const QUIET_TURNS = 3;
 export class SocketReader {
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
-  readonly #socket: Readable;
+  readonly #socket: Pick<FrameSocket, "closed" | "receive">;
   readonly #handlers: SocketReaderHandlers;
   #received = 0;
 
-  constructor(socket: Readable, handlers: SocketReaderHandlers) {
+  constructor(socket: Pick<FrameSocket, "closed" | "receive">, handlers: SocketReaderHandlers) {
     this.#socket = socket;
     this.#handlers = handlers;
     this.ended = this.#read();

@@ -4,13 +4,15 @@
  */
 import { Subscriber as SubscriberSocket } from "zeromq";
 import type { Link, LinkMessages, MessageOf } from "../../supervisor/index.ts";
-import { parseAddress, refuseWildcard, refuseWithoutKeys } from "./address.ts";
+import { parseAddress, refuseInner, refuseWildcard, refuseWithoutKeys } from "./address.ts";
+import type { Packet } from "./frame.ts";
 import { decodePublished } from "./published-frame.ts";
 import { SerialCalls } from "./serial-calls.ts";
 import { connectionOptions, limitsOf } from "./socket-options.ts";
 import { SocketReader } from "./socket-reader.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
+import { bytesOf } from "./zeromq-sockets.ts";
 
 export interface SubscriberOptions<Messages extends LinkMessages> {
   /** Loopback tcp or ipc. */
@@ -33,7 +35,7 @@ export function connectSubscriber<ToServer extends LinkMessages, ToClient extend
   link: Link<ToServer, ToClient>,
   options: SubscriberOptions<ToClient>,
 ): Subscription {
-  const address = parseAddress(options.address);
+  const address = refuseInner(parseAddress(options.address));
   refuseWildcard(address);
   refuseWithoutKeys(address);
   const tally = new Tally(options.log, { link: link.name, address: options.address });
@@ -52,11 +54,11 @@ export function connectSubscriber<ToServer extends LinkMessages, ToClient extend
   });
   let heard: { epoch: string; sequence: number } | undefined;
 
-  const take = (parts: readonly Buffer[]) => {
+  const take = (parts: readonly Packet[]) => {
     try {
       const [bytes] = parts;
       if (bytes === undefined || parts.length !== 1) throw new Error(`${parts.length} parts`);
-      const { epoch, sequence, message } = decodePublished(bytes);
+      const { epoch, sequence, message } = decodePublished(bytesOf(bytes));
       const before = heard;
       heard = { epoch, sequence };
       if (before !== undefined && before.epoch !== epoch) {

@@ -8,6 +8,9 @@ export type Incident =
   | "malformed frame"
   | "unexpected frame"
   | "repeated frame"
+  | "lost message"
+  | "message not sent"
+  | "beyond credit"
   | "unknown session"
   | "spoke after its end"
   | "hello refused"
@@ -39,15 +42,15 @@ export class Tally {
   }
 
   /** The first of a kind is logged at once, the others summed up and logged once a minute at most. */
-  count(incident: Incident, fields: object = {}): void {
-    const count = (this.#counts.get(incident) ?? 0) + 1;
+  count(incident: Incident, fields: object = {}, times = 1): void {
+    const count = (this.#counts.get(incident) ?? 0) + times;
     this.#counts.set(incident, count);
     const last = this.#logged.get(incident);
     const nowMs = performance.now();
     if (last !== undefined && nowMs - last.atMs < LOG_EVERY_MS) return;
     this.#logged.set(incident, { atMs: nowMs, count });
-    const times = count - (last?.count ?? 0);
-    this.#log.warn({ ...this.#bindings, ...fields, times }, incident);
+    const unlogged = count - (last?.count ?? 0);
+    this.#log.warn({ ...this.#bindings, ...fields, times: unlogged }, incident);
   }
 
   snapshot(): Readonly<Record<string, number>> {

@@ -3,7 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { parseAddress, resolveToConnect } from "../../../protocol/transport/address.ts";
+import {
+  parseAddress,
+  refuseInner,
+  resolveToConnect,
+} from "../../../protocol/transport/address.ts";
 import { EndpointConfigError, generateKeyPair } from "../../../protocol/transport/index.ts";
 import { callEcho, closeAll, serveEcho, until } from "./echo-link.ts";
 
@@ -54,13 +58,22 @@ describe("an address", { timeout: 10_000 }, () => {
     "tcp://*:99999",
     "tcp://a b:1",
     "udp://127.0.0.1:1",
-    "inproc://x",
+    "inproc://",
+    "inproc://a b",
+    "memory://alone",
+    "memory://no-such-network/x",
     "ipc://relative",
     "ipc://@abstract",
     "ipc://*",
   ])("that is none is refused with a sentence: '%s'", async (address) => {
     await expect(serveEcho({ address })).rejects.toThrow(EndpointConfigError);
     expect(() => callEcho(address)).toThrow(EndpointConfigError);
+  });
+
+  it("that is none is told all the forms that there are", () => {
+    expect(() => parseAddress("udp://x:1")).toThrow(
+      /tcp:\/\/HOST:PORT.*ipc:\/\/\/PATH.*inproc:\/\/NAME.*memory:\/\/NETWORK\/NAME/,
+    );
   });
 
   it("with a wildcard is not connected to", () => {
@@ -81,13 +94,14 @@ describe("an address", { timeout: 10_000 }, () => {
   );
 
   it("by name is looked up again at each attempt, one answer after the other", async () => {
-    const address = parseAddress("tcp://localhost:5555");
+    const find = (text: string) => refuseInner(parseAddress(text));
+    const address = find("tcp://localhost:5555");
     const endpoints = await Promise.all(
       [0, 1, 2].map((attempt) => resolveToConnect(address, attempt)),
     );
     for (const { endpoint } of endpoints)
       expect(endpoint).toMatch(/^tcp:\/\/(127\.0\.0\.1|\[::1\]):5555$/);
-    await expect(resolveToConnect(parseAddress("tcp://nowhere.invalid:1"), 0)).rejects.toThrow();
+    await expect(resolveToConnect(find("tcp://nowhere.invalid:1"), 0)).rejects.toThrow();
   });
 
   it("keys that do not belong together are refused before anything is bound", async () => {

@@ -59,6 +59,8 @@ export function closeLater(one: { close(): Promise<void> | void }): void {
 export async function serveEcho(
   options: Partial<BindOptions<ToServer>> & {
     onOpened?: (peer: Peer, server: EchoServer) => void;
+    /** Until it settles the message is not taken. */
+    taking?: (message: MessageOf<ToServer>, peer: Peer) => Promise<void> | undefined;
   } = {},
 ): Promise<EchoServer> {
   const record = {
@@ -71,9 +73,10 @@ export async function serveEcho(
       record.opened.push(peer);
       options.onOpened?.(peer, server);
     },
-    message: (_peer, message, reply) => {
+    message: (peer, message, reply) => {
       record.heard.push(message);
       if (message.type === "ECHO") reply?.({ value: { text: message.body.text } });
+      return options.taking?.(message, peer);
     },
     closed: (peer, end) => {
       record.ended.push({ peer, end });
@@ -93,7 +96,10 @@ export async function serveEcho(
 
 export function callEcho(
   address: string,
-  options: Partial<ConnectOptions<ToClient>> = {},
+  options: Partial<ConnectOptions<ToClient>> & {
+    /** Until it settles the message is not taken. */
+    taking?: (message: MessageOf<ToClient>) => Promise<void> | undefined;
+  } = {},
 ): EchoClient {
   const downs: string[] = [];
   const heard: MessageOf<ToClient>[] = [];
@@ -112,6 +118,7 @@ export function callEcho(
       },
       message: (message) => {
         heard.push(message);
+        return options.taking?.(message);
       },
     },
     ...options,

@@ -17,28 +17,6 @@ const keys = { secret, isAuthorised: (key: string) => authorised.has(key) };
 const keysOf = (own: typeof honest) => ({ own, serverPublicKey: secret.publicKey });
 
 describe("at the door of a server with keys", { timeout: 10_000 }, () => {
-  const strangers = [
-    { who: "a key that nobody authorised", options: { keys: keysOf(stranger) } },
-    {
-      who: "a client that takes another server's key for ours",
-      options: { keys: { own: honest, serverPublicKey: stranger.publicKey } },
-    },
-    { who: "a client without keys", options: {} },
-  ];
-  it.each(strangers)("$who is refused and told, and others are served", async ({ options }) => {
-    const server = await serveEcho({ keys });
-    const good = callEcho(server.address, { keys: keysOf(honest) });
-    await until(() => good.ups() === 1, "the honest one is up");
-    const bad = callEcho(server.address, { ...options });
-    await until(() => bad.downs.length > 0, "the stranger is told");
-    expect(bad.downs[0]).toMatch(/^refused: /);
-    expect(bad.ups()).toBe(0);
-    await until(() => (server.counters()["handshake failed"] ?? 0) > 0, "counted");
-    expect(server.opened).toHaveLength(1);
-    expect(await good.ask("ECHO", { text: "still" }, 5_000)).toEqual({ text: "still" });
-    expect(good.downs).toEqual([]);
-  });
-
   it("an authorised key that claims another's public key is refused", async () => {
     const server = await serveEcho({ keys });
     const good = callEcho(server.address, { keys: keysOf(honest) });
@@ -141,75 +119,7 @@ describe("at the door of a server with keys", { timeout: 10_000 }, () => {
 });
 
 describe("a peer that breaks the rules", { timeout: 10_000 }, () => {
-  const deep = Buffer.concat([Buffer.alloc(100_000, 0x91), Buffer.from([0xc0])]);
-  const good = encode([[1, "DATA", "raw-session", 1], [[0, "NOTE", { n: 1 }]]]);
-  const record = Buffer.from([0x92, 0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 0x01]);
-  const frames = [
-    { what: "no msgpack", bytes: Buffer.from("GET / HTTP/1.1\r\n\r\n") },
-    { what: "nothing", bytes: Buffer.alloc(0) },
-    { what: "a frame cut off", bytes: good.subarray(0, good.length - 2) },
-    { what: "a frame with bytes left over", bytes: Buffer.concat([good, Buffer.from([1])]) },
-    { what: "100,000 levels", bytes: deep },
-    {
-      what: "a list that promises 4 billion items",
-      bytes: Buffer.from([0xdd, 255, 255, 255, 255]),
-    },
-    { what: "a record definition", bytes: record },
-    { what: "an unknown kind of frame", bytes: encode([[1, "DANCE", "raw-session", 1], null]) },
-    { what: "another layout", bytes: encode([[9, "DATA", "raw-session", 1], []]) },
-    {
-      what: "messages that are none",
-      bytes: encode([
-        [1, "DATA", "raw-session", 1],
-        [[0], 7, {}],
-      ]),
-    },
-    {
-      what: "an object for messages",
-      bytes: encode([[1, "DATA", "raw-session", 1], { length: 9 }]),
-    },
-  ];
-  it.each(frames)("loses its session for $what; others go on", async ({ bytes }) => {
-    const server = await serveEcho();
-    const honestClient = callEcho(server.address);
-    await until(() => honestClient.ups() === 1, "up");
-    const raw = new RawPeer(server.address);
-    // Before it has a session there is nothing to end, and nothing to answer.
-    await raw.socket.send(bytes);
-    expect((await raw.hello()).kind).toBe("WELCOME");
-    await raw.socket.send(bytes);
-    const end = await raw.next();
-    expect(end.kind).toBe("END");
-    expect(JSON.stringify(end.payload)).toContain("malformed frame");
-    expect(server.ended).toMatchObject([{ peer: { identity: "local:raw" }, end: "refused" }]);
-    expect(server.counters()["malformed frame"]).toBeGreaterThanOrEqual(1);
-    expect(await honestClient.ask("ECHO", { text: "ok" }, 5_000)).toEqual({ text: "ok" });
-    expect(honestClient.downs).toEqual([]);
-    expect(server.heard.filter(({ type }) => type === "NOTE")).toEqual([]);
-  });
-
-  it("is answered with an error for a bad question, and keeps its session", async () => {
-    const server = await serveEcho();
-    const raw = new RawPeer(server.address);
-    await raw.hello();
-    const ask = { kind: "ask", correlation: 5, deadlineMs: 1_000 } as const;
-    await raw.say(
-      { ...ask, type: "DANCE", body: {} },
-      { kind: "tell", type: "constructor", body: {} },
-      { kind: "tell", type: "NOTE", body: { n: "one" } },
-      { ...ask, type: "ECHO", body: { text: 7 }, correlation: 6 },
-      { kind: "reply", type: "ECHO", body: {}, correlation: 1 },
-      { ...ask, type: "ECHO", body: { text: "fine" }, correlation: 7 },
-    );
-    const answers = await raw.nextMessages();
-    expect(answers).toMatchObject([
-      { kind: "error", correlation: 5, body: 'echo: unknown message "DANCE"' },
-      { kind: "error", correlation: 6 },
-      { kind: "reply", correlation: 7, body: { text: "fine" } },
-    ]);
-    expect(server.counters()).toEqual({ "invalid message": 5 });
-    expect(server.ended).toEqual([]);
-  });
+  const good = encode([[1, "DATA", "raw-session", 1, 9], [[0, "NOTE", { n: 1 }]]]);
 
   it("is heard once when it repeats a frame", async () => {
     const server = await serveEcho();
@@ -219,19 +129,6 @@ describe("a peer that breaks the rules", { timeout: 10_000 }, () => {
     await raw.socket.send(good);
     await until(() => server.counters()["repeated frame"] === 1, "the second is counted");
     expect(server.heard).toEqual([{ type: "NOTE", body: { n: 1 } }]);
-  });
-
-  it("loses its connection for a frame beyond the limit; others go on", async () => {
-    const server = await serveEcho({ maxFrameBytes: 10_000 });
-    const honestClient = callEcho(server.address);
-    await until(() => honestClient.ups() === 1, "up");
-    const raw = new RawPeer(server.address);
-    await raw.hello();
-    await raw.socket.send(Buffer.alloc(10_001));
-    await until(() => server.ended.length === 1, "its session ends");
-    expect(server.ended).toMatchObject([{ peer: { identity: "local:raw" }, end: "silent" }]);
-    expect(await honestClient.ask("ECHO", { text: "ok" }, 5_000)).toEqual({ text: "ok" });
-    expect(() => honestClient.send("BLOB", { data: Buffer.alloc(20_000_000) })).toThrow(RangeError);
   });
 
   it("is silent after four heartbeats without a sign, though its connection stands", async () => {

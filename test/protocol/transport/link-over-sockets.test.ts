@@ -1,36 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { generateKeyPair } from "../../../protocol/transport/index.ts";
-import { callEcho, closeAll, type EchoClient, serveEcho, until } from "./echo-link.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { closeAll, until } from "./echo-link.ts";
+import { allWays, goBy } from "./ways.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "transport-"));
 afterEach(closeAll);
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
 
-const secret = generateKeyPair();
-const own = generateKeyPair();
-const serverKeys = { secret, isAuthorised: (key: string) => key === own.publicKey };
-const clientKeys = { own, serverPublicKey: secret.publicKey };
-
-const ways = [
-  { way: "tcp without keys", address: "tcp://127.0.0.1:0", keyed: false },
-  { way: "ipc without keys", address: `ipc://${folder}/plain`, keyed: false },
-  { way: "tcp with CURVE", address: "tcp://127.0.0.1:0", keyed: true },
-  { way: "ipc with CURVE", address: `ipc://${folder}/keyed`, keyed: true },
-] as const;
-
-describe.each(ways)("a link over $way", { timeout: 10_000 }, ({ address, keyed }) => {
-  const serve = (options = {}) =>
-    serveEcho({ address, ...(keyed ? { keys: serverKeys } : {}), ...options });
-  const call = async (to: string, options = {}): Promise<EchoClient> => {
-    const client = callEcho(to, { ...(keyed ? { keys: clientKeys } : {}), ...options });
-    await until(() => client.ups() > 0, "up");
-    return client;
-  };
+describe.each(allWays)("a link over $way", { timeout: 10_000 }, (way) => {
+  const { serve, call, clientKeys } = goBy(way);
 
   it("answers a question and tells who asked", async () => {
     const server = await serve();
@@ -38,7 +13,7 @@ describe.each(ways)("a link over $way", { timeout: 10_000 }, ({ address, keyed }
     expect(await client.ask("ECHO", { text: "hello" }, 5_000)).toEqual({ text: "hello" });
     const [peer] = server.opened;
     expect(peer?.slot).toBe("one");
-    if (keyed) expect(peer?.identity).toBe(own.publicKey);
+    if (clientKeys) expect(peer?.identity).toBe(clientKeys.own.publicKey);
     else expect(peer?.identity).toMatch(/^local:/);
   });
 
@@ -87,21 +62,6 @@ describe.each(ways)("a link over $way", { timeout: 10_000 }, ({ address, keyed }
     expect(await client.ask("ECHO", { text: "again" }, 5_000)).toEqual({ text: "again" });
     expect(second.opened[0]?.id).not.toBe(first.opened[0]?.id);
     expect(second.opened[0]?.identity).toBe(first.opened[0]?.identity);
-  });
-
-  it("tells the older of two connections of one identity and slot that it was replaced", async () => {
-    const server = await serve();
-    const identity = keyed ? {} : { identity: "local:twice" };
-    const older = await call(server.address, { ...identity, slot: "s" });
-    const other = await call(server.address, { ...identity, slot: "t" });
-    const newer = await call(server.address, { ...identity, slot: "s" });
-    await until(() => older.downs.length === 1, "the older is told");
-    expect(older.downs[0]).toMatch(/^replaced/);
-    expect(server.ended).toEqual([{ peer: server.opened[0], end: "replaced" }]);
-    expect(server.send(server.opened[0] ?? expect.fail(), "NEWS", { n: 1 })).toBe("gone");
-    expect(await newer.ask("ECHO", { text: "new" }, 5_000)).toEqual({ text: "new" });
-    expect(await other.ask("ECHO", { text: "other" }, 5_000)).toEqual({ text: "other" });
-    expect(newer.downs).toEqual([]);
   });
 
   it("hands over what was sent before a close, on either side", async () => {

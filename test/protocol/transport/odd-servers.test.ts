@@ -4,6 +4,7 @@ import {
   decodeFrame,
   decodeMessages,
   encodeData,
+  encodeDataHead,
   encodeFrame,
   encodeMessage,
   type Frame,
@@ -56,9 +57,10 @@ class RawServer {
   }
 
   async say(session: string, ...messages: WireMessage[]): Promise<void> {
-    this.#sequence += 1;
+    const first = this.#sequence + 1;
+    this.#sequence += messages.length;
     const encoded = messages.map((message) => encodeMessage(message));
-    await this.send(encodeData(session, this.#sequence, encoded));
+    await this.send(encodeData(encodeDataHead(session), first, 1_024, encoded));
   }
 }
 

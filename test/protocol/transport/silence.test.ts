@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Dealer, Router } from "zeromq";
 import { encodeFrame } from "../../../protocol/transport/frame.ts";
 import { FrameWriter } from "../../../protocol/transport/frame-writer.ts";
+import { asBytes } from "../../../protocol/transport/framing.ts";
 import { makeHello, makeRoutingId } from "../../../protocol/transport/hello.ts";
 import { ServerSide } from "../../../protocol/transport/server-side.ts";
 import { SocketReader } from "../../../protocol/transport/socket-reader.ts";
@@ -34,6 +35,8 @@ function standAlone(drained: (say: (frame: Buffer) => void) => Promise<void>) {
       heartbeatMs: 1_000,
       outboxBound: 10,
       largestMessageBytes: 1_000,
+      window: 10,
+      framing: asBytes,
       drained: () => drained(receive),
     },
     new FrameWriter(

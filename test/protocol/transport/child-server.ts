@@ -1,0 +1,29 @@
+/** A server in a process of its own, for tests that kill it. Prints its address and the number of each NOTE that it hears. */
+
+import { bindEndpoint } from "../../../protocol/transport/index.ts";
+import { silentLogger } from "../../../supervisor/index.ts";
+import { readOptions } from "./child-process.ts";
+import { echoLink } from "./echo-link.ts";
+
+const [address, options] = readOptions();
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const { serverKeys } = options;
+const server = await bindEndpoint(echoLink, {
+  address,
+  ...(serverKeys && {
+    keys: {
+      secret: serverKeys.secret,
+      isAuthorised: (key: string) => key === serverKeys.authorised,
+    },
+  }),
+  log: silentLogger,
+  heartbeatMs: options.heartbeatMs ?? 100,
+  handlers: {
+    opened: () => undefined,
+    closed: () => undefined,
+    message: (_peer, message) => {
+      if (message.type === "NOTE") say(`heard ${message.body.n}`);
+    },
+  },
+});
+say(`bound ${server.address}`);
