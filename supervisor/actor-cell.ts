@@ -13,6 +13,7 @@ import type { NodeState, TreeNode } from "./introspection.ts";
 import type { Logger } from "./logger.ts";
 import { type Envelope, Mailbox } from "./mailbox.ts";
 import type { Receiver, Runtime } from "./runtime.ts";
+import type { StateCall } from "./state-call.ts";
 import { SupervisionError } from "./supervision-error.ts";
 
 const defaultStartMs = 30_000;
@@ -37,6 +38,7 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
   #state: NodeState = "stopped";
   #exit: ExitReason = { kind: "shutdown" };
   #handled = 0;
+  readonly #lostCounts = { dropped: 0, rejected: 0 };
   #restarts = 0;
   #lastError: string | undefined;
   #startedAt: number | undefined;
@@ -53,7 +55,9 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
     this.shutdownMs = spec.options.shutdownMs ?? defaultShutdownMs;
     this.log = runtime.logger.child({ actor: path });
     const { bound, overflow } = this.behaviour;
-    this.mailbox = new Mailbox(bound, overflow, (envelope) => this.#lost(envelope));
+    this.mailbox = new Mailbox(bound, overflow, runtime.gauges, (envelope, how) =>
+      this.#lost(envelope, how),
+    );
     runtime.receivers.set(path, this);
   }
 
@@ -92,7 +96,17 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
     return await settled;
   }
 
-  #lost({ type, ask }: Envelope): void {
+  /** Looks at the state between two messages; see `state-call.ts`. False when nobody lives here. */
+  callState(call: StateCall): boolean {
+    if (!this.#isOpen) return false;
+    this.mailbox.pushCall(call);
+    this.#incarnation?.wake();
+    return true;
+  }
+
+  #lost({ type, ask }: Envelope, how: "dropped" | "rejected"): void {
+    this.#lostCounts[how] += 1;
+    this.runtime.gauges[how] += 1;
     this.runtime.undelivered.record(this.path, type, "mailbox-full");
     ask?.fail("rejected", "its mailbox is full");
   }
@@ -134,6 +148,8 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
         else this.log.error(fields, "init failed");
       }
       if (this.#incarnation === incarnation) this.#incarnation = undefined;
+      // Down, and to be tried again; who does not want that says so (`finish`).
+      if (this.#state === "starting") this.#state = "restarting";
       throw error;
     }
   }
@@ -156,6 +172,11 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
     this.#startedAt = undefined;
     this.#degraded = undefined;
     this.runtime.deathWatch.terminated(this.path, this.#lastNumber, reason);
+    this.runtime.registry.terminated(this.path);
+  }
+
+  release(): void {
+    this.runtime.receivers.delete(this.path);
   }
 
   kill(): void {
@@ -168,6 +189,7 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
 
   countRestart(): void {
     this.#restarts += 1;
+    this.runtime.gauges.restarts += 1;
   }
 
   crash(error: Error): boolean {
@@ -186,6 +208,7 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
 
   snapshot(): TreeNode {
     const isRunning = this.#state === "running";
+    const { oldestAtMs } = this.mailbox;
     return {
       path: this.path,
       id: this.id,
@@ -195,6 +218,8 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
       pause: this.behaviour.pause,
       incarnation: this.#lastNumber,
       mailboxDepth: this.mailbox.depth,
+      mailboxAgeMs: oldestAtMs === undefined ? 0 : Math.max(0, performance.now() - oldestAtMs),
+      ...this.#lostCounts,
       busyMs: this.#incarnation?.busyMs ?? 0,
       handled: this.#handled,
       restarts: this.#restarts,
@@ -208,8 +233,7 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
   #closeMailbox(): void {
     this.#isOpen = false;
     for (const { type, ask } of this.mailbox.clear()) {
-      if (ask?.isSettled) continue;
-      this.runtime.undelivered.record(this.path, type, "stopped");
+      this.runtime.undelivered.record(this.path, type, ask?.isSettled ? "expired" : "stopped");
       ask?.fail("dead", "it has ended");
     }
   }
@@ -222,6 +246,7 @@ export class ActorCell implements Cell, Receiver, IncarnationHost {
 
   countHandled(): void {
     this.#handled += 1;
+    this.runtime.gauges.handled += 1;
   }
 
   setDegraded(reason: string | undefined): void {

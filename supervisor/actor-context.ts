@@ -6,6 +6,7 @@ import type { ActorRef, AnyRef, BodyArgs, MessageType } from "./actor-ref.ts";
 import type { ChildSpec } from "./child-spec.ts";
 import type { Terminated } from "./exit-reason.ts";
 import type { Logger } from "./logger.ts";
+import type { Listing } from "./registry.ts";
 
 export interface Timer {
   cancel(): void;
@@ -31,6 +32,17 @@ export type WatchType<M> = {
     : never;
 }[MessageType<M>];
 
+/** The messages of `M` that can carry a `Listing`. */
+export type ListingType<M> = {
+  [K in MessageType<M>]: M[K] extends (...body: infer B) => unknown
+    ? B extends readonly [infer Body, ...unknown[]]
+      ? Body extends { readonly name: string; readonly refs: readonly AnyRef[] }
+        ? K
+        : never
+      : never
+    : never;
+}[MessageType<M>];
+
 export interface ActorContext<M> {
   readonly self: ActorRef<M>;
   readonly path: string;
@@ -49,19 +61,57 @@ export interface ActorContext<M> {
   pin<N>(ref: ActorRef<N>): ActorRef<N>;
 
   /**
-   * Starts a child of a dynamic supervisor and waits until it is ready.
+   * Starts a child of a supervisor, after its others, and waits until it is ready. As OTP's
+   * `supervisor:start_child`: it is then a child as any other, but gone when the supervisor itself
+   * restarts. A child of a dynamic supervisor is also gone once it has ended.
    *
-   * @throws SupervisionError `malformed`, `already_started`, `not_found`, `not_dynamic`, `not_running`,
-   * `init-timeout`, `stopped`; or whatever the child's `init` threw. The child is then not there.
+   * @throws SupervisionError `malformed`, `already_started`, `already_present` (a stopped child of that
+   * id keeps its spec: `restartChild` or `deleteChild`), `not_found`, `not_running`, `init-timeout`,
+   * `stopped`; or whatever the child's `init` threw. The child is then not there.
    */
   startChild<N>(supervisorPath: string, spec: ChildSpec<N>): Promise<ActorRef<N>>;
-  /** Stops a child for good. Nothing happens where nobody lives. */
+  /**
+   * Stops a child until `restartChild`, or until its supervisor restarts. Nothing happens where nobody
+   * lives. Under a dynamic supervisor, or where it is temporary, the child is gone.
+   */
   stopChild(path: string): Promise<void>;
+  /**
+   * Starts a stopped child from its spec (OTP's `supervisor:restart_child`), also one that ended by
+   * itself or said IGNORE, and waits until it is ready. Spends nothing of the restart intensity.
+   *
+   * @throws SupervisionError `not_found`, `running`, `restarting`, `not_running`, `init-timeout`,
+   * `stopped`; or whatever `init` threw. The child then stays stopped.
+   */
+  restartChild<N>(path: string): Promise<ActorRef<N>>;
+  /**
+   * Forgets a stopped child and its spec (OTP's `supervisor:delete_child`). One of the specs that the
+   * supervisor was made with is back when the supervisor itself restarts.
+   *
+   * @throws SupervisionError `not_found`, `running`, `restarting`.
+   */
+  deleteChild(path: string): void;
 
   /** Sends one `type` message with a `Terminated` when `ref` ends for good; twice is as once. */
   watch(ref: AnyRef, type: WatchType<M>): void;
   /** After this no `Terminated` of `ref` arrives, not even one that was on its way. */
   unwatch(ref: AnyRef): void;
+
+  /**
+   * Gives this actor a name, until it ends for good; a restart changes nothing. Others may have the same.
+   *
+   * @throws SupervisionError `malformed` (no name), `stopped` (this incarnation has ended).
+   */
+  register(name: string): void;
+  unregister(name: string): void;
+  /** Who has a name now. */
+  listing<N>(name: string): Listing<N>;
+  /**
+   * Sends one `type` message with a `Listing` at once, and one after each change; where several changes
+   * come before it is handled, one tells them all. Ends with the incarnation; twice is as once.
+   */
+  subscribe(name: string, type: ListingType<M>): void;
+  /** After this no `Listing` of that name arrives, not even one that was on its way. */
+  unsubscribe(name: string): void;
 
   /** A message to self after a while. Ends with the incarnation. */
   after<K extends MessageType<M>>(delayMs: number, type: K, ...body: BodyArgs<M[K]>): Timer;
@@ -76,6 +126,12 @@ export interface ActorContext<M> {
   ): (...args: Args) => void;
   /** Takes the question in hand to answer it later: `const d = ctx.defer(); …; return d;` */
   defer<R = unknown>(): Deferred<R>;
+
+  /**
+   * Selective receive: while held, user messages wait in the mailbox (within its bound) and only lifecycle
+   * and control messages are handled. Ends with the incarnation; twice is as once.
+   */
+  hold(isHeld: boolean): void;
 
   /** An outage as a state: shown in the tree, costs no restart. */
   degraded(reason: string): void;

@@ -7,6 +7,9 @@ import type { ActorContext, Deferred } from "./actor-context.ts";
 import type { Body, Reply } from "./actor-ref.ts";
 import { type ActorDefinition, type AnyDefinition, behaviour } from "./child-spec.ts";
 import type { ExitReason } from "./exit-reason.ts";
+import type { IncarnationHost } from "./incarnation-host.ts";
+import type { Loop } from "./loop.ts";
+import type { LoopOwner } from "./message-loop.ts";
 
 /** Returned by `init` to say: nothing to do here, go on without me. The child is listed as stopped. */
 export const IGNORE: unique symbol = Symbol("supervisor.ignore");
@@ -62,6 +65,11 @@ export interface ActorBehaviour<M extends object, Args, State> {
   readonly handle: Handlers<M, State>;
   /** Told between two messages, also to a new incarnation of an actor that is paused. */
   pauseChanged?(state: State, paused: boolean, ctx: ActorContext<M>): Awaitable<void>;
+  /**
+   * What `system.getState` shows instead of the state itself: plain values, without secrets. Must return
+   * at once and change nothing. A throw rejects whoever asked.
+   */
+  snapshot?(state: State): unknown;
   /** Gives back what `init` took. Called once per state, also after a crash; a throw is only logged. */
   stop?(state: State, reason: ExitReason, ctx: ActorContext<M>): Awaitable<void>;
 }
@@ -76,7 +84,10 @@ export interface Behaviour {
   readonly handlerTimeoutMs: number;
   readonly handlers: ReadonlyMap<string, UntypedHandler>;
   init(ctx: UntypedContext, args: unknown): unknown;
+  /** Where the handlers do not run in this thread: who handles the messages instead of `handlers`. */
+  makeLoop?(owner: LoopOwner, host: IncarnationHost, state: unknown): Loop;
   pauseChanged?(state: unknown, paused: boolean, ctx: UntypedContext): unknown;
+  snapshot?(state: unknown): unknown;
   stop?(state: unknown, reason: ExitReason, ctx: UntypedContext): unknown;
 }
 
@@ -115,6 +126,7 @@ export function defineActor<M extends object, Args = undefined, State = undefine
     ...(definition.pauseChanged && {
       pauseChanged: (state, paused, ctx) => untyped.pauseChanged?.(state, paused, ctx),
     }),
+    ...(definition.snapshot && { snapshot: (state) => untyped.snapshot?.(state) }),
     ...(definition.stop && { stop: (state, reason, ctx) => untyped.stop?.(state, reason, ctx) }),
   };
   return { name, [behaviour]: inner };

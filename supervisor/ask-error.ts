@@ -6,9 +6,18 @@
  * - `crashed`: the callee crashed with this question in hand; `cause` is its error.
  * - `aborted`: the asker's signal was aborted, or the asker itself has ended.
  * - `rejected`: the callee's mailbox is full.
- * - `failed`: the callee answered with an error and lives on; `cause` is that error.
+ * - `failed`: the callee answered with an error and lives on; `cause` is that error. Also when question
+ *   or answer could not be encoded, or did not pass its protocol's check on another node.
+ * - `noconnection`: the callee's node is out of reach or began anew; whether the work was done is unknown.
  */
-export type AskErrorCode = "timeout" | "dead" | "crashed" | "aborted" | "rejected" | "failed";
+export type AskErrorCode =
+  | "timeout"
+  | "dead"
+  | "crashed"
+  | "aborted"
+  | "rejected"
+  | "failed"
+  | "noconnection";
 
 export class AskError extends Error {
   readonly code: AskErrorCode;

@@ -24,6 +24,8 @@ export interface Cell {
   halt(isFinal: boolean): Promise<void>;
   /** It is down and will not be restarted: its queue is dead-lettered, watchers are told. */
   finish(reason: ExitReason): void;
+  /** It has been finished and is no longer part of the tree: its path, and those below, mean nobody. */
+  release(): void;
   /** Fences at once whatever is still on its way down. */
   kill(): void;
   /** What the tree shows while it is down. */

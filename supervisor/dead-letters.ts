@@ -14,6 +14,9 @@ import type { Logger } from "./logger.ts";
  * - `late-reply`: an answer that nobody waits for any more.
  * - `expired`: a queued question whose asker had gone before its turn came.
  * - `unhandled`: the actor has no handler of that type.
+ * - `no-connection`: the node of that actor is out of reach.
+ * - `unsendable`: the body has no encoding.
+ * - `invalid`: it came from another node and did not pass the check of its protocol.
  */
 export type DeadLetterReason =
   | "no-such-actor"
@@ -23,7 +26,10 @@ export type DeadLetterReason =
   | "stale-incarnation"
   | "late-reply"
   | "expired"
-  | "unhandled";
+  | "unhandled"
+  | "no-connection"
+  | "unsendable"
+  | "invalid";
 
 export interface DeadLetter {
   readonly path: string;

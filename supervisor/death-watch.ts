@@ -32,6 +32,12 @@ export class DeathWatch {
   readonly #byPath = new Map<string, Map<Watcher, Watch>>();
   /** The watches of a watcher by path, fired ones too until they are delivered. */
   readonly #byWatcher = new Map<Watcher, Map<string, Watch>>();
+  readonly #onUnwatched: (path: string) => void;
+
+  /** `onUnwatched`: the last watcher of a path has lost interest, before the watch fired. */
+  constructor(onUnwatched: (path: string) => void = () => undefined) {
+    this.#onUnwatched = onUnwatched;
+  }
 
   /** A second watch of the same path by the same watcher changes nothing. */
   watch(watcher: Watcher, path: string, type: string, isAlive: boolean): void {
@@ -81,6 +87,8 @@ export class DeathWatch {
   #forgetPath(watcher: Watcher, path: string): void {
     const watchers = this.#byPath.get(path);
     watchers?.delete(watcher);
-    if (watchers?.size === 0) this.#byPath.delete(path);
+    if (watchers?.size !== 0) return;
+    this.#byPath.delete(path);
+    this.#onUnwatched(path);
   }
 }

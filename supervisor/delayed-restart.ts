@@ -24,7 +24,9 @@ export class DelayedRestart {
   async #revive(child: Child, firstReason: ExitReason): Promise<void> {
     const { cell, revival, budget } = child;
     const host = this.#host;
-    const isOff = () => host.isOver() || !child.isWanted;
+    // Somebody may stop the child and start it again by name while this one waits.
+    let { generation } = cell;
+    const isOff = () => host.isOver() || !child.isWanted || cell.generation !== generation;
     let reason = firstReason;
     while (revival) {
       cell.finish(reason);
@@ -36,6 +38,7 @@ export class DelayedRestart {
       if (this.#isGroupDown()) continue;
       cell.countRestart();
       cell.show("restarting");
+      generation += 1;
       try {
         await host.start(child);
         child.isReviving = false;

@@ -30,12 +30,17 @@ export class Dispatcher {
     const safeName = `${name.replace(/[^a-z0-9_-]/gi, "_").slice(-80)}.${++this.#spawned}`;
     const actor: Ref<"wake"> = spawn(
       this.#system,
-      async (_state: undefined, _wake: "wake"): Promise<undefined> => {
+      // Not async: a promise for each turn is a good part of what a message to a sleeping actor costs.
+      (_state: undefined, _wake: "wake"): Promise<undefined> | undefined => {
         isScheduled = false;
-        try {
-          await turn();
-        } catch (error) {
+        const fault = (error: unknown): undefined => {
           this.#onFault(error);
+        };
+        try {
+          const waiting = turn();
+          return waiting ? waiting.then(() => undefined, fault) : undefined;
+        } catch (error) {
+          return fault(error);
         }
       },
       safeName,

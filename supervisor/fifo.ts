@@ -14,6 +14,17 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
+  /** Puts items in front of all others, in their order. Costs as much as there are of them, mostly. */
+  unshift(items: readonly T[]): void {
+    if (items.length > this.#head) {
+      this.#items = [...items, ...this.#items.slice(this.#head)];
+      this.#head = 0;
+      return;
+    }
+    this.#head -= items.length;
+    for (const [at, item] of items.entries()) this.#items[this.#head + at] = item;
+  }
+
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];

@@ -20,8 +20,8 @@ export class GroupRestart implements RestartStrategy {
   readonly #backoff: Backoff;
   #exits: Exit[] = [];
   #isRunning = false;
-  /** Children from here on are down, or on their way down, and are to come back. */
-  #downFrom: number | undefined;
+  /** Children that are down, or on their way down, and are to come back together. */
+  readonly #down = new Set<Child>();
   #wait: Wait | undefined;
 
   constructor(host: RestartHost, restartsAll: boolean, backoff: Backoff) {
@@ -50,11 +50,11 @@ export class GroupRestart implements RestartStrategy {
     try {
       do {
         this.#takeExits();
-        if (this.#downFrom === undefined) return;
-        await this.#haltFrom(this.#downFrom);
+        if (this.#down.size === 0) return;
+        await this.#haltDown();
         if (this.#exits.length > 0) continue;
         if (!(await this.#waitForDelay())) continue;
-        await this.#startFrom(this.#downFrom);
+        await this.#startDown();
       } while (this.#host.isUp());
     } finally {
       this.#isRunning = false;
@@ -68,27 +68,33 @@ export class GroupRestart implements RestartStrategy {
       const isStale = child.cell.isUp || child.cell.generation !== generation || !child.isWanted;
       if (isStale || !this.#host.spend(child, reason)) continue;
       const from = this.#restartsAll ? 0 : children.indexOf(child);
-      this.#downFrom = Math.min(this.#downFrom ?? from, from);
+      for (const member of children.slice(from)) this.#down.add(member);
     }
-    if (!this.#host.isUp()) this.#downFrom = undefined;
+    if (!this.#host.isUp()) this.#down.clear();
   }
 
-  async #haltFrom(from: number): Promise<void> {
-    for (const child of this.#host.children().slice(from).reverse()) {
+  /** Those of the group that are still there, in the order of their starts. */
+  #members(): Child[] {
+    return this.#host.children().filter((child) => this.#down.has(child));
+  }
+
+  async #haltDown(): Promise<void> {
+    for (const child of this.#members().reverse()) {
       if (!child.cell.isUp && (child.isReviving || child.hasEnded)) continue;
       if (child.cell.spec.options.restart === "temporary") {
         await this.#host.remove(child);
         continue;
       }
       await child.cell.halt(false);
-      child.cell.show("restarting");
+      // Unless somebody has stopped it by name meanwhile.
+      if (child.isWanted) child.cell.show("restarting");
     }
   }
 
   async #waitForDelay(): Promise<boolean> {
     const host = this.#host;
     const delayMs = this.#backoff.nextDelayMs(host.nowMs());
-    const from = host.children()[this.#downFrom ?? 0]?.cell.id;
+    const from = this.#members()[0]?.cell.id;
     host.log.warn({ from, delayMs: Math.round(delayMs) }, "restarting a group");
     this.#wait = host.wait(delayMs);
     const hasElapsed = await this.#wait.elapsed;
@@ -96,8 +102,8 @@ export class GroupRestart implements RestartStrategy {
     return hasElapsed;
   }
 
-  async #startFrom(from: number): Promise<void> {
-    for (const child of this.#host.children().slice(from)) {
+  async #startDown(): Promise<void> {
+    for (const child of this.#members()) {
       const isLeftOut = child.isReviving || !child.isWanted || child.cell.isUp;
       if (isLeftOut) continue;
       child.cell.countRestart();
@@ -113,7 +119,7 @@ export class GroupRestart implements RestartStrategy {
       }
       if (!this.#host.isUp()) return;
     }
-    this.#downFrom = undefined;
+    this.#down.clear();
     this.ready();
   }
 }

@@ -20,18 +20,22 @@ export interface ContextSource {
   readonly canAct: boolean;
   watch(path: string, type: string): void;
   unwatch(path: string): void;
+  subscribe(name: string, type: string): void;
+  unsubscribe(name: string): void;
   after(delayMs: number, type: string, body: unknown): Timer;
   every(intervalMs: number, type: string, body: unknown): Timer;
   run(work: (signal: AbortSignal) => Promise<void>): void;
   callback(work: () => unknown): void;
   defer(): Deferred;
+  hold(isHeld: boolean): void;
   setDegraded(reason: string | undefined): void;
   exit(reason: "normal" | "shutdown"): void;
 }
 
 /** Written for any protocol at all; `ActorContext` says what an actor of a given one may do. */
-type LooseContext = Omit<ActorContext<object>, "watch" | "after" | "every"> & {
+type LooseContext = Omit<ActorContext<object>, "watch" | "subscribe" | "after" | "every"> & {
   watch(ref: AnyRef, type: string): void;
+  subscribe(name: string, type: string): void;
   after(delayMs: number, type: string, body?: unknown): Timer;
   every(intervalMs: number, type: string, body?: unknown): Timer;
 };
@@ -60,8 +64,24 @@ export function buildContext(source: ContextSource): UntypedContext {
       requireLife(source);
       await runtime.stopChild(childPath);
     },
+    async restartChild<N>(childPath: string) {
+      requireLife(source);
+      return await runtime.restartChild<N>(childPath);
+    },
+    deleteChild(childPath) {
+      requireLife(source);
+      runtime.deleteChild(childPath);
+    },
     watch: (ref, type) => source.watch(ref.path, type),
     unwatch: (ref) => source.unwatch(ref.path),
+    register(name) {
+      requireLife(source);
+      runtime.registry.register(name, { path });
+    },
+    unregister: (name) => runtime.registry.unregister(name, { path }),
+    listing: <N>(name: string) => runtime.registry.listing<N>(name),
+    subscribe: (name, type) => source.subscribe(name, type),
+    unsubscribe: (name) => source.unsubscribe(name),
     after: (delayMs, type, body) => source.after(delayMs, type, body),
     every: (intervalMs, type, body) => source.every(intervalMs, type, body),
     run: (work) => source.run(work),
@@ -70,6 +90,7 @@ export function buildContext(source: ContextSource): UntypedContext {
       (...args) =>
         source.callback(() => callback(...args)),
     defer: <R>() => source.defer() as Deferred<R>,
+    hold: (isHeld) => source.hold(isHeld),
     degraded: (reason) => source.setDegraded(reason),
     healthy: () => source.setDegraded(undefined),
     exit: (reason = "normal") => source.exit(reason),

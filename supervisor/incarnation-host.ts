@@ -15,6 +15,8 @@ export interface IncarnationHost {
   readonly startMs: number;
   readonly shutdownMs: number;
   readonly isPaused: boolean;
+  /** False once it has been told to end for good: what is put back then is a dead letter. */
+  readonly isOpen: boolean;
   countHandled(): void;
   setDegraded(reason: string | undefined): void;
   /** `init` has settled; called before anything else can happen to the incarnation. */

@@ -17,8 +17,11 @@ import { HeldAsks } from "./held-asks.ts";
 import { buildContext, type ContextSource } from "./incarnation-context.ts";
 import type { IncarnationHost } from "./incarnation-host.ts";
 import type { Logger } from "./logger.ts";
+import type { Loop } from "./loop.ts";
 import type { Envelope, Guard } from "./mailbox.ts";
 import { type LoopOwner, MessageLoop } from "./message-loop.ts";
+import { isRemotePath } from "./nodes/nodes.ts";
+import type { Subscriber } from "./registry.ts";
 import type { Runtime } from "./runtime.ts";
 import { inScope, outsideScopes, type Scope, type ScopeOwner } from "./scope.ts";
 import { SupervisionError } from "./supervision-error.ts";
@@ -26,7 +29,7 @@ import { Timers } from "./timers.ts";
 
 type Phase = "init" | "running" | "closing" | "over";
 
-export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwner {
+export class Incarnation implements ScopeOwner, Watcher, Subscriber, ContextSource, LoopOwner {
   readonly number: number;
   readonly path: string;
   readonly runtime: Runtime;
@@ -38,12 +41,13 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
   readonly #timers: Timers;
   #scope: Scope = { owner: this, isLive: true };
   #phase: Phase = "init";
-  #loop: MessageLoop | undefined;
+  #loop: Loop | undefined;
   #runner: Runner | undefined;
   #state: unknown;
   #exitAsked: ExitReason | undefined;
   #closed: Promise<ExitReason> | undefined;
   #isKilled = false;
+  #isHolding = false;
   #failInit: (error: Error) => void = () => undefined;
   #stopWaiting: () => void = () => undefined;
 
@@ -67,6 +71,14 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
 
   isRunning(): boolean {
     return this.#phase === "running";
+  }
+
+  get isHolding(): boolean {
+    return this.#isHolding;
+  }
+
+  keepState(state: unknown): void {
+    this.#state = state;
   }
 
   get busyMs(): number {
@@ -107,7 +119,9 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
   }
 
   #becomeReady(state: unknown): void {
-    const loop = new MessageLoop(this, this.#host, state);
+    const { behaviour } = this.#host;
+    const loop =
+      behaviour.makeLoop?.(this, this.#host, state) ?? new MessageLoop(this, this.#host, state);
     this.#state = state;
     this.#loop = loop;
     this.#phase = "running";
@@ -183,6 +197,7 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
     const deadlineAtMs = clock.monotonicMs() + this.#host.shutdownMs;
     const error = reason.kind === "error" ? reason.error : undefined;
     this.#phase = "closing";
+    this.#loop?.closing?.(reason);
     if (error) {
       this.#scope.isLive = false;
       this.held.rejectAll("crashed", error.message, error);
@@ -194,6 +209,7 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
     }
     this.#scope.isLive = false;
     isInTime = (await this.#runStop(this.#state, reason, deadlineAtMs)) && isInTime;
+    if (this.#loop?.ended) await this.#loop.ended();
     this.#phase = "over";
     this.held.rejectAll("dead", `it has ended (${describeExit(reason)})`);
     if (isInTime) return reason;
@@ -212,6 +228,7 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
     this.#runner?.stop();
     this.#timers.cancelAll();
     this.runtime.deathWatch.forget(this);
+    this.runtime.registry.forget(this);
     inScope(this.#scope, () => this.#controller.abort());
   }
 
@@ -266,8 +283,11 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
 
   watch(path: string, type: string): void {
     if (!this.#isActive()) return;
-    const isAlive = this.runtime.receivers.get(path)?.isAlive ?? false;
-    this.runtime.deathWatch.watch(this, path, type, isAlive);
+    const { receivers, remoteNodes, deathWatch } = this.runtime;
+    const isRemote = isRemotePath(path);
+    // Whether somebody lives elsewhere is found out there; here it is only a watch.
+    deathWatch.watch(this, path, type, isRemote || (receivers.get(path)?.isAlive ?? false));
+    if (isRemote) remoteNodes.watch(path);
   }
 
   unwatch(path: string): void {
@@ -275,8 +295,20 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
   }
 
   deliverTerminated(type: string, body: Terminated, guard: Guard): void {
-    this.#host.mailbox.push("lifecycle", { type, body, ask: undefined, guard });
+    this.deliverNews({ type, body, ask: undefined, guard });
+  }
+
+  deliverNews(envelope: Envelope): void {
+    this.#host.mailbox.push("lifecycle", envelope);
     this.wake();
+  }
+
+  subscribe(name: string, type: string): void {
+    if (this.#isActive()) this.runtime.registry.subscribe(this, name, type);
+  }
+
+  unsubscribe(name: string): void {
+    this.runtime.registry.unsubscribe(this, name);
   }
 
   after(delayMs: number, type: string, body: unknown): Timer {
@@ -306,6 +338,11 @@ export class Incarnation implements ScopeOwner, Watcher, ContextSource, LoopOwne
 
   setDegraded(reason: string | undefined): void {
     if (this.#isActive()) this.#host.setDegraded(reason);
+  }
+
+  hold(isHeld: boolean): void {
+    this.#isHolding = isHeld;
+    this.wake();
   }
 
   #isActive(): boolean {

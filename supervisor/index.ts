@@ -3,7 +3,7 @@
  * outside this folder imports this file only. What is promised is in `docs/runtime-semantics.md`.
  */
 
-export type { ActorContext, Deferred, Timer, WatchType } from "./actor-context.ts";
+export type { ActorContext, Deferred, ListingType, Timer, WatchType } from "./actor-context.ts";
 export {
   type ActorBehaviour,
   defineActor,
@@ -24,6 +24,7 @@ export type {
   TellResult,
 } from "./actor-ref.ts";
 export { AskError, type AskErrorCode, Refusal } from "./ask-error.ts";
+export type { Codec } from "./border.ts";
 export {
   type ActorDefinition,
   type ChildOptions,
@@ -39,6 +40,7 @@ export {
 export { type CancelTimer, type Clock, systemClock } from "./clock.ts";
 export type { DeadLetter, DeadLetterReason, DeadLetterSummary } from "./dead-letters.ts";
 export * from "./endpoint.ts";
+export type { EventLoopDelay } from "./event-loop-delay.ts";
 export {
   describeExit,
   type ExitReason,
@@ -54,8 +56,18 @@ export {
   type TreeNode,
 } from "./introspection.ts";
 export { type Logger, type LogMethod, silentLogger } from "./logger.ts";
+export type { NodeChannel } from "./nodes/node-channel.ts";
+export type { Item, NodeMessage, NodeMessages } from "./nodes/node-message.ts";
+export type { NodeOptions, Nodes } from "./nodes/nodes.ts";
+export { type PoolOptions, pool } from "./pool.ts";
 export { type ProcessSupervisionOptions, superviseProcess } from "./process-supervision.ts";
+export type { MessagesOfProtocol, Protocol } from "./protocol.ts";
+export { type Random, seededRandom } from "./random.ts";
+export type { Listing } from "./registry.ts";
+export type { SystemStatistics } from "./statistics.ts";
 export { SupervisionError, type SupervisionErrorCode } from "./supervision-error.ts";
 export { type System, type SystemOptions, startSystem } from "./system.ts";
+export { type ThreadOptions, threadChild } from "./threads/thread-child.ts";
+export type { RecentEvent } from "./trace-ring.ts";
 export type { TraceEvent, TraceHook } from "./tracing.ts";
 export { VirtualClock } from "./virtual-clock.ts";

@@ -22,6 +22,14 @@ export interface TreeNode {
   readonly incarnation: number;
   /** Messages waiting in all lanes. */
   readonly mailboxDepth: number;
+  /**
+   * How long the oldest waiting user message has waited; 0 when none waits. Too long by at most the time in
+   * which no actor of the system had a turn.
+   */
+  readonly mailboxAgeMs: number;
+  /** User messages that a full mailbox lost (`drop-new`, `drop-oldest`) or refused. */
+  readonly dropped: number;
+  readonly rejected: number;
   /** How long the message in hand has been in hand; 0 when idle. */
   readonly busyMs: number;
   /** Messages handled by all incarnations. */

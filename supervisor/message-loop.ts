@@ -3,12 +3,13 @@
  * answers what was asked. It neither starts nor ends the incarnation: a handler's error, and one that is
  * overdue, are handed to `owner`.
  */
-import type { UntypedContext } from "./actor-definition.ts";
+import type { UntypedContext, UntypedHandler } from "./actor-definition.ts";
 import { Refusal } from "./ask-error.ts";
 import type { CancelTimer } from "./clock.ts";
 import { toError } from "./exit-reason.ts";
 import type { HeldAsks } from "./held-asks.ts";
 import type { IncarnationHost } from "./incarnation-host.ts";
+import type { Loop } from "./loop.ts";
 import type { Envelope } from "./mailbox.ts";
 import { SupervisionError } from "./supervision-error.ts";
 import type { TraceEvent } from "./tracing.ts";
@@ -17,12 +18,21 @@ import type { TraceEvent } from "./tracing.ts";
 const messagesPerTurn = 64;
 const turnMs = 5;
 
+interface Turn {
+  readonly startedAtMs: number;
+  taken: number;
+}
+
 /** The incarnation whose messages these are. */
 export interface LoopOwner {
   readonly number: number;
   readonly context: UntypedContext;
   readonly held: HeldAsks;
   isRunning(): boolean;
+  /** Whether user messages are to wait; see `ActorContext.hold`. */
+  readonly isHolding: boolean;
+  /** The state has been replaced: `stop` is to be given this one. */
+  keepState(state: unknown): void;
   /** Asked before every message; true when the incarnation has ended itself and the turn is over. */
   endedItself(): boolean;
   /** False when it has ended already. */
@@ -32,10 +42,10 @@ export interface LoopOwner {
   wake(): void;
 }
 
-export class MessageLoop {
+export class MessageLoop implements Loop {
   readonly #owner: LoopOwner;
   readonly #host: IncarnationHost;
-  readonly #state: unknown;
+  #state: unknown;
   #isBusy = false;
   #busySinceMs = 0;
   #toldPaused = false;
@@ -64,22 +74,46 @@ export class MessageLoop {
     });
   }
 
-  async turn(): Promise<void> {
-    if (this.#isBusy) return;
+  /** A promise only where a handler's is waited for: a turn without one costs none. */
+  turn(): Promise<void> | undefined {
+    if (this.#isBusy) return undefined;
     const startedAtMs = performance.now();
     this.#busySinceMs = startedAtMs;
-    for (let taken = 1; this.#owner.isRunning(); taken++) {
-      if (this.#owner.endedItself()) return;
-      const wait = this.#tellPaused() ?? this.#handleNext();
-      if (wait === "nothing") return;
-      if (wait !== "done") await wait;
-      const nowMs = performance.now();
-      this.#busySinceMs = nowMs;
-      if (taken >= messagesPerTurn || nowMs - startedAtMs > turnMs) {
-        this.#owner.wake();
-        return;
-      }
+    this.#host.runtime.gauges.recentMs = Math.trunc(startedAtMs);
+    const turn = { startedAtMs, taken: 0 };
+    const wait = this.#goOn(turn);
+    return wait && this.#goOnAfter(wait, turn);
+  }
+
+  async #goOnAfter(first: Promise<void>, turn: Turn): Promise<void> {
+    for (let wait: Promise<void> | undefined = first; wait; wait = this.#goOn(turn)) {
+      await wait;
+      if (this.#isUsedUp(turn)) return;
     }
+  }
+
+  /** Until the turn is over, or a handler's promise is to be waited for. */
+  #goOn(turn: Turn): Promise<void> | undefined {
+    while (this.#owner.isRunning()) {
+      if (this.#owner.endedItself()) return undefined;
+      this.#answerCalls();
+      const wait = this.#tellPaused() ?? this.#handleNext();
+      if (wait === "nothing") return undefined;
+      if (wait !== "done") return wait;
+      if (this.#isUsedUp(turn)) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Counts the message that is done; another turn is asked for where this one has had its share. */
+  #isUsedUp(turn: Turn): boolean {
+    const nowMs = performance.now();
+    this.#busySinceMs = nowMs;
+    this.#host.runtime.gauges.recentMs = Math.trunc(nowMs);
+    turn.taken += 1;
+    if (turn.taken < messagesPerTurn && nowMs - turn.startedAtMs <= turnMs) return false;
+    this.#owner.wake();
+    return true;
   }
 
   /** PAUSE and RESUME come before any message; saying both between two turns is as saying nothing. */
@@ -89,16 +123,28 @@ export class MessageLoop {
     this.#toldPaused = isPaused;
     const type = isPaused ? "PAUSE" : "RESUME";
     const envelope = { type, body: undefined, ask: undefined, guard: undefined };
-    return this.#call(envelope, () =>
-      behaviour.pauseChanged?.(this.#state, isPaused, this.#owner.context),
+    return this.#call(envelope, (state, _body, context) =>
+      behaviour.pauseChanged?.(state, isPaused, context),
     );
+  }
+
+  #answerCalls(): void {
+    const { mailbox } = this.#host;
+    for (let call = mailbox.takeCall(); call; call = mailbox.takeCall()) {
+      call.run(this.#state, (state) => {
+        this.#state = state;
+        this.#owner.keepState(state);
+      });
+    }
   }
 
   #handleNext(): Promise<void> | "done" | "nothing" {
     const { behaviour, mailbox, isPaused } = this.#host;
-    const envelope = mailbox.take(!(isPaused && behaviour.pause === "park"));
+    const envelope = mailbox.take(
+      !(isPaused && behaviour.pause === "park") && !this.#owner.isHolding,
+    );
     if (!envelope) return "nothing";
-    const { type, body, ask, guard } = envelope;
+    const { type, ask, guard } = envelope;
     const verdict = guard?.admit(this.#owner.number) ?? "take";
     if (verdict === "drop") return "done";
     if (verdict === "stale") {
@@ -117,16 +163,16 @@ export class MessageLoop {
       return "done";
     }
     this.#host.countHandled();
-    return this.#call(envelope, () => handler(this.#state, body, this.#owner.context));
+    return this.#call(envelope, handler);
   }
 
-  #call(envelope: Envelope, work: () => unknown): Promise<void> | "done" {
+  #call(envelope: Envelope, handler: UntypedHandler): Promise<void> | "done" {
     this.#isBusy = true;
     this.#owner.held.take(envelope.ask);
     this.#trace("in", envelope.type, envelope.body);
     let result: unknown;
     try {
-      result = work();
+      result = handler(this.#state, envelope.body, this.#owner.context);
     } catch (thrown) {
       this.#failed(envelope, thrown);
       return "done";

@@ -19,7 +19,9 @@ export class OneForOne implements RestartStrategy {
 
   async #restart(child: Child, firstReason: ExitReason): Promise<void> {
     const host = this.#host;
-    const isOff = () => !host.isUp() || !child.isWanted;
+    // Somebody may stop the child and start it again by name while this one waits.
+    let { generation } = child.cell;
+    const isOff = () => !host.isUp() || !child.isWanted || child.cell.generation !== generation;
     let reason = firstReason;
     while (host.spend(child, reason)) {
       child.cell.show("restarting");
@@ -27,6 +29,7 @@ export class OneForOne implements RestartStrategy {
       host.log.warn({ child: child.cell.id, delayMs: Math.round(delayMs) }, "restarting");
       if (!(await host.wait(delayMs).elapsed) || isOff()) return;
       child.cell.countRestart();
+      generation += 1;
       try {
         await host.start(child);
         return;

@@ -1,13 +1,25 @@
 /**
  * Refs: a path, looked up at every message, so that restarts and successors of the same name are reached
- * and nothing is kept alive by being known. A pinned ref is for one incarnation only.
+ * and nothing is kept alive by being known. A pinned ref is for one incarnation only. Whether the path is
+ * here or on another node (`NODE:/path`) makes no difference to who holds the ref.
  */
 import type { ActorRef, AskOptions, TellResult } from "./actor-ref.ts";
 import { PendingAsk } from "./ask.ts";
 import type { DeadLetterReason } from "./dead-letters.ts";
 import type { Envelope, Guard } from "./mailbox.ts";
+import { isRemotePath } from "./nodes/nodes.ts";
 import type { Receiver, Runtime } from "./runtime.ts";
 import { currentScope } from "./scope.ts";
+
+/** What a message becomes on its way: itself, or the reason why it cannot go. */
+type Posting =
+  | { readonly receiver: Receiver; readonly envelope: Envelope }
+  | { readonly failure: Failure; readonly why: string };
+
+type Failure = Extract<
+  DeadLetterReason,
+  "fenced" | "no-such-actor" | "stale-incarnation" | "invalid"
+>;
 
 class PathRef {
   readonly path: string;
@@ -15,10 +27,13 @@ class PathRef {
   readonly #guard: Guard | undefined;
   /** The incarnation that is meant, when only one is. */
   readonly #pinnedTo: number | undefined;
+  /** Of another node, which knows who lives there. */
+  readonly #remote: Receiver | undefined;
 
-  constructor(runtime: Runtime, path: string, pinnedTo?: number) {
+  constructor(runtime: Runtime, path: string, remote: Receiver | undefined, pinnedTo?: number) {
     this.path = path;
     this.#runtime = runtime;
+    this.#remote = remote;
     this.#pinnedTo = pinnedTo;
     this.#guard =
       pinnedTo === undefined
@@ -27,27 +42,27 @@ class PathRef {
   }
 
   tell(type: string, body?: unknown): TellResult {
-    const receiver = this.#receiver(type, body);
-    if (typeof receiver === "string") return this.#dead(type, receiver);
-    return receiver.deliver(this.#envelope(type, body, undefined));
+    const posting = this.#address(type, body, undefined);
+    if ("failure" in posting) return this.#dead(type, posting.failure);
+    return posting.receiver.deliver(posting.envelope);
   }
 
   async send(type: string, body?: unknown): Promise<TellResult> {
-    const receiver = this.#receiver(type, body);
-    if (typeof receiver === "string") return this.#dead(type, receiver);
-    return receiver.deliverWhenRoom(this.#envelope(type, body, undefined));
+    const posting = this.#address(type, body, undefined);
+    if ("failure" in posting) return this.#dead(type, posting.failure);
+    return posting.receiver.deliverWhenRoom(posting.envelope);
   }
 
   ask(type: string, body?: unknown, options?: AskOptions): Promise<unknown> {
     const ask = new PendingAsk(this.#runtime.clock, this.path, type, options);
     if (ask.isSettled) return ask.promise;
-    const receiver = this.#receiver(type, body);
-    if (typeof receiver === "string") {
-      this.#dead(type, receiver);
-      const isOwnEnd = receiver === "fenced";
-      ask.fail(isOwnEnd ? "aborted" : "dead", isOwnEnd ? "the asker has ended" : whyDead[receiver]);
+    const posting = this.#address(type, body, ask);
+    if ("failure" in posting) {
+      const { failure, why } = posting;
+      this.#dead(type, failure);
+      ask.fail(failure === "fenced" ? "aborted" : failure === "invalid" ? "failed" : "dead", why);
     } else {
-      receiver.deliver(this.#envelope(type, body, ask));
+      posting.receiver.deliver(posting.envelope);
     }
     return ask.promise;
   }
@@ -56,28 +71,30 @@ class PathRef {
     return this.path;
   }
 
-  #receiver(
-    type: string,
-    body: unknown,
-  ): Receiver | "fenced" | "no-such-actor" | "stale-incarnation" {
+  #address(type: string, body: unknown, ask: PendingAsk | undefined): Posting {
     const scope = currentScope();
-    if (scope && !scope.isLive) return "fenced";
-    const { tracer, receivers } = this.#runtime;
+    if (scope && !scope.isLive) return endedSender;
+    const { tracer, receivers, border, freezesMessages } = this.#runtime;
     if (tracer.isActive && scope) {
       const { path, number: incarnation } = scope.owner;
       const id = path.slice(path.lastIndexOf("/") + 1);
       tracer.emit(id, { direction: "tell", path, incarnation, to: this.path, type, body });
     }
-    const receiver = receivers.get(this.path);
-    if (!receiver?.isOpen) return this.#guard ? "stale-incarnation" : "no-such-actor";
-    if (this.#pinnedTo === undefined) return receiver;
-    const isThere = this.#pinnedTo > 0 && receiver.incarnationNumber === this.#pinnedTo;
-    return isThere ? receiver : "stale-incarnation";
-  }
-
-  #envelope(type: string, body: unknown, ask: PendingAsk | undefined): Envelope {
-    if (this.#runtime.freezesMessages) freezePlain(body);
-    return { type, body, ask, guard: this.#guard };
+    const receiver = this.#remote ?? receivers.get(this.path);
+    if (!receiver?.isOpen) return this.#guard ? endedIncarnation : nobody;
+    if (this.#pinnedTo !== undefined) {
+      const isThere = this.#pinnedTo > 0 && receiver.incarnationNumber === this.#pinnedTo;
+      if (!isThere) return endedIncarnation;
+    }
+    let crossed = body;
+    if (border && !this.#remote) {
+      const checked = border.body(this.path, type, body);
+      if (checked?.ok === false) return { failure: "invalid", why: checked.reason };
+      if (checked) crossed = checked.value;
+      if (ask) ask.checkAnswer = (value) => border.reply(this.path, type, value);
+    }
+    if (freezesMessages) freezePlain(crossed);
+    return { receiver, envelope: { type, body: crossed, ask, guard: this.#guard } };
   }
 
   #dead(type: string, reason: DeadLetterReason): TellResult {
@@ -86,10 +103,12 @@ class PathRef {
   }
 }
 
-const whyDead = {
-  "no-such-actor": "nobody lives there",
-  "stale-incarnation": "that incarnation has ended",
-};
+const endedSender = { failure: "fenced", why: "the asker has ended" } as const;
+const nobody = { failure: "no-such-actor", why: "nobody lives there" } as const;
+const endedIncarnation = {
+  failure: "stale-incarnation",
+  why: "that incarnation has ended",
+} as const;
 
 /** Only what surely is a message: freezing a Buffer throws, freezing somebody's object would be rude. */
 function freezePlain(body: unknown): void {
@@ -101,6 +120,14 @@ function freezePlain(body: unknown): void {
 }
 
 /** The protocol is checked where the ref is used; at run time any type may be sent. */
-export function makeRef<M>(runtime: Runtime, path: string, pinnedTo?: number): ActorRef<M> {
-  return new PathRef(runtime, path, pinnedTo) as unknown as ActorRef<M>;
+export function makeRef<M>(runtime: Runtime, path: string): ActorRef<M> {
+  return new PathRef(runtime, path, runtime.remoteNodes.receiver(path)) as unknown as ActorRef<M>;
+}
+
+/** A ref to the incarnation that lives at the path now, or when its node hears of it. */
+export function makePinnedRef<M>(runtime: Runtime, path: string): ActorRef<M> {
+  const ref = isRemotePath(path)
+    ? new PathRef(runtime, path, runtime.remoteNodes.pinned(path))
+    : new PathRef(runtime, path, undefined, runtime.receivers.get(path)?.incarnationNumber ?? 0);
+  return ref as unknown as ActorRef<M>;
 }

@@ -1,7 +1,7 @@
 /** What a supervisor remembers of one child besides its cell, and what its restart strategy may ask of it. */
 import { Backoff } from "./backoff.ts";
 import type { Cell } from "./cell.ts";
-import type { Delays, SupervisorOptions } from "./child-spec.ts";
+import type { Delays, SupervisorSpec } from "./child-spec.ts";
 import type { ExitReason } from "./exit-reason.ts";
 import { IntensityWindow } from "./intensity.ts";
 import type { Logger } from "./logger.ts";
@@ -14,7 +14,9 @@ export const defaultBackoff = { minMs: 50, maxMs: 5_000, resetAfterMs: 10_000 };
 export interface Child {
   readonly cell: Cell;
   /** Added at run time: it does not come back when its supervisor restarts. */
-  readonly isDynamic: boolean;
+  readonly isAdded: boolean;
+  /** Its spec is still there when it has ended. Not of temporary children, nor under a dynamic supervisor. */
+  readonly keepsSpec: boolean;
   readonly backoff: Backoff;
   /** For `revive`: the delays, and the budget of an actor's own. */
   readonly revival: Backoff | undefined;
@@ -31,20 +33,20 @@ export interface Child {
 
 export function makeChild(
   cell: Cell,
-  isDynamic: boolean,
-  supervisor: SupervisorOptions,
+  isAdded: boolean,
+  supervisor: SupervisorSpec,
   random: Random,
 ): Child {
-  const { revive } = cell.spec.options;
+  const { revive, restart } = cell.spec.options;
+  const { backoff, intensity } = supervisor.options;
   const hasOwnBudget = revive !== undefined && cell.spec.kind === "worker";
   return {
     cell,
-    isDynamic,
-    backoff: new Backoff(supervisor.backoff ?? defaultBackoff, random),
+    isAdded,
+    keepsSpec: supervisor.kind !== "dynamic" && restart !== "temporary",
+    backoff: new Backoff(backoff ?? defaultBackoff, random),
     revival: revive && new Backoff(revivalDelays(revive), random),
-    budget: hasOwnBudget
-      ? new IntensityWindow(supervisor.intensity ?? defaultIntensity)
-      : undefined,
+    budget: hasOwnBudget ? new IntensityWindow(intensity ?? defaultIntensity) : undefined,
     isWanted: true,
     wasReady: false,
     isReviving: false,

@@ -4,23 +4,36 @@ import type { AnyRef } from "./actor-ref.ts";
 /**
  * - `malformed`: the child spec cannot be meant; nothing was started.
  * - `already_started`: a child of that id is there; `ref` names it.
- * - `not_found`: no child or supervisor at that path.
- * - `not_dynamic`: children cannot be added to that supervisor.
+ * - `already_present`: a stopped child of that id is there; `ref` names it. Restart or delete it.
+ * - `running`, `restarting`: only a stopped child can be restarted or deleted, and that one is not.
+ * - `not_found`: no child, supervisor or actor at that path.
+ * - `not_local`: that actor lives on another node.
  * - `not_running`: the supervisor is down or on its way down.
  * - `init-timeout`: init did not settle within `startMs`.
  * - `stopped`: a start was given up because a stop was asked for.
  * - `handler-timeout`: a handler did not settle within `handlerTimeoutMs`.
+ * - `thread-exit`: the worker thread of an actor ended by itself, or could not be started.
+ * - `out-of-memory`: the worker thread of an actor needed more than it may have.
+ * - `unresponsive`: the worker thread of an actor stood still for too long and was terminated.
+ * - `in-thread`: an actor in a worker thread asked for what only the tree's own thread can do.
  * - `intensity`: more restarts than the supervisor allows; `cause` is the last child's error.
  */
 export type SupervisionErrorCode =
   | "malformed"
   | "already_started"
+  | "already_present"
+  | "running"
+  | "restarting"
   | "not_found"
-  | "not_dynamic"
+  | "not_local"
   | "not_running"
   | "init-timeout"
   | "stopped"
   | "handler-timeout"
+  | "thread-exit"
+  | "out-of-memory"
+  | "unresponsive"
+  | "in-thread"
   | "intensity";
 
 export class SupervisionError extends Error {

@@ -4,23 +4,33 @@
  */
 import { randomInt } from "node:crypto";
 import { inspect } from "node:util";
-import type { ActorRef } from "./actor-ref.ts";
+import { ActorCell } from "./actor-cell.ts";
+import type { ActorRef, AnyRef, AskOptions } from "./actor-ref.ts";
+import { Border, type Codec } from "./border.ts";
+import type { Cell } from "./cell.ts";
 import type { AnyChildSpec, ChildSpec, SupervisorSpec } from "./child-spec.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type DeadLetterSummary, DeadLetters } from "./dead-letters.ts";
 import { DeathWatch } from "./death-watch.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { EventLoopGauge } from "./event-loop-delay.ts";
 import { type ExitReason, toError } from "./exit-reason.ts";
+import { Gauges } from "./gauges.ts";
 import type { TreeNode } from "./introspection.ts";
 import type { Logger } from "./logger.ts";
 import { namePattern } from "./name-pattern.ts";
-import { makeRef } from "./path-ref.ts";
+import { type NodeOptions, type Nodes, RemoteNodes } from "./nodes/nodes.ts";
+import { makePinnedRef, makeRef } from "./path-ref.ts";
 import { seededRandom } from "./random.ts";
+import { type Listing, Registry } from "./registry.ts";
 import type { Receiver, Runtime } from "./runtime.ts";
 import { currentScope, outsideScopes } from "./scope.ts";
 import { checkSpec } from "./spec-validation.ts";
+import { getState, replaceState, type StateCall } from "./state-call.ts";
+import { type SystemStatistics, statisticsOf } from "./statistics.ts";
 import { SupervisionError } from "./supervision-error.ts";
 import { SupervisorCell } from "./supervisor-cell.ts";
+import { type RecentEvent, TraceRing } from "./trace-ring.ts";
 import { type TraceEvent, type TraceHook, Tracer } from "./tracing.ts";
 
 export interface SystemOptions {
@@ -30,7 +40,7 @@ export interface SystemOptions {
    * A supervisor; its own id is no part of any path. A single actor gets a supervisor of its own. As a
    * function it is given the refs, so that a tree can say who knows whom before anybody lives.
    */
-  readonly root: ChildSpec | ((refs: Pick<System, "ref">) => ChildSpec);
+  readonly root: ChildSpec | ((refs: Pick<System, "ref" | "nodes">) => ChildSpec);
   readonly logger: Logger;
   /** Of the jitter: the same seed gives the same delays. Default: drawn. */
   readonly seed?: number;
@@ -41,6 +51,13 @@ export interface SystemOptions {
   readonly stopDeadlineMs?: number;
   /** Freezes bodies that are plain objects or arrays. Default: unless NODE_ENV is `production`. */
   readonly freezeMessages?: boolean;
+  /** How other nodes speak with this one. Without it there are none, and no path is remote. */
+  readonly node?: NodeOptions;
+  /**
+   * Sends what is said to actors with a protocol (`node.protocols`) through a codec and its checks, as if they
+   * lived elsewhere: for test runs. Default: by reference.
+   */
+  readonly forceCodec?: Codec;
   /** Gives a start up: everything that was started is stopped and `startSystem` rejects. */
   readonly signal?: AbortSignal;
 }
@@ -55,14 +72,66 @@ export interface System {
   /** As `ctx.startChild`. */
   startChild<M>(supervisorPath: string, spec: ChildSpec<M>): Promise<ActorRef<M>>;
   stopChild(path: string): Promise<void>;
+  /** As `ctx.restartChild`. */
+  restartChild<M>(path: string): Promise<ActorRef<M>>;
+  /** As `ctx.deleteChild`. */
+  deleteChild(path: string): void;
+  /** Other nodes, for the owners of connections. */
+  readonly nodes: Nodes;
+  /**
+   * The state of an actor, or what the `snapshot` of its definition makes of it, between two messages: it
+   * waits for the message in hand, but for no other, nor for RESUME. Where no incarnation is ready, it
+   * waits for the next (OTP: `sys:get_state`). For diagnosis; without `snapshot` it is the state itself.
+   *
+   * @throws AskError `timeout` (default 5,000 ms), `dead` (no actor lives there, or it ended first),
+   * `aborted`, `failed` (the snapshot threw, which costs the actor nothing).
+   */
+  getState(path: string, options?: AskOptions): Promise<unknown>;
+  /**
+   * Replaces the state by what `change` makes of it and gives the new one (OTP: `sys:replace_state`).
+   * Where `change` throws, or returns undefined or a promise, the state stays as it was.
+   *
+   * @throws AskError as `getState`; `failed` with what `change` threw.
+   */
+  replaceState<S>(path: string, change: (state: S) => S, options?: AskOptions): Promise<S>;
   tree(): TreeNode;
   deadLetters(): DeadLetterSummary;
+  /**
+   * Gives a local actor a name, until it ends for good; see `ctx.register`. Twice is as once.
+   *
+   * @throws SupervisionError `not_found` (nobody who takes messages lives there), `not_local` (a ref to
+   * another node), `malformed` (a name has 1 to 200 characters).
+   */
+  register(name: string, ref: AnyRef): void;
+  unregister(name: string, ref: AnyRef): void;
+  /** Who has a name now. */
+  listing<M>(name: string): Listing<M>;
+  /** Costs a walk over the tree. */
+  statistics(): SystemStatistics;
+  /** From now on `statistics` tells how late the event loop is. Ends with the system. */
+  measureEventLoop(): void;
+  /**
+   * Keeps the last `count` events of the actors that match, without their bodies; 0 turns it off, which
+   * it is at first. Costs nothing while off, and about as much as handling an empty message while on.
+   *
+   * @throws RangeError unless `count` is a whole number from 0 to 1,000,000.
+   */
+  keepTrace(count: number, pattern?: string): void;
+  /** What `keepTrace` has kept, oldest first. */
+  recentTrace(): readonly RecentEvent[];
   /**
    * Pauses the actors whose id (or path) matches; `*` stands for anything. Doing it twice is no error.
    * Returns the ids that matched and can be paused: an actor of pause kind `never` is not among them.
    */
   pause(pattern: string): string[];
+  /** Ends PAUSE and QUIT. Returns the ids that matched and can be paused, or had been told to quit. */
   resume(pattern: string): string[];
+  /**
+   * Ends the actors that match in order, each within its deadline; they stay `stopped` in the tree until
+   * `resume`, and their supervisors do not restart them. Doing it twice is no error. Actors below the paths
+   * of `spared` are left alone. Returns the ids.
+   */
+  quit(pattern: string, spared?: readonly string[]): Promise<string[]>;
   /**
    * Makes an actor crash as if its handler had thrown, or a supervisor give up. For fault tests and for
    * errors that turn up outside of any handler. False when nobody lives there.
@@ -99,15 +168,23 @@ class RunningSystem implements System, Runtime {
   readonly logger: Logger;
   readonly dispatcher: Dispatcher;
   readonly undelivered: DeadLetters;
-  readonly deathWatch = new DeathWatch();
+  readonly deathWatch = new DeathWatch((path) => this.remoteNodes.unwatch(path));
   readonly tracer = new Tracer();
   readonly receivers = new Map<string, Receiver>();
+  readonly gauges = new Gauges();
+  readonly registry = new Registry(this);
+  readonly remoteNodes: RemoteNodes;
+  readonly border: Border | undefined;
   readonly freezesMessages: boolean;
   readonly terminated: Promise<ExitReason>;
   readonly #seed: number;
   readonly #stopDeadlineMs: number;
   readonly #root: SupervisorCell;
-  #incarnations = 0;
+  /** Actors that were told to quit, until `resume`. */
+  readonly #quitPaths = new Set<string>();
+  readonly #startedAtMs: number;
+  readonly #traceRing: TraceRing;
+  readonly #eventLoop = new EventLoopGauge();
   #terminate: (reason: ExitReason) => void = () => undefined;
   #stopped: Promise<void> | undefined;
 
@@ -126,11 +203,16 @@ class RunningSystem implements System, Runtime {
     this.terminated = new Promise((resolve) => {
       this.#terminate = resolve;
     });
+    const node = options.node ?? { name, protocols: () => undefined };
+    this.remoteNodes = new RemoteNodes(this, node);
+    this.border = options.forceCodec && new Border(options.forceCodec, node.protocols);
+    this.#startedAtMs = clock.monotonicMs();
+    this.#traceRing = new TraceRing(this.tracer, clock);
     const debug = (event: TraceEvent) => this.#debug(event);
     for (const pattern of options.debug ?? []) this.trace(pattern, debug);
     const root =
       typeof options.root === "function"
-        ? options.root({ ref: (path) => makeRef(this, path) })
+        ? options.root({ ref: (path) => makeRef(this, path), nodes: this.nodes })
         : options.root;
     checkSpec(root);
     this.#root = new SupervisorCell(
@@ -158,12 +240,16 @@ class RunningSystem implements System, Runtime {
 
   // ---- for everybody --------------------------------------------------------------------------
 
+  get nodes(): Nodes {
+    return this.remoteNodes;
+  }
+
   ref<M>(path: string): ActorRef<M> {
     return makeRef<M>(this, path);
   }
 
   pin<M>(ref: ActorRef<M>): ActorRef<M> {
-    return makeRef<M>(this, ref.path, this.receivers.get(ref.path)?.incarnationNumber ?? 0);
+    return makePinnedRef<M>(this, ref.path);
   }
 
   async startChild<M>(supervisorPath: string, spec: ChildSpec<M>): Promise<ActorRef<M>> {
@@ -171,16 +257,67 @@ class RunningSystem implements System, Runtime {
     if (!(cell instanceof SupervisorCell)) {
       throw new SupervisionError("not_found", `${supervisorPath}: there is no supervisor`);
     }
-    await cell.startDynamic(spec);
+    await cell.atRunTime.start(spec);
     return this.ref<M>(`${cell.path === "/" ? "" : cell.path}/${spec.id}`);
   }
 
   async stopChild(path: string): Promise<void> {
-    const segments = segmentsOf(path);
-    const id = segments.pop();
-    if (id === undefined) throw new SupervisionError("not_found", "the root is stopped by stop()");
-    const parent = this.#root.find(segments);
-    if (parent instanceof SupervisorCell) await unlessOwnEnd(parent.stopChild(id));
+    const { parent, id } = this.#place(path);
+    if (parent) await unlessOwnEnd(parent.atRunTime.stop(id));
+  }
+
+  async restartChild<M>(path: string): Promise<ActorRef<M>> {
+    const { parent, id } = this.#place(path);
+    if (!parent) throw new SupervisionError("not_found", `${path}: there is no supervisor above`);
+    await parent.atRunTime.restart(id);
+    return this.ref<M>(path);
+  }
+
+  deleteChild(path: string): void {
+    const { parent, id } = this.#place(path);
+    if (!parent) throw new SupervisionError("not_found", `${path}: there is no supervisor above`);
+    parent.atRunTime.delete(id);
+  }
+
+  getState(path: string, options?: AskOptions): Promise<unknown> {
+    const cell = this.#find(path);
+    const snapshot = cell instanceof ActorCell ? cell.behaviour.snapshot : undefined;
+    return this.#callState(cell, getState(this.clock, path, snapshot, options));
+  }
+
+  async replaceState<S>(path: string, change: (state: S) => S, options?: AskOptions): Promise<S> {
+    const call = replaceState(this.clock, path, change, options);
+    return (await this.#callState(this.#find(path), call)) as S;
+  }
+
+  register(name: string, ref: AnyRef): void {
+    this.registry.register(name, ref);
+  }
+
+  unregister(name: string, ref: AnyRef): void {
+    this.registry.unregister(name, ref);
+  }
+
+  listing<M>(name: string): Listing<M> {
+    return this.registry.listing<M>(name);
+  }
+
+  statistics(): SystemStatistics {
+    const uptimeMs = this.clock.monotonicMs() - this.#startedAtMs;
+    const delay = this.#eventLoop.read();
+    return statisticsOf(uptimeMs, this.gauges, this.tree(), this.deadLetters(), delay);
+  }
+
+  measureEventLoop(): void {
+    if (!this.#stopped) this.#eventLoop.start();
+  }
+
+  keepTrace(count: number, pattern = "*"): void {
+    this.#traceRing.keep(count, pattern);
+  }
+
+  recentTrace(): readonly RecentEvent[] {
+    return this.#traceRing.recent();
   }
 
   tree(): TreeNode {
@@ -196,7 +333,29 @@ class RunningSystem implements System, Runtime {
   }
 
   resume(pattern: string): string[] {
-    return this.#setPaused(pattern, false);
+    const matches = namePattern(pattern);
+    const ids = new Set(this.#setPaused(pattern, false));
+    for (const path of this.#quitPaths) {
+      const id = path.slice(path.lastIndexOf("/") + 1);
+      if (!matches(id, path)) continue;
+      this.#quitPaths.delete(path);
+      ids.add(id);
+      this.restartChild(path).catch((thrown: unknown) =>
+        this.logger.error({ err: toError(thrown), actor: path }, "could not be started again"),
+      );
+    }
+    return [...ids];
+  }
+
+  async quit(pattern: string, spared: readonly string[] = []): Promise<string[]> {
+    const matches = namePattern(pattern);
+    const isSpared = (path: string) => spared.some((above) => path.startsWith(`${above}/`));
+    const leaving = [...this.#root.actors()].filter(
+      ({ id, path }) => matches(id, path) && !isSpared(path),
+    );
+    for (const { path } of leaving) this.#quitPaths.add(path);
+    await Promise.all(leaving.map(({ path }) => this.stopChild(path)));
+    return [...new Set(leaving.map(({ id }) => id))];
   }
 
   crash(path: string, error: Error): boolean {
@@ -215,8 +374,8 @@ class RunningSystem implements System, Runtime {
   // ---- for the cells --------------------------------------------------------------------------
 
   nextIncarnation(): number {
-    this.#incarnations += 1;
-    return this.#incarnations;
+    this.gauges.incarnations += 1;
+    return this.gauges.incarnations;
   }
 
   random(path: string): () => number {
@@ -244,13 +403,30 @@ class RunningSystem implements System, Runtime {
 
   #end(reason: ExitReason): void {
     this.#root.finish(reason);
+    this.remoteNodes.close();
     this.dispatcher.stop();
+    this.#eventLoop.stop();
     this.#stopped ??= Promise.resolve();
     this.#terminate(reason);
   }
 
   #find(path: string) {
     return this.#root.find(segmentsOf(path));
+  }
+
+  /** The supervisor above a path, where there is one, and the child's id. */
+  #place(path: string): { readonly parent: SupervisorCell | undefined; readonly id: string } {
+    const segments = segmentsOf(path);
+    const id = segments.pop();
+    if (id === undefined) throw new SupervisionError("not_found", "the root is nobody's child");
+    const parent = this.#root.find(segments);
+    return { parent: parent instanceof SupervisorCell ? parent : undefined, id };
+  }
+
+  #callState(cell: Cell | undefined, call: StateCall): Promise<unknown> {
+    if (!(cell instanceof ActorCell)) call.fail("dead", "no actor lives there");
+    else if (!cell.callState(call)) call.fail("dead", "it has ended");
+    return call.promise;
   }
 
   #setPaused(pattern: string, isPaused: boolean): string[] {

@@ -160,13 +160,11 @@ describe("ask", () => {
     await expect(asked).resolves.toBe("through");
   });
 
-  it("39: 50,000 outstanding asks each get their own answer", { timeout: 20_000 }, async () => {
-    const { ref, clock } = await boot(two({ bound: 100_000 }), { freezeMessages: false });
-    const asked = Array.from({ length: 50_000 }, (_, n) => ref("/a").ask("ECHO", n));
-    const flush = clock.settle(2_000);
+  it("39: 300,000 outstanding asks each get their own answer", { timeout: 30_000 }, async () => {
+    const { ref } = await boot(two({ bound: 300_000 }), { freezeMessages: false });
+    const asked = Array.from({ length: 300_000 }, (_, n) => ref("/a").ask("ECHO", n));
     const answers = await Promise.all(asked);
     expect(answers.every((answer, n) => answer === n)).toBe(true);
-    await flush;
   });
 
   it("a Refusal reaches the asker as it is and costs no incarnation", async () => {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { child, defineActor, dynamicSupervisor, supervisor } from "../../supervisor/index.ts";
+import { seededRandom } from "../../supervisor/random.ts";
 import { boot, gate, type ProbeOptions, probe } from "../support/probe.ts";
 
 const quick = { minMs: 10, maxMs: 10, resetAfterMs: 1_000 };
 const one = (options: ProbeOptions = {}) =>
-  supervisor("root", { backoff: quick, intensity: { restarts: 100, withinMs: 1_000 } }, [
+  supervisor("root", { backoff: quick, intensity: { restarts: 1_000, withinMs: 1_000 } }, [
     child("a", probe(options), undefined),
     child("b", probe(options), undefined),
   ]);
@@ -231,6 +232,32 @@ describe("mailbox", () => {
     expect(system.deadLetters().byReason).toEqual({ "mailbox-full": 1 });
   });
 
+  it("31: messages of one sender arrive in its order, however senders take turns, the receiver pauses and crashes", async () => {
+    const journal: string[] = [];
+    const { system, clock, ref } = await boot(one({ journal, pause: "park" }));
+    const random = seededRandom(31, "senders");
+    const sent = [0, 0, 0, 0];
+    for (let step = 0; step < 600; step++) {
+      const draw = random();
+      const sender = Math.floor(random() * sent.length);
+      if (draw < 0.8) {
+        const number = (sent[sender] ?? 0) + 1;
+        sent[sender] = number;
+        ref("/a").tell("NOTE", `${sender} ${number}`);
+      } else if (draw < 0.85) ref("/a").tell("CRASH", "boom");
+      else if (draw < 0.9) ref("/a").tell("HOLD", clock.settle(1));
+      else if (draw < 0.95) system[draw < 0.92 ? "pause" : "resume"]("a");
+      else await clock.advance(10);
+    }
+    system.resume("a");
+    await clock.advance(5_000);
+    for (const [sender, count] of sent.entries()) {
+      const own = journal.filter((line) => line.startsWith(`a: ${sender} `));
+      expect(own).toEqual(Array.from({ length: count }, (_, n) => `a: ${sender} ${n + 1}`));
+    }
+    expect(system.deadLetters().total).toBe(0);
+  });
+
   it("32: handlers of one actor never overlap, also when it crashes from aside or for a sibling", async () => {
     let inside = 0;
     let most = 0;
@@ -311,6 +338,24 @@ describe("mailbox", () => {
     expect(outcomes).toEqual(["dead", expect.objectContaining({ code: "aborted" })]);
     expect(journal).not.toContain("b: from the grave");
     expect(system.deadLetters().byReason).toEqual({ fenced: 2 });
+  });
+
+  it("34: a ref to an incarnation does not reach an actor that was started later under the same name", async () => {
+    const journal: string[] = [];
+    const { system, clock, ref } = await boot(supervisor("root", {}, [dynamicSupervisor("d")]));
+    const spec = child("x", probe({ journal }), undefined);
+    await system.startChild("/d", spec);
+    const pinned = system.pin(ref("/d/x"));
+    await system.stopChild("/d/x");
+    await system.startChild("/d", spec);
+    expect(pinned.tell("NOTE", "for the first")).toBe("dead");
+    await expect(pinned.ask("WHO")).rejects.toMatchObject({ code: "dead" });
+    expect(ref("/d/x").tell("NOTE", "for whoever has the name")).toBe("queued");
+    await clock.settle();
+    expect(journal.filter((line) => line.startsWith("x:"))).toEqual([
+      "x: for whoever has the name",
+    ]);
+    expect(system.deadLetters().byReason).toEqual({ "stale-incarnation": 2 });
   });
 
   it("34: a ref to an incarnation that has ended does not reach its successor", async () => {

@@ -15,21 +15,27 @@ function run(fault: string): Promise<{ code: number | null; lines: string[] }> {
 
 const crashed = ["init 1", "stop error", "init 2", "stop shutdown", "terminated shutdown"];
 
-it.each<[string, string, string[], number]>([
+it.each<[string, number, string, string[]]>([
   [
     "52: SIGTERM stops in order and exits with",
+    0,
     "none",
     ["init 1", "stop shutdown", "terminated shutdown"],
-    0,
   ],
-  ["an unhandled rejection inside an actor is its crash; the end is", "rejection", crashed, 0],
-  ["a timer callback that throws inside an actor is its crash; the end is", "timer", crashed, 0],
-  ["an emitter that throws inside an actor is its crash; the end is", "emitter", crashed, 0],
-  ["a root that gives up exits with", "give-up", ["init 1", "stop error", "terminated error"], 1],
-  ["a second signal during a stop exits at once with", "hang", ["init 1"], 143],
+  [
+    "52: at SIGTERM the message in hand is finished, those queued are dead letters, and the program exits with",
+    0,
+    "busy",
+    ["init 1", "handled", "stop shutdown", 'dead letters {"stopped":3}', "terminated shutdown"],
+  ],
+  ["an unhandled rejection inside an actor is its crash; the end is", 0, "rejection", crashed],
+  ["a timer callback that throws inside an actor is its crash; the end is", 0, "timer", crashed],
+  ["an emitter that throws inside an actor is its crash; the end is", 0, "emitter", crashed],
+  ["a root that gives up exits with", 1, "give-up", ["init 1", "stop error", "terminated error"]],
+  ["a second signal during a stop exits at once with", 143, "hang", ["init 1"]],
 ])(
-  "%s %4$s",
-  async (_title, fault, lines, code) => {
+  "%s %i",
+  async (_title, code, fault, lines) => {
     await expect(run(fault)).resolves.toEqual({ code, lines });
   },
   25_000,

@@ -234,6 +234,31 @@ describe("stop", () => {
   });
 });
 
+describe("asks during a stop", () => {
+  it("51: an actor that asks, from its own stop, one that has stopped or its supervisor is rejected at once", async () => {
+    const outcomes: unknown[] = [];
+    const asking = defineActor<{ GO(): void }>({
+      name: "asks at its end",
+      init() {},
+      handle: { GO() {} },
+      async stop(_state, _reason, ctx) {
+        for (const path of ["/s/late", "/s"]) {
+          const asked = ctx.ref<ProbeMessages>(path).ask("WHO", undefined, { timeoutMs: 60_000 });
+          outcomes.push(await asked.catch((error: unknown) => error));
+        }
+      },
+    });
+    const { system, clock } = await boot(
+      supervisor("root", {}, [
+        supervisor("s", {}, [child("asks", asking, undefined), child("late", probe(), undefined)]),
+      ]),
+    );
+    await system.stop();
+    expect(outcomes).toMatchObject([{ code: "dead" }, { code: "dead" }]);
+    expect(clock.monotonicMs()).toBe(0);
+  });
+});
+
 describe("introspection", () => {
   it("53: the tree shows who restarts, who is degraded and what went wrong, and counts children", async () => {
     const degrading = defineActor<{ DOWN(): void; UP(): void }>({

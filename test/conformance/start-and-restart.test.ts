@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   type ChildSpec,
   child,
@@ -12,7 +12,14 @@ import {
   supervisor,
   VirtualClock,
 } from "../../supervisor/index.ts";
-import { boot, findNode, gate, type ProbeOptions, probe } from "../support/probe.ts";
+import {
+  boot,
+  findNode,
+  gate,
+  type ProbeMessages,
+  type ProbeOptions,
+  probe,
+} from "../support/probe.ts";
 
 const silent = { name: "test", logger: silentLogger, seed: 1 };
 
@@ -146,7 +153,6 @@ describe("start", () => {
     await system.stopChild("/d/x");
     await expect(system.startChild("/d", spec)).resolves.toMatchObject({ path: "/d/x" });
     await expect(system.startChild("/nowhere", spec)).rejects.toMatchObject({ code: "not_found" });
-    await expect(system.startChild("/", spec)).rejects.toMatchObject({ code: "not_dynamic" });
   });
 
   it.each<[string, () => ChildSpec]>([
@@ -340,6 +346,35 @@ describe("strategies", () => {
       "init c",
     ]);
     expect(node("/").state).toBe("running");
+  });
+
+  it("19: an init that fails again and again leaves the event loop to others", async () => {
+    let inits = 0;
+    const init = (count: number) => {
+      inits = count;
+      if (count > 1) throw new Error("never again");
+    };
+    const system = await startSystem({
+      ...silent,
+      root: supervisor(
+        "root",
+        {
+          backoff: { minMs: 1, maxMs: 2, resetAfterMs: 1_000 },
+          intensity: { restarts: 1_000_000, withinMs: 1 },
+        },
+        [child("a", probe({ init }), undefined), child("b", probe(), undefined)],
+      ),
+    });
+    onTestFinished(() => system.stop());
+    let ticks = 0;
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 1);
+    onTestFinished(() => clearInterval(timer));
+    system.crash("/a", new Error("boom"));
+    while (inits < 30) await system.ref<ProbeMessages>("/b").ask("WHO");
+    // A start that loops without giving way would let no timer through.
+    expect(ticks).toBeGreaterThanOrEqual(5);
   });
 
   it("20: a child that is stopped by name while it recovers from a crash does not come back", async () => {

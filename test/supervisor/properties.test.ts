@@ -105,7 +105,52 @@ describe("intensity", () => {
   });
 });
 
+describe("intensity at its edges", () => {
+  it.each([
+    [0, 100, [0], [false]],
+    [1, 100, [0, 100], [true, false]],
+    [1, 100, [0, 101], [true, true]],
+    [2, 100, [0, 0, 0], [true, true, false]],
+    // What was refused counts as well: only quiet for the whole period helps.
+    [1, 100, [0, 60, 120, 180], [true, false, false, false]],
+    [1, 100, [0, 60, 161], [true, false, true]],
+  ])("%i within %i ms: restarts at %j are allowed: %j", (restarts, withinMs, atMs, allowed) => {
+    const window = new IntensityWindow({ restarts, withinMs });
+    expect(atMs.map((nowMs) => window.spend(nowMs))).toEqual(allowed);
+  });
+});
+
 describe("backoff", () => {
+  it("23: delays are those of a naive list: doubled for each attempt, the first again after health, the same for the same seed", () => {
+    const options = fc
+      .record({ minMs: fc.integer({ min: 1, max: 100 }), factor: fc.integer({ min: 1, max: 50 }) })
+      .map(({ minMs, factor }) => ({ minMs, maxMs: minMs * factor, resetAfterMs: 1_000 }));
+    /** How long the child was healthy before each crash; undefined: its start failed. */
+    const healthy = fc.option(fc.constantFrom(0, 999, 1_000, 5_000), { nil: undefined });
+    fc.assert(
+      fc.property(options, fc.integer(), fc.array(healthy, { maxLength: 20 }), (o, seed, all) => {
+        const delaysOf = (backoff: Backoff) => {
+          let nowMs = 0;
+          return all.map((healthyMs) => {
+            if (healthyMs !== undefined) backoff.ready(nowMs);
+            nowMs += healthyMs ?? 0;
+            return backoff.nextDelayMs(nowMs);
+          });
+        };
+        const delays = delaysOf(new Backoff(o, seededRandom(seed, "/a")));
+        expect(delaysOf(new Backoff(o, seededRandom(seed, "/a")))).toEqual(delays);
+        const random = seededRandom(seed, "/a");
+        let attempt = 0;
+        for (const [at, healthyMs] of all.entries()) {
+          attempt = healthyMs !== undefined && healthyMs >= o.resetAfterMs ? 1 : attempt + 1;
+          const ceilingMs = Math.min(o.maxMs, o.minMs * 2 ** attempt);
+          const expected = Math.max(o.minMs, ceilingMs / 2 + (ceilingMs / 2) * random());
+          expect(delays[at]).toBeCloseTo(expected, 6);
+        }
+      }),
+    );
+  });
+
   it("a delay is never outside min and max, and its floor doubles until it is half of max", () => {
     fc.assert(
       fc.property(

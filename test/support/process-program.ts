@@ -20,7 +20,7 @@ const actor = defineActor<{ GO(): void }>({
     else setTimeout(() => process.kill(process.pid, "SIGTERM"), 20);
   },
   handle: {
-    GO() {
+    async GO(_state, _body, ctx) {
       if (fault === "rejection") void Promise.reject(new Error("stray rejection"));
       if (fault === "timer") {
         setTimeout(() => {
@@ -30,6 +30,12 @@ const actor = defineActor<{ GO(): void }>({
       if (fault === "emitter")
         setTimeout(() => new EventEmitter().emit("error", new Error("x")), 1);
       if (fault === "none") process.kill(process.pid, "SIGTERM");
+      if (fault === "busy") {
+        for (let n = 0; n < 3; n++) ctx.self.tell("GO");
+        process.kill(process.pid, "SIGTERM");
+        await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+        say("handled");
+      }
       if (fault === "give-up") throw new Error("again and again");
     },
   },
@@ -46,7 +52,10 @@ const system = await startSystem({
   root: supervisor("root", { intensity }, [child("a", actor, undefined)]),
 });
 superviseProcess(system, { deadlineMs: 10_000 });
-void system.terminated.then((reason) => say(`terminated ${reason.kind}`));
+void system.terminated.then((reason) => {
+  if (fault === "busy") say(`dead letters ${JSON.stringify(system.deadLetters().byReason)}`);
+  say(`terminated ${reason.kind}`);
+});
 if (fault === "nobody") setTimeout(() => void Promise.reject(new Error("no actor's")), 30);
 if (fault === "hang") {
   setTimeout(() => process.kill(process.pid, "SIGTERM"), 30);
