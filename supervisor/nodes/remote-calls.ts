@@ -1,0 +1,308 @@
+/**
+ * What actors of this node say to those of another one: tells, questions with their answers, watches, pinned
+ * refs. Gives the `Receiver` behind a remote path, so that refs need not know where somebody lives.
+ */
+import type { TellResult } from "../actor-ref.ts";
+import type { PendingAsk } from "../ask.ts";
+import type { AskErrorCode } from "../ask-error.ts";
+import { Refusal } from "../ask-error.ts";
+import type { DeadLetterReason } from "../dead-letters.ts";
+import type { ExitReason } from "../exit-reason.ts";
+import type { Envelope } from "../mailbox.ts";
+import type { Protocol } from "../protocol.ts";
+import type { Receiver, Runtime } from "../runtime.ts";
+import type { NodeChannel } from "./node-channel.ts";
+import type { Item } from "./node-message.ts";
+
+interface OpenCall {
+  readonly path: string;
+  readonly type: string;
+  readonly ask: PendingAsk | undefined;
+  readonly settleSend: ((result: TellResult) => void) | undefined;
+  /** Of the letter that carried it; undefined until it was posted. */
+  number: number;
+}
+
+export interface CallsOptions {
+  readonly node: string;
+  readonly runtime: Runtime;
+  protocols(path: string): Protocol | undefined;
+  channel(): NodeChannel;
+}
+
+export class RemoteCalls {
+  readonly #options: CallsOptions;
+  readonly #open = new Map<number, OpenCall>();
+  readonly #watched = new Set<string>();
+  readonly #receivers = new Map<string, Receiver>();
+  readonly #forgotten: FinalizationRegistry<number>;
+  #ids = 0;
+  #pins = 0;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+    this.#forgotten = new FinalizationRegistry(
+      (pin) => void options.channel().postDue(["unpin", pin]),
+    );
+  }
+
+  /** Questions and `send`s that wait. */
+  get openCalls(): number {
+    return this.#open.size;
+  }
+
+  /** Whoever lives at `path` over there. */
+  receiver(path: string): Receiver {
+    let receiver = this.#receivers.get(path);
+    if (receiver === undefined) {
+      receiver = this.#makeReceiver(path, 0);
+      this.#receivers.set(path, receiver);
+    }
+    return receiver;
+  }
+
+  /** The incarnation that lives there when this letter arrives; nobody else ever. */
+  pinned(path: string): Receiver {
+    this.#pins += 1;
+    const pin = this.#pins;
+    this.#options.channel().postDue(["pin", pin, path]);
+    const receiver = this.#makeReceiver(path, pin);
+    this.#forgotten.register(receiver, pin);
+    return receiver;
+  }
+
+  /** Wants to be told of the end of `path`. */
+  watch(path: string): void {
+    if (this.#watched.has(path)) return;
+    const result = this.#options.channel().postDue(["watch", path]);
+    if (typeof result === "number") this.#watched.add(path);
+    else queueMicrotask(() => this.#terminated(path, 0, { kind: "noconnection" }));
+  }
+
+  unwatch(path: string): void {
+    if (this.#watched.delete(path)) this.#options.channel().postDue(["unwatch", path]);
+  }
+
+  // ---- what comes back -------------------------------------------------------------------------
+
+  /** True where the item was one for here. */
+  take(item: Item): boolean {
+    const [kind, first, second, third, fourth] = item;
+    switch (kind) {
+      case "ok":
+        this.#answered(first, (call) => {
+          if (call.settleSend) call.settleSend(tellResultOf(second));
+          else if (call.ask?.answer(second) === false) this.#dead(call, "late-reply");
+        });
+        return true;
+      case "refused":
+        this.#answered(first, (call) =>
+          call.ask?.refuse(new Refusal(textOf(second), { code: textOf(third), data: fourth })),
+        );
+        return true;
+      case "error":
+        this.#answered(first, (call) => call.ask?.fail(codeOf(second), textOf(third)));
+        return true;
+      case "ended":
+        if (typeof first === "string" && this.#watched.delete(first)) {
+          const incarnation = typeof second === "number" ? second : 0;
+          this.#terminated(first, incarnation, reasonOf(third, fourth));
+        }
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** The other node began anew: what it had taken up to letter `taken` is never answered. */
+  renewed(taken: number): void {
+    for (const [id, call] of [...this.#open]) {
+      if (call.number <= taken) this.#fail(id, call, "the node began anew");
+    }
+    this.#endWatches();
+  }
+
+  /** Out of reach: nothing is answered any more. */
+  gone(lost: readonly Item[]): void {
+    for (const item of lost) {
+      if (item[0] !== "tell") continue;
+      const [, path, , type] = item;
+      this.#options.runtime.undelivered.record(
+        this.#pathHere(textOf(path)),
+        textOf(type),
+        "no-connection",
+      );
+    }
+    for (const [id, call] of [...this.#open]) this.#fail(id, call, "the node is out of reach");
+    this.#endWatches();
+  }
+
+  /** The item cannot be encoded: its asker or the dead letters hear of it. */
+  unsendable(item: Item, error: Error): Item {
+    const [kind, first, second, third, fourth] = item;
+    if (kind === "ask" || kind === "send") {
+      this.#answered(first, (call) => {
+        this.#dead(call, "unsendable");
+        call.settleSend?.("dead");
+        call.ask?.fail("failed", `the message cannot be sent: ${error.message}`);
+      });
+    } else if (kind === "tell") {
+      this.#options.runtime.undelivered.record(
+        this.#pathHere(textOf(first)),
+        textOf(third),
+        "unsendable",
+      );
+    } else if (kind === "ok" || kind === "refused") {
+      const why = `the answer cannot be sent: ${error.message}`;
+      return ["error", first, "failed", kind === "refused" ? `${textOf(second)} (${why})` : why];
+    }
+    void fourth;
+    return ["void"];
+  }
+
+  // ---- own -------------------------------------------------------------------------------------
+
+  #makeReceiver(path: string, pin: number): Receiver {
+    const deliver = (envelope: Envelope) => this.#deliver(path, pin, envelope);
+    const deliverWhenRoom = (envelope: Envelope) => this.#deliverWhenRoom(path, pin, envelope);
+    return {
+      id: path.slice(path.lastIndexOf("/") + 1),
+      // Whether anybody lives there is known over there only.
+      isOpen: true,
+      isAlive: true,
+      incarnationNumber: 0,
+      deliver,
+      deliverWhenRoom,
+    };
+  }
+
+  #deliver(path: string, pin: number, { type, body, ask }: Envelope): TellResult {
+    const protocol = this.#options.protocols(path);
+    if (ask) return this.#ask(path, pin, type, body, ask, protocol);
+    const item = withBody(["tell", path, pin, type], body);
+    const channel = this.#options.channel();
+    if (protocol?.lossy.has(type)) return channel.news(item) ? "queued" : "dropped";
+    return this.#posted(channel.post(item), path, type);
+  }
+
+  #ask(
+    path: string,
+    pin: number,
+    type: string,
+    body: unknown,
+    ask: PendingAsk,
+    protocol: Protocol | undefined,
+  ): TellResult {
+    const id = this.#nextId();
+    const waitMs = Number.isFinite(ask.timeoutMs) ? ask.timeoutMs : 0;
+    const number = this.#options
+      .channel()
+      .post(withBody(["ask", id, path, pin, type, waitMs], body));
+    if (typeof number === "number") {
+      if (protocol) ask.checkAnswer = (value) => protocol.checkReply(type, value);
+      ask.onGivenUp = () => this.#cancel(id);
+      this.#open.set(id, { path, type, ask, settleSend: undefined, number });
+      return "queued";
+    }
+    if (number === "full") ask.fail("rejected", "too much waits to be sent to its node");
+    else ask.fail("noconnection", "its node is out of reach");
+    return this.#posted(number, path, type);
+  }
+
+  #deliverWhenRoom(path: string, pin: number, { type, body }: Envelope): Promise<TellResult> {
+    const id = this.#nextId();
+    const number = this.#options.channel().post(withBody(["send", id, path, pin, type], body));
+    if (typeof number !== "number") return Promise.resolve(this.#posted(number, path, type));
+    return new Promise((settleSend) => {
+      this.#open.set(id, { path, type, ask: undefined, settleSend, number });
+    });
+  }
+
+  #posted(result: number | "full" | "down", path: string, type: string): TellResult {
+    if (typeof result === "number") return "queued";
+    const reason = result === "full" ? "mailbox-full" : "no-connection";
+    this.#options.runtime.undelivered.record(this.#pathHere(path), type, reason);
+    return result === "full" ? "rejected" : "dead";
+  }
+
+  #cancel(id: number): void {
+    if (this.#open.delete(id)) this.#options.channel().postDue(["cancel", id]);
+  }
+
+  #answered(id: unknown, how: (call: OpenCall) => void): void {
+    const call = typeof id === "number" ? this.#open.get(id) : undefined;
+    if (typeof id !== "number" || call === undefined) {
+      this.#options.runtime.undelivered.record(`${this.#options.node}:`, "(answer)", "late-reply");
+      return;
+    }
+    this.#open.delete(id);
+    how(call);
+  }
+
+  #fail(id: number, call: OpenCall, why: string): void {
+    this.#open.delete(id);
+    call.settleSend?.("dead");
+    call.ask?.fail("noconnection", why);
+  }
+
+  #endWatches(): void {
+    const watched = [...this.#watched];
+    this.#watched.clear();
+    for (const path of watched) this.#terminated(path, 0, { kind: "noconnection" });
+  }
+
+  #terminated(path: string, incarnation: number, reason: ExitReason): void {
+    this.#options.runtime.deathWatch.terminated(this.#pathHere(path), incarnation, reason);
+  }
+
+  #dead({ path, type }: OpenCall, reason: DeadLetterReason): void {
+    this.#options.runtime.undelivered.record(this.#pathHere(path), type, reason);
+  }
+
+  #pathHere(path: string): string {
+    return `${this.#options.node}:${path}`;
+  }
+
+  #nextId(): number {
+    this.#ids += 1;
+    return this.#ids;
+  }
+}
+
+/** `undefined` has no encoding that every codec shares: a message without a body has none on the wire. */
+export const withBody = (head: readonly unknown[], body: unknown): Item =>
+  body === undefined ? head : [...head, body];
+
+/** What comes from another node may be anything, also what has no conversion to a text. */
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : `a ${typeof value}`;
+
+const tellResults: readonly TellResult[] = ["queued", "rejected", "dropped", "dead"];
+const tellResultOf = (value: unknown): TellResult =>
+  tellResults.find((result) => result === value) ?? "dead";
+
+const codes: readonly AskErrorCode[] = [
+  "timeout",
+  "dead",
+  "crashed",
+  "aborted",
+  "rejected",
+  "failed",
+  "noconnection",
+];
+const codeOf = (value: unknown): AskErrorCode => codes.find((code) => code === value) ?? "failed";
+
+/** An error does not travel, its message does. */
+function reasonOf(kind: unknown, text: unknown): ExitReason {
+  switch (kind) {
+    case "normal":
+    case "killed":
+    case "noconnection":
+    case "noproc":
+      return { kind };
+    case "shutdown":
+      return typeof text === "string" ? { kind, cause: new Error(text) } : { kind };
+    default:
+      return { kind: "error", error: new Error(textOf(text)) };
+  }
+}
