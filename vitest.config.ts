@@ -6,6 +6,14 @@ const patient = [
   "test/actors/slave/folder-lock.test.ts",
   "test/actors/slave/sdist-download.test.ts",
   "test/conformance/process.test.ts",
+  "test/conformance/threads-process.test.ts",
+  "test/conformance/references/ask.test.ts",
+  "test/conformance/references/hostile-node.test.ts",
+  "test/conformance/references/lossy-network.test.ts",
+  "test/conformance/references/mailbox.test.ts",
+  "test/conformance/references/nodes.test.ts",
+  "test/conformance/references/watch.test.ts",
+  "test/conformance/transport-processes.test.ts",
   "test/db/connection.test.ts",
   "test/db/queue.test.ts",
   "test/protocol/transport/codec.test.ts",
@@ -16,6 +24,9 @@ const patient = [
   "test/protocol/upstream/event-loop.test.ts",
   "test/protocol/upstream/upstream-faults.test.ts",
 ];
+
+/** System tests that take the master as it comes: in one process, in three, or through the codec. */
+const wholeFarms = ["corpus", "keys", "walk"].map((name) => `test/system/${name}.test.ts`);
 
 /** Suites by what they need. `npm run check` runs unit and conformance; `npm test` runs all. */
 export default defineConfig({
@@ -46,6 +57,15 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
+      // The same tests of whole farms on a master of another shape (`test/support/test-farm.ts`).
+      ...["ipc", "tcp", "codec"].map((shape) => ({
+        test: {
+          name: `system-${shape}`,
+          include: wholeFarms,
+          env: { WHEELWRIGHT_TEST_MASTER: shape },
+          testTimeout: 60_000,
+        },
+      })),
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 120_000 } },
       { test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 60_000 } },
     ],

@@ -67,8 +67,22 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
   [
     "resume",
     {
-      doc: "Let a paused task go on",
+      doc: "Let a task go on that was paused or stopped",
       load: async () => (await import("./commands/control.ts")).resume,
+    },
+  ],
+  [
+    "tasks",
+    {
+      doc: "Show the tasks of the master, and what each lacks",
+      load: async () => (await import("./commands/control.ts")).tasks,
+    },
+  ],
+  [
+    "quit",
+    {
+      doc: "Stop a task of the master, or all of it",
+      load: async () => (await import("./commands/control.ts")).quit,
     },
   ],
   [

@@ -2,7 +2,16 @@
 import { hostname } from "node:os";
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { option, optional, type Program, type Values } from "./option.ts";
+import { flag, option, optional, type Program, type Values } from "./option.ts";
+import {
+  needsOf,
+  type PartName,
+  partNames,
+  partQueue,
+  partsOf,
+  splitTasks,
+  tasksOf,
+} from "./parts.ts";
 import type { ListenAddress, MasterSettings } from "./settings.ts";
 import { masterTimes } from "./times.ts";
 import {
@@ -11,6 +20,8 @@ import {
   dsnFormat,
   listenAddress,
   listenFormat,
+  listFormat,
+  partQueueFormat,
   pathFormat,
   queueFormat,
   urlFormat,
@@ -58,6 +69,16 @@ export const upstreamOptions = {
   "pypi-json": option(urlFormat, "URL", "https://pypi.org/pypi", "JSON API of the followed index"),
 };
 
+/** Where one part of the master is spoken to by the others. */
+function partQueueOption(name: string, whose: string) {
+  return option(
+    partQueueFormat,
+    "ADDR",
+    `inproc://${name}`,
+    `Where ${whose} are reached when another process runs them (see --tasks); needs --key as --slave-queue does`,
+  );
+}
+
 const masterOptions = {
   ...commonOptions,
   dsn: dsnOption,
@@ -85,6 +106,24 @@ const masterOptions = {
     "ADDR",
     "tcp://*:5556",
     "Where slaves send files; needs --key unless it is loopback or ipc",
+  ),
+  "db-queue": partQueueOption("db", "the database's tasks"),
+  "builds-queue": partQueueOption("builds", "the Architect"),
+  "driver-queue": partQueueOption("driver", "the Slave Driver"),
+  "fs-queue": partQueueOption("fs", "the File Juggler"),
+  "web-queue": partQueueOption("web", "Secretary, Scribe and HTTP server"),
+  "front-queue": partQueueOption("front", "Cloud Gazer and Mr. Chase"),
+  "stats-queue": partQueueOption("stats", "the main, control and status tasks"),
+  tasks: option(
+    listFormat,
+    "TASKS",
+    "",
+    `Run only the parts of the master that these tasks belong to (${splitTasks.join(", ")}); ` +
+      "the others run in other processes, reached at their queues",
+    { defaultText: "all" },
+  ),
+  "force-codec": flag(
+    "Send messages between tasks through the wire's codec and checks, as if each ran elsewhere; for tests",
   ),
   key: optional(pathFormat, "FILE", "Secret key of this master, from piw keygen"),
   "authorized-keys": optional(pathFormat, "DIR", "Folder of the public keys of the slaves"),
@@ -125,7 +164,12 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     slave: values["slave-queue"],
     file: values["file-queue"],
   };
-  refuseSharedAddresses(queues);
+  const parts = partsToRun(values.tasks);
+  const partQueues = Object.fromEntries(
+    partNames.map((part) => [part, values[partQueue(part)]]),
+  ) as Record<PartName, string>;
+  refuseUnreachable(parts, partQueues);
+  refuseSharedAddresses({ ...queues, ...addressesOfParts(partQueues) });
   const http = values.http === undefined ? undefined : listenAddress(values.http);
   return {
     version: productVersion,
@@ -140,6 +184,9 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
       jsonUrl: values["pypi-json"],
     },
     queues,
+    parts,
+    partQueues,
+    forceCodec: values["force-codec"],
     keyFile: values.key,
     authorizedKeysDir: values["authorized-keys"],
     http,
@@ -148,6 +195,41 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     oracles: values.oracles,
     order: values.order,
   };
+}
+
+function partsToRun(tasks: readonly string[]): readonly PartName[] {
+  try {
+    return partsOf(tasks);
+  } catch (error) {
+    throw new ConfigurationError(`--tasks: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Every part that speaks to one in another process, here or there, must know where that is. */
+function refuseUnreachable(
+  parts: readonly PartName[],
+  queues: Readonly<Record<PartName, string>>,
+): void {
+  const isHere = (part: PartName) => parts.includes(part);
+  const crossed = new Set(
+    partNames.flatMap((part) => needsOf(part).filter((needed) => isHere(part) !== isHere(needed))),
+  );
+  const missing = [...crossed].filter((part) => queues[part].startsWith("inproc:"));
+  if (missing.length > 0) {
+    const options = missing.map((part) => `--${partQueue(part)} (${tasksOf(part).join(", ")})`);
+    throw new ConfigurationError(
+      "--tasks leaves tasks to other processes: say, with the same addresses in each of them (ipc:// or " +
+        `tcp://), where these are reached: ${options.join(", ")}`,
+    );
+  }
+}
+
+/** Queues by the options that name them; those in the process share nothing. */
+function addressesOfParts(queues: Readonly<Record<PartName, string>>): Record<string, string> {
+  const entries = partNames
+    .filter((part) => !queues[part].startsWith("inproc:"))
+    .map((part) => [partQueue(part).replace(/-queue$/, ""), queues[part]]);
+  return Object.fromEntries(entries) as Record<string, string>;
 }
 
 /** The Simple API of an HTTP server; undefined while its port is not known (0). */

@@ -2,6 +2,7 @@
  * What each program's tree is started with: plain values, made from the options by the files beside
  * this one and taken by `tree.ts` of the program. No option names, no sources, no defaults here.
  */
+import type { PartName } from "./parts.ts";
 import type { MasterTimes, SlaveTimes } from "./times.ts";
 
 /** A place to listen at. Port 0 means any free one; host `0.0.0.0` or `::` means every interface. */
@@ -39,6 +40,12 @@ export interface MasterSettings {
   readonly debug: readonly string[];
   readonly upstream: UpstreamUrls;
   readonly queues: MasterQueues;
+  /** The parts of the master that this process runs. */
+  readonly parts: readonly PartName[];
+  /** Where each part is spoken to from other processes; `inproc://` where it is not. */
+  readonly partQueues: Readonly<Record<PartName, string>>;
+  /** Sends what tasks say to each other through the codec and checks of the wire: for tests. */
+  readonly forceCodec: boolean;
   /** Secret key of the master (as `piw keygen` writes it), absolute; undefined: links without keys, loopback and ipc only. */
   readonly keyFile: string | undefined;
   /** Folder of the slaves' public keys, absolute. */

@@ -40,6 +40,8 @@ const masterRows = {
   blobGraceMs: [1 * HOUR, 1 * MINUTE],
   /** Application heartbeats on the slave and file links. */
   heartbeatMs: [10 * SECOND, 2 * SECOND],
+  /** What waits for another part of the master (`--tasks`) is given up when it has been away for so long. */
+  partAwayMs: [30 * SECOND, 5 * SECOND],
   /** The whole program has this long to stop in order, then it is ended. */
   shutdownMs: [30 * SECOND, 10 * SECOND],
 } as const satisfies Record<string, Row>;

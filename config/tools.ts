@@ -58,8 +58,27 @@ export const pauseProgram = {
 export const resumeProgram = {
   name: "piw resume",
   section,
-  summary: "Lets a paused task of a running master go on.",
+  summary: "Lets a task of a running master go on that was paused or told to quit.",
   operand: taskOperand,
+  options: controlOptions,
+} satisfies Program;
+
+export const tasksProgram = {
+  name: "piw tasks",
+  section,
+  summary: "Shows the tasks of a running master: what each does now, and what it lacks.",
+  options: {
+    ...controlOptions,
+    json: flag("Print every actor and supervisor as JSON", { stored: false }),
+  },
+} satisfies Program;
+
+export const quitProgram = {
+  name: "piw quit",
+  section,
+  summary:
+    "Stops a task of a running master in order, until piw resume; without a name the whole master, with all its parts.",
+  operand: { ...taskOperand, required: false },
   options: controlOptions,
 } satisfies Program;
 

@@ -155,6 +155,24 @@ export const queueFormat: ValueFormat<string> = {
   },
 };
 
+/** As `queueFormat`, and `inproc://NAME` for a task of the same process. */
+export const partQueueFormat: ValueFormat<string> = {
+  name: "piw-part-queue",
+  parse(text) {
+    const value = text.trim();
+    if (/^inproc:\/\/[\w.-]+$/.test(value)) {
+      return value;
+    }
+    try {
+      return queueFormat.parse(text);
+    } catch {
+      throw new Error(
+        `"${text}" is no queue address such as inproc://db, ipc:///tmp/piw-db or tcp://10.0.0.5:5570`,
+      );
+    }
+  },
+};
+
 /** `HOST:PORT`, `:PORT` or `PORT`; without a host (or with `*`) every IPv4 interface. */
 export const listenFormat: ValueFormat<string> = {
   name: "piw-listen",

@@ -1,32 +1,30 @@
 /** Control: what a monitor asks of the master. Answers at once, also when every task is busy or away. */
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
+import type { ToControl } from "../../protocol/links/tasks/control.ts";
+import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
-import { type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
+import type { TaskNode } from "../../protocol/model/task-tree.ts";
+import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
-import type { SlaveDriverMessages } from "./slave-driver.ts";
+import type { MasterPart } from "./part.ts";
 
-export interface ControlMessages extends PeerMessages<ControlQuestions> {
-  /** Cloud Gazer, after each pass. Told rather than asked for, since it may be busy or paused. */
-  FOLLOWING(body: { readonly isCaughtUp: boolean }): void;
-}
+export interface ControlMessages extends ToControl, PeerMessages<ControlQuestions> {}
 
 export interface ControlArgs {
   readonly link: ActorRef<EndpointMessages<ControlAnswers>>;
   readonly database: DatabaseRef;
-  readonly slaveDriver: ActorRef<SlaveDriverMessages>;
-  /** Pauses, resumes, or ends: the tree's own functions. Each gives the tasks that it concerned. */
-  pause(pattern: string): readonly string[];
-  resume(pattern: string): readonly string[];
-  quit(): void;
-  /** The tasks that are without something that they need, and what. */
-  troubles(): readonly string[];
+  readonly slaveDriver: ActorRef<ToSlaveDriver>;
+  /** Every process of the master, this one last: a QUIT reaches the others first. */
+  readonly parts: readonly MasterPart[];
 }
 
 interface State {
   readonly args: ControlArgs;
   isCaughtUp: boolean;
 }
+
+type Reply = ((outcome: { value: unknown } | { error: string }) => void) | undefined;
 
 export const control = defineActor<ControlMessages, ControlArgs, State>({
   name: "takes what monitors ask",
@@ -41,43 +39,122 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
       state.isCaughtUp = isCaughtUp;
     },
     PEER_MESSAGE(state, { message, reply }, ctx) {
-      const { args } = state;
+      const { parts } = state.args;
       switch (message.type) {
-        case "PAUSE":
-          reply?.({ value: { tasks: [...args.pause(message.body.task)] } });
+        case "PAUSE": {
+          const { task } = message.body;
+          answer(ctx, reply, () => order(parts, (part) => part.pause(task)));
           return;
-        case "RESUME":
-          reply?.({ value: { tasks: [...args.resume(message.body.task)] } });
+        }
+        case "RESUME": {
+          const { task } = message.body;
+          answer(ctx, reply, () => order(parts, (part) => part.resume(task)));
           return;
+        }
+        case "QUIT_TASK": {
+          const { task } = message.body;
+          answer(ctx, reply, () => order(parts, (part) => part.quitTask(task)));
+          return;
+        }
         case "QUIT":
-          reply?.({ value: {} });
           ctx.log.info("a monitor asked the master to quit");
-          args.quit();
+          reply?.({ value: {} });
+          ctx.run(() => quit(parts, ctx));
+          return;
+        case "TREE":
+          answer(ctx, reply, async () => {
+            const { found, silent } = await askAll(parts, (part) => part.tree());
+            return { tasks: eachOnce(found), silent };
+          });
           return;
         case "REPORT":
-          ctx.run(async () => {
-            try {
-              reply?.({ value: await report(state) });
-            } catch (error) {
-              reply?.({ error: toError(error).message });
-            }
-          });
+          answer(ctx, reply, () => report(state));
           return;
       }
     },
   },
 });
 
+/** In the background, so that one slow part or database holds up no other question. */
+function answer(
+  ctx: ActorContext<ControlMessages>,
+  reply: Reply,
+  work: () => Promise<unknown>,
+): void {
+  ctx.run(async () => {
+    try {
+      reply?.({ value: await work() });
+    } catch (error) {
+      reply?.({ error: toError(error).message });
+    }
+  });
+}
+
+async function order(
+  parts: readonly MasterPart[],
+  say: (part: MasterPart) => Promise<readonly string[]>,
+): Promise<{ tasks: string[]; silent: string[] }> {
+  const { found, silent } = await askAll(parts, say);
+  return { tasks: [...new Set(found)], silent };
+}
+
+/** What all parts answer, and the names of those that did not. */
+async function askAll<T>(
+  parts: readonly MasterPart[],
+  ask: (part: MasterPart) => Promise<readonly T[]>,
+): Promise<{ found: T[]; silent: string[] }> {
+  const answers = await Promise.allSettled(parts.map(ask));
+  const found: T[] = [];
+  const silent: string[] = [];
+  for (const [at, settled] of answers.entries()) {
+    if (settled.status === "fulfilled") found.push(...settled.value);
+    else silent.push(parts[at]?.name ?? "");
+  }
+  return { found, silent };
+}
+
+async function quit(
+  parts: readonly MasterPart[],
+  ctx: ActorContext<ControlMessages>,
+): Promise<void> {
+  for (const part of parts) {
+    try {
+      await part.quit();
+    } catch (error) {
+      ctx.log.warn({ err: error, part: part.name }, "a part could not be told to quit");
+    }
+  }
+}
+
+/** A process that runs several parts was asked for each of them. */
+function eachOnce(nodes: readonly TaskNode[]): TaskNode[] {
+  return [...new Map(nodes.map((node) => [`${node.part}:${node.path}`, node])).values()];
+}
+
 /** Less than the tools wait for an answer. */
 const REPORT_MS = 4_000;
 
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
   const options = { timeoutMs: REPORT_MS };
-  const [slaves, queue] = await Promise.all([
+  const [slaves, queue, tree] = await Promise.all([
     args.slaveDriver.ask("COUNT", undefined, options),
     args.database.ask("queueReport", null, options),
+    askAll(args.parts, (part) => part.tree()),
   ]);
   const { unread, ...rest } = queue;
   const followed = isCaughtUp && unread === 0;
-  return { ...rest, followed, slaves, troubles: [...args.troubles()] };
+  const silent = tree.silent.map((name) => `the part ${name} of the master does not answer`);
+  return {
+    ...rest,
+    followed,
+    slaves,
+    troubles: [...silent, ...eachOnce(tree.found).flatMap(troubleOf)],
+  };
+}
+
+/** A task that is without something that it needs, or that has failed. */
+function troubleOf({ path, state, degraded }: TaskNode): string[] {
+  const id = path.slice(path.lastIndexOf("/") + 1);
+  if (degraded !== undefined) return [`${id}: ${degraded.reason}`];
+  return state === "failed" ? [`${id}: has failed and will be revived`] : [];
 }

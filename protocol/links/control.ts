@@ -1,16 +1,29 @@
 /** The control link (`--control-queue`): what a monitor asks of the master. Local, no keys. */
 import { z } from "zod";
 import { farmReportSchema } from "../model/status.ts";
+import { taskTreeSchema } from "../model/task-tree.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
 
-const done = z.object({ tasks: z.array(z.string()) });
+const done = z.object({
+  /** The tasks that it concerned. */
+  tasks: z.array(z.string()),
+  /** Parts of a split master that did not answer: whether their tasks obeyed is unknown. */
+  silent: z.array(z.string()),
+});
 
 const toServer = {
   /** `task` is a task's name or a `*` pattern. */
   PAUSE: { body: z.object({ task: z.string().max(200) }), reply: done },
   RESUME: { body: z.object({ task: z.string().max(200) }), reply: done },
-  /** Stops the master in order. */
+  /** Ends these tasks in order; RESUME starts them again. */
+  QUIT_TASK: { body: z.object({ task: z.string().max(200) }), reply: done },
+  /** Stops the master in order, with all its parts. */
   QUIT: { body: z.object({}), reply: z.object({}) },
+  /** Every task, as it is now. */
+  TREE: {
+    body: z.object({}),
+    reply: z.object({ tasks: taskTreeSchema, silent: z.array(z.string()) }),
+  },
   REPORT: { body: z.object({}), reply: farmReportSchema },
 };
 const toClient = {};

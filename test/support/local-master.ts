@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startMaster } from "../../actors/master/tree.ts";
 import { startSlave } from "../../actors/slave/tree.ts";
+import { type PartName, partNames } from "../../config/parts.ts";
 import type { UpstreamUrls } from "../../config/settings.ts";
-import { masterTimes, slaveTimes } from "../../config/times.ts";
+import { type MasterTimes, masterTimes, slaveTimes } from "../../config/times.ts";
 import type { QueueReport } from "../../db/report.ts";
 import type { DatabaseMessages } from "../../db/requests.ts";
 import { eachNode, type Logger, type System, silentLogger } from "../../supervisor/index.ts";
@@ -18,18 +19,39 @@ export interface LocalMasterOptions {
   readonly dsn: string;
   readonly upstream: UpstreamUrls;
   readonly slaves?: number;
+  /** See `MasterSettings`. */
+  readonly forceCodec?: boolean;
   readonly logger?: Logger;
+  /** Of the master, in place of those of dev mode. */
+  readonly times?: Partial<MasterTimes>;
+  /** Default 0: a free one, and another one whenever the server is restarted. */
+  readonly httpPort?: number;
 }
+
+const inProcess = Object.fromEntries(partNames.map((part) => [part, `inproc://${part}`])) as Record<
+  PartName,
+  string
+>;
 
 export class LocalMaster {
   readonly folder: string;
   readonly system: System;
-  readonly #slaves: readonly System[];
+  readonly #logger: Logger;
+  readonly #slaves: System[] = [];
 
-  private constructor(folder: string, system: System, slaves: readonly System[]) {
+  private constructor(folder: string, system: System, logger: Logger) {
     this.folder = folder;
     this.system = system;
-    this.#slaves = slaves;
+    this.#logger = logger;
+  }
+
+  /** By their numbers, from 1; also those that have ended and were not started again. */
+  get slaves(): readonly System[] {
+    return this.#slaves;
+  }
+
+  slaveFolder(number: number): string {
+    return join(this.folder, `slave-${number}`);
   }
 
   static async start(options: LocalMasterOptions): Promise<LocalMaster> {
@@ -43,7 +65,10 @@ export class LocalMaster {
         dsn: options.dsn,
         outputPath: join(folder, "www"),
         devMode: true,
-        times: masterTimes(true),
+        parts: partNames,
+        partQueues: inProcess,
+        forceCodec: options.forceCodec ?? process.env["WHEELWRIGHT_TEST_MASTER"] === "codec",
+        times: { ...masterTimes(true), ...options.times },
         debug: [],
         upstream: { simpleUrl, xmlrpcUrl, jsonUrl },
         queues: {
@@ -55,7 +80,7 @@ export class LocalMaster {
         },
         keyFile: undefined,
         authorizedKeysDir: undefined,
-        http: { host: "127.0.0.1", port: 0 },
+        http: { host: "127.0.0.1", port: options.httpPort ?? 0 },
         indexUrl: undefined,
         follow: "all",
         oracles: 3,
@@ -63,29 +88,35 @@ export class LocalMaster {
       },
       logger,
     );
-    const slaves = [];
+    const master = new LocalMaster(folder, system, logger);
     for (let number = 1; number <= (options.slaves ?? 1); number += 1)
-      slaves.push(
-        await startSlave(
-          {
-            version: "test",
-            slaveQueue: ipc("slave"),
-            fileQueue: ipc("file"),
-            masterKey: undefined,
-            keyFile: undefined,
-            dir: join(folder, `slave-${number}`),
-            label: `slave-${number}`,
-            debug: [],
-            pythons: ["python3"],
-            timeoutMs: 120_000,
-            pollMs: undefined,
-            devMode: true,
-            times: slaveTimes(true),
-          },
-          logger,
-        ),
-      );
-    return new LocalMaster(folder, system, slaves);
+      await master.startSlave(number);
+    return master;
+  }
+
+  /** Starts a slave on its folder, also anew after it has ended. */
+  async startSlave(number: number): Promise<System> {
+    const ipc = (name: string) => `ipc://${join(this.folder, name)}`;
+    const slave = await startSlave(
+      {
+        version: "test",
+        slaveQueue: ipc("slave"),
+        fileQueue: ipc("file"),
+        masterKey: undefined,
+        keyFile: undefined,
+        dir: this.slaveFolder(number),
+        label: `slave-${number}`,
+        debug: [],
+        pythons: ["python3"],
+        timeoutMs: 120_000,
+        pollMs: undefined,
+        devMode: true,
+        times: slaveTimes(true),
+      },
+      this.#logger,
+    );
+    this.#slaves[number - 1] = slave;
+    return slave;
   }
 
   /** Paths of the actors below a path that live now. */

@@ -5,7 +5,15 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,21 +37,51 @@ export interface TestFarmOptions {
   };
   /** More arguments for piw-master. */
   readonly master?: readonly string[];
+  /** Default: as the environment says. */
+  readonly shape?: MasterShape;
   /** More arguments for each piw-slave. */
   readonly slave?: readonly string[];
 }
 
-type Part = "master" | `slave-${number}`;
+type MasterProcess = "master" | "master-db" | "master-web";
+type Part = MasterProcess | `slave-${number}`;
+
+/**
+ * How the master runs, by the environment (`WHEELWRIGHT_TEST_MASTER`): `whole` in one process; `codec` so too,
+ * with what its tasks say forced through the wire's codec; `ipc` and `tcp` as three processes, in the latter with
+ * CURVE. The same tests hold for all of them.
+ */
+export type MasterShape = "whole" | "codec" | "ipc" | "tcp";
+const shapes: readonly MasterShape[] = ["whole", "codec", "ipc", "tcp"];
+
+/** Which tasks run in which process of a split master. */
+const processes: Readonly<Record<MasterProcess, string>> = {
+  "master-db": "seraph",
+  "master-web": "scribe,cloud-gazer",
+  master: "main,architect,slave-driver,file-juggler",
+};
+const partQueues = ["stats", "db", "builds", "driver", "fs", "web", "front"];
 
 export class TestFarm {
   readonly folder = mkdtempSync(join(tmpdir(), "ww-farm-"));
   readonly output = join(this.folder, "www");
   readonly #options: TestFarmOptions;
   readonly #processes = new Map<Part, ChildProcess>();
+  readonly shape: MasterShape;
   #ports: { slave: number; file: number; http: number } | undefined;
+  #slaveKeys: readonly string[] = [];
+  #splitArguments: readonly string[] | undefined;
 
   constructor(options: TestFarmOptions) {
     this.#options = options;
+    const asked = options.shape ?? process.env["WHEELWRIGHT_TEST_MASTER"];
+    this.shape = shapes.find((shape) => shape === asked) ?? "whole";
+  }
+
+  /** The processes of the master, in the order in which they are started. */
+  get masterProcesses(): readonly MasterProcess[] {
+    const isSplit = this.shape === "ipc" || this.shape === "tcp";
+    return isSplit ? (Object.keys(processes) as MasterProcess[]) : ["master"];
   }
 
   get siteUrl(): string {
@@ -64,21 +102,61 @@ export class TestFarm {
   async startMaster(): Promise<void> {
     const [slave, file, http] = [await freePort(), await freePort(), await freePort()];
     this.#ports ??= { slave, file, http };
+    for (const part of this.masterProcesses) await this.startMasterProcess(part);
+  }
+
+  /** Starts one process of the master again, with the addresses that it had. */
+  async startMasterProcess(part: MasterProcess): Promise<void> {
+    if (this.#ports === undefined) throw new Error("startMaster comes first");
     const { upstream, dsn } = this.#options;
-    await this.#start("master", "piw-master", [
+    const tasks = this.masterProcesses.length > 1 ? ["--tasks", processes[part]] : [];
+    await this.#start(part, "piw-master", [
       ...["--dsn", dsn, "--output-path", this.output, "--dev-mode"],
       ...["--pypi-simple", upstream.simpleUrl, "--pypi-xmlrpc", upstream.xmlrpcUrl],
       ...["--pypi-json", upstream.jsonUrl, ...this.slaveAddresses()],
       ...["--status-queue", this.#ipc("status"), "--control-queue", this.#ipc("control")],
       ...["--import-queue", this.#ipc("import"), "--http", `127.0.0.1:${this.#ports.http}`],
       ...(this.#options.master ?? []),
+      ...(this.shape === "codec" ? ["--force-codec"] : []),
+      ...tasks,
+      ...(await this.#partArguments()),
     ]);
+  }
+
+  /** Where the processes of a split master find each other, and over tcp the key that proves them. */
+  async #partArguments(): Promise<readonly string[]> {
+    if (this.masterProcesses.length === 1) return [];
+    if (this.#splitArguments) return this.#splitArguments;
+    const words: string[] = [];
+    for (const queue of partQueues) {
+      const address =
+        this.shape === "tcp" ? `tcp://127.0.0.1:${await freePort()}` : this.#ipc(`part-${queue}`);
+      words.push(`--${queue}-queue`, address);
+    }
+    if (this.shape === "tcp" && !(this.#options.master ?? []).includes("--key")) {
+      words.push("--key", await this.#keyFile("master"));
+      const slave = await this.#keyFile("slave");
+      const authorized = join(this.folder, "authorized");
+      mkdirSync(authorized, { recursive: true });
+      copyFileSync(`${slave}.pub`, join(authorized, "slave.pub"));
+      words.push("--authorized-keys", authorized);
+      this.#slaveKeys = ["--key", slave, "--master-key", join(this.folder, "master.key.pub")];
+    }
+    this.#splitArguments = words;
+    return words;
+  }
+
+  async #keyFile(name: string): Promise<string> {
+    const file = join(this.folder, `${name}.key`);
+    await run(process.execPath, [bin("piw"), "keygen", file]);
+    return file;
   }
 
   async startSlave(number = 1): Promise<void> {
     await this.#start(`slave-${number}`, "piw-slave", [
       ...["--dir", join(this.folder, `slave-${number}`), "--label", `slave-${number}`],
       ...["--dev-mode", ...this.slaveAddresses(), ...(this.#options.slave ?? [])],
+      ...this.#slaveKeys,
     ]);
   }
 
@@ -99,8 +177,16 @@ export class TestFarm {
     await once(child, "spawn");
   }
 
-  /** Ends a part and waits until it is gone. */
+  /** Ends a part, of a split master all its processes, and waits until it is gone. */
   async kill(part: Part, signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+    if (part !== "master") return this.killProcess(part, signal);
+    const codes = await Promise.all(
+      this.masterProcesses.map((each) => this.killProcess(each, signal)),
+    );
+    return codes.find((code) => code !== 0) ?? codes[0] ?? null;
+  }
+
+  async killProcess(part: Part, signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
     const child = this.#processes.get(part);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null)
       return child?.exitCode ?? null;
@@ -108,6 +194,24 @@ export class TestFarm {
     child.kill(signal);
     await gone;
     return child.exitCode;
+  }
+
+  /** Waits until these processes have ended by themselves. */
+  async untilEnded(parts: readonly Part[], patienceMs = 30_000): Promise<void> {
+    const deadline = performance.now() + patienceMs;
+    while (parts.some((part) => this.isRunning(part))) {
+      if (performance.now() > deadline) throw new Error(`still running\n${this.logs()}`);
+      await delay(50);
+    }
+  }
+
+  /** Of a process that has ended by itself. */
+  exitCode(part: Part): number | null {
+    return this.#processes.get(part)?.exitCode ?? null;
+  }
+
+  get controlAddress(): string {
+    return this.#ipc("control");
   }
 
   isRunning(part: Part): boolean {

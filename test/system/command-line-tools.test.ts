@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ControlQuestions, controlLink } from "../../protocol/links/control.ts";
 import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
+import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import { bindEndpoint } from "../../protocol/transport/index.ts";
 import { type MessageOf, type ServerEndpoint, silentLogger } from "../../supervisor/index.ts";
 import { runSource } from "../support/run-source.ts";
@@ -39,6 +40,23 @@ const report: FarmReport = {
   ],
 };
 
+const tree: readonly TaskNode[] = [
+  {
+    part: "main",
+    path: "/services/publishing/scribe",
+    role: "writes\u001b[2J pages",
+    kind: "worker",
+    state: "paused",
+    pause: "park",
+    incarnation: 7,
+    mailboxDepth: 3,
+    busyMs: 0,
+    handled: 12,
+    restarts: 1,
+    degraded: { reason: "database: away\u001b[2J", sinceAt: 0 },
+  },
+];
+
 /** A master's ends of the two local links, with fixed answers. */
 describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () => {
   const asked: unknown[] = [];
@@ -56,7 +74,11 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
             : { value: { added: message.body.requirements.length, known: 1 } };
         case "PAUSE":
         case "RESUME":
-          return { value: { tasks: message.body.task === "scr*" ? ["scribe"] : [] } };
+        case "QUIT_TASK":
+          if (message.body.task === "far*") return { value: { tasks: ["near"], silent: ["db"] } };
+          return { value: { tasks: message.body.task === "scr*" ? ["scribe"] : [], silent: [] } };
+        case "TREE":
+          return { value: { tasks: tree, silent: ["web"] } };
         case "REPORT":
           return { value: report };
         case "QUIT":
@@ -95,6 +117,27 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
       stdout: "",
       stderr: "piw-add: the master says: refuse-me is not wanted here\n",
     });
+  });
+
+  it.concurrent("piw tasks shows what each task does and lacks, and which part is silent", async () => {
+    const ended = await runSource("bin/piw.ts", ["tasks", "--control-queue", controlAddress]).ended;
+    expect(ended.stdout).toMatch(/^TASK +STATE +PAUSE +WAITING +HANDLED +RESTARTS$/m);
+    expect(ended.stdout).toMatch(
+      /^\/services\/publishing\/scribe +paused +parks +3 +12 +1 +degraded for \d+ s: database: away/m,
+    );
+    expect(ended.stdout).toContain("the part web does not answer");
+    expect(ended.stdout).not.toContain("\u001b");
+    expect(ended.code).toBe(1);
+  });
+
+  it.concurrent("piw quit stops a task, says which parts did not answer, and without a name stops all", async () => {
+    const quit = (...task: string[]) =>
+      runSource("bin/piw.ts", ["quit", "--control-queue", controlAddress, ...task]).ended;
+    expect(await quit("scr*")).toMatchObject({ code: 0, stdout: "stopped: scribe\n" });
+    const partly = await quit("far*");
+    expect(partly).toMatchObject({ code: 1, stdout: "stopped: near\n" });
+    expect(partly.stderr).toMatch(/did not answer.*: db$/m);
+    expect(await quit()).toMatchObject({ code: 0, stdout: "the master stops\n" });
   });
 
   it.concurrent("piw pause names the tasks, and fails when there are none", async () => {

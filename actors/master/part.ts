@@ -1,0 +1,99 @@
+/**
+ * One process of the master as Control sees it: its own, or another that is asked over its queue. What is
+ * ordered of tasks is done in each of them.
+ */
+import type { ToPart } from "../../protocol/links/tasks/part.ts";
+import type { TaskNode } from "../../protocol/model/task-tree.ts";
+import {
+  type ActorRef,
+  defineActor,
+  eachNode,
+  type System,
+  type TreeNode,
+} from "../../supervisor/index.ts";
+
+/** Each order gives the ids of the tasks that it concerned; `task` is a name or a pattern with `*`. */
+export interface MasterPart {
+  readonly name: string;
+  pause(task: string): Promise<readonly string[]>;
+  resume(task: string): Promise<readonly string[]>;
+  /** Ends tasks in order; RESUME starts them again. */
+  quitTask(task: string): Promise<readonly string[]>;
+  /** Ends the process in order; settles when it has been told. */
+  quit(): Promise<void>;
+  tree(): Promise<readonly TaskNode[]>;
+}
+
+/** Longer than a task needs to finish the message in hand, shorter than the tools wait. */
+const PATIENCE = { timeoutMs: 4_000 };
+
+/** Whoever could bring the tasks back is not ended with them. */
+const spared = ["/parts", "/links", "/observers"];
+
+/** The part that runs here. The system is asked for when it is needed: its tree is made before it is. */
+export function localPart(name: string, system: () => System | undefined): MasterPart {
+  return {
+    name,
+    pause: async (task) => system()?.pause(task) ?? [],
+    resume: async (task) => system()?.resume(task) ?? [],
+    quitTask: async (task) => (await system()?.quit(task, spared)) ?? [],
+    quit: async () => void system()?.stop(),
+    tree: async () => {
+      const running = system();
+      return running === undefined ? [] : rowsOf(name, running.tree());
+    },
+  };
+}
+
+export function remotePart(name: string, agent: ActorRef<ToPart>): MasterPart {
+  return {
+    name,
+    pause: (task) => agent.ask("PAUSE", { task }, PATIENCE),
+    resume: (task) => agent.ask("RESUME", { task }, PATIENCE),
+    quitTask: (task) => agent.ask("QUIT_TASK", { task }, PATIENCE),
+    quit: () => agent.ask("QUIT", undefined, PATIENCE),
+    tree: () => agent.ask("TREE", undefined, PATIENCE),
+  };
+}
+
+/** Takes for its process what Control, in another one, is asked. */
+export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
+  name: "takes orders for the tasks of this process",
+  init: (_ctx, part) => part,
+  handle: {
+    PAUSE: (part, { task }) => part.pause(task),
+    RESUME: (part, { task }) => part.resume(task),
+    QUIT_TASK: (part, { task }) => part.quitTask(task),
+    QUIT(part, _body, ctx) {
+      ctx.log.info("the main part asked this one to quit");
+      // After the answer: a part that is stopping gives none.
+      setImmediate(() => void part.quit());
+    },
+    TREE: (part) => part.tree(),
+  },
+});
+
+const LONGEST_TEXT = 2_000;
+
+function rowsOf(part: string, tree: TreeNode): TaskNode[] {
+  return Array.from(eachNode(tree), (node) => ({
+    part,
+    path: node.path,
+    role: node.role,
+    kind: node.kind,
+    state: node.state,
+    pause: node.pause,
+    incarnation: node.incarnation,
+    mailboxDepth: node.mailboxDepth,
+    busyMs: Math.round(node.busyMs),
+    handled: node.handled,
+    restarts: node.restarts,
+    ...(node.lastError !== undefined && { lastError: node.lastError.slice(0, LONGEST_TEXT) }),
+    ...(node.degraded && {
+      degraded: {
+        reason: node.degraded.reason.slice(0, LONGEST_TEXT),
+        sinceAt: node.degraded.sinceAt,
+      },
+    }),
+  }));
+}

@@ -1,0 +1,308 @@
+/**
+ * The branches of the master's tree, each with the tasks of the parts that this process runs. `tree.ts` puts
+ * them together; here is what every task is given.
+ */
+import { needsOf, type PartName } from "../../config/parts.ts";
+import type { ListenAddress, MasterSettings } from "../../config/settings.ts";
+import { type ControlAnswers, controlLink } from "../../protocol/links/control.ts";
+import { filesLink, type ToFileSender } from "../../protocol/links/files.ts";
+import { type ImportAnswers, importLink } from "../../protocol/links/import.ts";
+import { slaveLink, type ToSlave } from "../../protocol/links/slave.ts";
+import type { KeyPair, ServerKeys } from "../../protocol/transport/index.ts";
+import type { UpstreamClient } from "../../protocol/upstream/index.ts";
+import {
+  type ActorRef,
+  type ChildSpec,
+  child,
+  dynamicSupervisor,
+  type Nodes,
+  supervisor,
+} from "../../supervisor/index.ts";
+import type { Storage } from "../../web/storage.ts";
+import { architect } from "./architect.ts";
+import { cloudGazer } from "./cloud-gazer.ts";
+import { type Colleagues, paths } from "./colleagues.ts";
+import { type ControlMessages, control } from "./control.ts";
+import { defineEndpoint, type EndpointMessages, newEndpointMemory } from "./endpoint.ts";
+import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
+import { http } from "./http.ts";
+import { listener } from "./listener.ts";
+import { type MrChaseMessages, mrChase } from "./mr-chase.ts";
+import { type OracleMessages, oracle } from "./oracle.ts";
+import { type MasterPart, partAgent } from "./part.ts";
+import { partDialer } from "./part-dialer.ts";
+import { partDoor } from "./part-door.ts";
+import { scribe } from "./scribe.ts";
+import { secretary } from "./secretary.ts";
+import { seraph } from "./seraph.ts";
+import { type SlaveDriverMessages, slaveDriver } from "./slave-driver.ts";
+import { statusPublisher } from "./status-publisher.ts";
+import type { WheelCheck } from "./wheel-check.ts";
+
+/** What the branches are made from. What a part needs that does not run here is undefined. */
+export interface Means {
+  readonly settings: MasterSettings;
+  readonly colleagues: Colleagues;
+  readonly ref: <M>(path: string) => ActorRef<M>;
+  readonly nodes: Nodes;
+  /** Of the slave and file links. */
+  readonly keys: ServerKeys | undefined;
+  /** The master's own pair: parts let in nobody else. */
+  readonly ownKeys: KeyPair | undefined;
+  readonly storage: Storage | undefined;
+  readonly checkWheel: WheelCheck | undefined;
+  readonly upstream: UpstreamClient | undefined;
+  /** The master's processes as Control sees them, this one last. */
+  readonly parts: readonly MasterPart[];
+}
+
+/** A branch that gives up is revived by and by: a broken corner does not end the farm. */
+const revive = { minMs: 5_000, maxMs: 300_000 };
+/** Attempts at a build that fails for reasons of its surroundings. */
+const MAX_ATTEMPTS = 5;
+/** Frames of 1 MiB that may lie unread per file sender. */
+const FILE_HIGH_WATER_MARK = 8;
+
+/** The parts that those of this process speak to and that run elsewhere. */
+export function partsElsewhere(here: readonly PartName[]): PartName[] {
+  const needed = new Set(here.flatMap(needsOf));
+  return [...needed].filter((part) => !here.includes(part));
+}
+
+/** How this process is called by the others. */
+export const processName = (here: readonly PartName[]): string => here.join("-");
+
+/** Doors for the others and connections to them; nothing in a master that is one process. */
+export function partsBranch({ settings, nodes, ownKeys, parts }: Means): ChildSpec {
+  const { parts: here, partQueues, times } = settings;
+  const { heartbeatMs } = times;
+  const doorKeys = ownKeys && {
+    secret: ownKeys,
+    isAuthorised: (key: string) => key === ownKeys.publicKey,
+  };
+  const dialerKeys = ownKeys && { own: ownKeys, serverPublicKey: ownKeys.publicKey };
+  const doors = here
+    .filter((part) => !partQueues[part].startsWith("inproc:"))
+    .map((part) =>
+      child(`${part}-door`, partDoor, {
+        part,
+        address: partQueues[part],
+        keys: doorKeys,
+        nodes,
+        heartbeatMs,
+      }),
+    );
+  const dialers = partsElsewhere(here).map((part) =>
+    child(part, partDialer, {
+      part,
+      address: partQueues[part],
+      keys: dialerKeys,
+      channel: nodes.channel(part),
+      slot: processName(here),
+      heartbeatMs,
+    }),
+  );
+  const own = parts.at(-1);
+  const agent = doors.length > 0 && own !== undefined ? [child("agent", partAgent, own)] : [];
+  return supervisor("parts", {}, [...agent, ...doors, ...dialers]);
+}
+
+export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
+  const { parts, queues, times } = settings;
+  const { heartbeatMs } = times;
+  const local = { keys: undefined, heartbeatMs };
+  return supervisor("links", {}, [
+    ...only(parts, "driver", () => [
+      child("slave", defineEndpoint(slaveLink), {
+        address: queues.slave,
+        keys,
+        heartbeatMs,
+        consumer: ref<SlaveDriverMessages>(paths.slaveDriver),
+        memory: newEndpointMemory(),
+      }),
+    ]),
+    ...only(parts, "fs", () => [
+      child("file", defineEndpoint(filesLink), {
+        address: queues.file,
+        keys,
+        heartbeatMs,
+        receiveHighWaterMark: FILE_HIGH_WATER_MARK,
+        consumer: ref<FileJugglerMessages>(paths.fileJuggler),
+        memory: newEndpointMemory(),
+      }),
+    ]),
+    ...only(parts, "main", () => [
+      child("control", defineEndpoint(controlLink), {
+        ...local,
+        address: queues.control,
+        consumer: ref<ControlMessages>(paths.control),
+        memory: newEndpointMemory(),
+      }),
+    ]),
+    ...only(parts, "front", () => [
+      child("import", defineEndpoint(importLink), {
+        ...local,
+        address: queues.import,
+        consumer: ref<MrChaseMessages>(paths.mrChase),
+        memory: newEndpointMemory(),
+      }),
+    ]),
+  ]);
+}
+
+export function observersBranch({ settings, colleagues, ref, parts }: Means): ChildSpec {
+  const { database, slaveDriver: driver } = colleagues;
+  return supervisor("observers", { revive }, [
+    child("status", statusPublisher, { address: settings.queues.status }),
+    child("control", control, {
+      link: ref<EndpointMessages<ControlAnswers>>(paths.controlLink),
+      database,
+      slaveDriver: driver,
+      parts,
+    }),
+  ]);
+}
+
+export function databaseBranch({ settings, colleagues, ref }: Means): ChildSpec {
+  const { dsn, oracles, times } = settings;
+  const names = Array.from({ length: oracles }, (_, at) => `oracle-${at + 1}`);
+  return supervisor("database", { strategy: "rest_for_one", revive }, [
+    supervisor(
+      "oracles",
+      {},
+      names.map((name) => child(name, oracle, { dsn, applicationName: `wheelwright ${name}` })),
+    ),
+    child("seraph", seraph, {
+      oracles: names.map((name) => ref<OracleMessages>(`${paths.oracles}/${name}`)),
+    }),
+    child("listener", listener, {
+      dsn,
+      architect: colleagues.architect,
+      probeMs: times.sweepMs,
+    }),
+  ]);
+}
+
+export function servicesBranch(means: Means): ChildSpec {
+  const { parts, http: listen, outputPath } = means.settings;
+  const address = listen === undefined ? undefined : httpAddress(listen);
+  const isAnyOf = (...names: readonly PartName[]) => names.some((name) => parts.includes(name));
+  return supervisor("services", {}, [
+    ...only(parts, "fs", () => [storageBranch(means)]),
+    ...(isAnyOf("builds", "driver") ? [farmBranch(means)] : []),
+    ...only(parts, "web", () => [publishingBranch(means)]),
+    ...only(parts, "front", () => frontBranches(means)),
+    ...only(parts, "web", () => [child("http", http, { address, outputPath }, { revive })]),
+  ]);
+}
+
+function storageBranch({ settings, colleagues, ref, storage, checkWheel }: Means): ChildSpec {
+  const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
+  return supervisor("storage", { strategy: "rest_for_one", revive }, [
+    dynamicSupervisor("transfers"),
+    child("file-juggler", fileJuggler, {
+      link: ref<EndpointMessages<ToFileSender>>(paths.fileLink),
+      transfersPath: paths.transfers,
+      database: colleagues.database,
+      storage: needed(storage),
+      checkWheel: needed(checkWheel),
+      fetchRetryMs,
+      stallMs: leaseMs,
+      sweepMs,
+      blobGraceMs,
+    }),
+  ]);
+}
+
+function farmBranch({ settings, colleagues, ref }: Means): ChildSpec {
+  const { parts, times, version, upstream, indexUrl } = settings;
+  const { leaseMs, leaseGraceMs, sweepMs, busyIntervalMs, idleIntervalMs } = times;
+  const retry = { baseMs: times.retryBaseMs, maxMs: times.retryMaxMs, maxAttempts: MAX_ATTEMPTS };
+  const link = ref<EndpointMessages<ToSlave>>(paths.slaveLink);
+  return supervisor("farm", { strategy: "rest_for_one", revive }, [
+    ...only(parts, "builds", () => [
+      child("architect", architect, {
+        database: colleagues.database,
+        slaveDriver: colleagues.slaveDriver,
+        leaseMs,
+        graceMs: leaseGraceMs,
+        sweepMs,
+        retry,
+      }),
+    ]),
+    ...only(parts, "driver", () => [
+      dynamicSupervisor("sessions"),
+      child("slave-driver", slaveDriver, {
+        link,
+        sessionsPath: paths.sessions,
+        session: {
+          ...colleagues,
+          link,
+          slaveDriver: ref<SlaveDriverMessages>(paths.slaveDriver),
+          productVersion: version,
+          upstreamIndex: upstream.simpleUrl,
+          farmIndex: indexUrl,
+          busyIntervalMs,
+          idleIntervalMs,
+          leaseMs,
+          retry,
+        },
+      }),
+    ]),
+  ]);
+}
+
+function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
+  const { database } = colleagues;
+  return supervisor("publishing", { revive }, [
+    child("scribe", scribe, {
+      database,
+      storage: needed(storage),
+      http: colleagues.http,
+      publicUrl: settings.indexUrl?.replace(/\/simple\/*$/, ""),
+    }),
+    child("secretary", secretary, {
+      database,
+      scribe: colleagues.scribe,
+      gatherMs: settings.times.pageGatherMs,
+    }),
+  ]);
+}
+
+function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpec[] {
+  const { database } = colleagues;
+  return [
+    supervisor("tools", { revive }, [
+      child("mr-chase", mrChase, {
+        link: ref<EndpointMessages<ImportAnswers>>(paths.importLink),
+        database,
+        cloudGazer: colleagues.cloudGazer,
+      }),
+    ]),
+    supervisor("upstream", { revive }, [
+      child("cloud-gazer", cloudGazer, {
+        database,
+        upstream: needed(upstream),
+        control: colleagues.control,
+        follow: settings.follow,
+        order: settings.order,
+        pollMs: settings.times.cloudGazerPollMs,
+        backoffMaxMs: settings.times.upstreamBackoffMaxMs,
+      }),
+    ]),
+  ];
+}
+
+const only = (
+  parts: readonly PartName[],
+  part: PartName,
+  children: () => ChildSpec[],
+): ChildSpec[] => (parts.includes(part) ? children() : []);
+
+function needed<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError("the part runs here without what it needs");
+  return value;
+}
+
+const httpAddress = ({ host, port }: ListenAddress): string =>
+  `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -1,0 +1,96 @@
+/**
+ * The master as three processes (`--tasks`), over ipc and over tcp with CURVE: orders reach every part, and a
+ * part that dies costs nothing. That the rest of the system tests holds too is another run of them, with
+ * `WHEELWRIGHT_TEST_MASTER=ipc` or `tcp`.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { slowSdist } from "../support/slow-sdist.ts";
+import { TestFarm } from "../support/test-farm.ts";
+
+const run = promisify(execFile);
+
+let database: TestDatabase;
+let upstream: SampleUpstream;
+let farm: TestFarm;
+
+describe.each(["ipc", "tcp"] as const)("a master of three processes over %s", (shape) => {
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    upstream = await startSampleUpstream({
+      files: ["one", "two", "three", "four"].map((name) => slowSdist({ name, version: "1.0" })),
+    });
+    farm = new TestFarm({ dsn: database.dsn, upstream, shape });
+    await farm.startMaster();
+    await farm.startSlave();
+    await farm.until("the slave is here", ({ slaves }) => slaves === 1);
+  }, 120_000);
+
+  afterEach(async () => {
+    await farm.end();
+    await upstream.close();
+    await database.end();
+  }, 60_000);
+
+  const piw = async (...words: string[]) => {
+    const [subcommand = "", ...rest] = words;
+    const program = new URL("../../dist/bin/piw.js", import.meta.url).pathname;
+    const queue = ["--control-queue", farm.controlAddress];
+    return (await run(process.execPath, [program, subcommand, ...queue, ...rest])).stdout;
+  };
+  const publishedOnce = async () => {
+    const rows = await database.sql<{ filename: string; copies: number }[]>`
+      select f.filename, count(*)::int as copies from file f group by f.filename order by 1`;
+    expect(rows.map(({ filename }) => filename.split("-")[0])).toEqual([
+      "four",
+      "one",
+      "three",
+      "two",
+    ]);
+    expect(rows.every(({ copies }) => copies === 1)).toBe(true);
+  };
+
+  it("obeys orders in whichever process a task runs, and ends as one", async () => {
+    expect(await piw("pause", "s*")).toMatch(/paused: .*(scribe|secretary|slave-driver)/);
+    const paused = await piw("tasks");
+    expect(paused).toMatch(/scribe +web-front +paused/);
+    expect(paused).toMatch(/slave-driver +main-builds-driver-fs +paused/);
+    expect(paused).toMatch(/seraph +db +running/);
+    expect(await piw("resume", "*")).toContain("scribe");
+    expect(await piw("tasks")).not.toContain("paused");
+
+    expect(await piw("quit", "scribe")).toBe("stopped: scribe\n");
+    expect(await piw("tasks")).toMatch(/scribe +web-front +stopped/);
+    expect(await piw("resume", "scribe")).toBe("running: scribe\n");
+    await farm.untilIdle();
+    await publishedOnce();
+
+    expect(await piw("quit")).toBe("the master stops\n");
+    await farm.untilEnded(farm.masterProcesses);
+    expect(farm.masterProcesses.map((part) => farm.exitCode(part))).toEqual([0, 0, 0]);
+  });
+
+  it("goes on where it stopped when a process of it was killed and started again", async () => {
+    for (const part of ["master-db", "master-web", "master"] as const) {
+      await farm.until("something is being built", ({ leased, ready }) => leased + ready > 0);
+      await farm.killProcess(part);
+      if (part !== "master") {
+        const report = farm.report();
+        if (part === "master-db") await expect(report).rejects.toThrow();
+        else await report;
+      }
+      await farm.startMasterProcess(part);
+      await farm.until(
+        "it is whole again",
+        ({ slaves, troubles }) => slaves === 1 && troubles.length === 0,
+      );
+    }
+    await farm.untilIdle(120_000);
+    await publishedOnce();
+    const folder = await farm.pipInstall("one", "two", "three", "four");
+    expect(folder).toBeTruthy();
+  }, 240_000);
+});
