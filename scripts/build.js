@@ -32,6 +32,7 @@ const rooms = [
   "bin",
   "samples",
   "bench",
+  "examples",
 ];
 const dist = `${root}/dist`;
 const stampFile = `${dist}/.built-from`;

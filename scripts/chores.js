@@ -29,6 +29,11 @@ const verbs = {
     await prepare();
     return runForeground(built(`bench/${name}.bench.js`), args);
   },
+  chaos: async (args) => {
+    await prepare();
+    // From source, as all tests run.
+    return runForeground(["--import", "tsx", `${root}/test/faults/chaos/program.ts`], args);
+  },
   check: async () => {
     // Looks at the sources only, so nothing needs to be built.
     await install();
