@@ -169,6 +169,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     partNames.map((part) => [part, values[partQueue(part)]]),
   ) as Record<PartName, string>;
   refuseUnreachable(parts, partQueues);
+  refuseOpenParts(partQueues, values.key !== undefined);
   refuseSharedAddresses({ ...queues, ...addressesOfParts(partQueues) });
   const http = values.http === undefined ? undefined : listenAddress(values.http);
   return {
@@ -221,6 +222,24 @@ function refuseUnreachable(
       "--tasks leaves tasks to other processes: say, with the same addresses in each of them (ipc:// or " +
         `tcp://), where these are reached: ${options.join(", ")}`,
     );
+  }
+}
+
+/** Whoever reaches a part may ask anything of it; and a port that nobody knows is found by nobody. */
+function refuseOpenParts(queues: Readonly<Record<PartName, string>>, hasKey: boolean): void {
+  for (const part of partNames) {
+    const address = queues[part];
+    if (!address.startsWith("tcp:")) {
+      continue;
+    }
+    if (/:(\*|0)$/.test(address)) {
+      throw new ConfigurationError(`--${partQueue(part)} ${address}: give a port`);
+    }
+    if (!hasKey) {
+      throw new ConfigurationError(
+        `--${partQueue(part)} ${address} needs --key, also on this machine: every user can reach it (ipc:// needs none)`,
+      );
+    }
   }
 }
 

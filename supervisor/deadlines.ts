@@ -104,13 +104,17 @@ class Lane {
   #fire(): void {
     this.#timer = undefined;
     const nowMs = performance.now();
-    for (let first = this.#first; first && first.dueAtMs <= nowMs; first = this.#first) {
-      const { due, scope } = first;
-      first.cancel();
-      if (scope) inScope(scope, () => due.deadlinePassed());
-      else due.deadlinePassed();
+    try {
+      for (let first = this.#first; first && first.dueAtMs <= nowMs; first = this.#first) {
+        const { due, scope } = first;
+        first.cancel();
+        if (scope) inScope(scope, () => due.deadlinePassed());
+        else due.deadlinePassed();
+      }
+    } finally {
+      // One that threw must not cost the others their deadlines; one may have set a new one and armed the timer.
+      if (!this.#first) lanes.delete(this.#delayMs);
+      else if (!this.#timer) this.#arm(Math.max(1, this.#first.dueAtMs - nowMs));
     }
-    if (this.#first) this.#arm(Math.max(1, this.#first.dueAtMs - nowMs));
-    else lanes.delete(this.#delayMs);
   }
 }

@@ -58,7 +58,7 @@ export {
 export { type Logger, type LogMethod, silentLogger } from "./logger.ts";
 export type { NodeChannel } from "./nodes/node-channel.ts";
 export type { Item, NodeMessage, NodeMessages } from "./nodes/node-message.ts";
-export type { NodeOptions, Nodes } from "./nodes/nodes.ts";
+export { isNodeName, type NodeOptions, type Nodes } from "./nodes/nodes.ts";
 export { type PoolOptions, pool } from "./pool.ts";
 export { type ProcessSupervisionOptions, superviseProcess } from "./process-supervision.ts";
 export type { MessagesOfProtocol, Protocol } from "./protocol.ts";

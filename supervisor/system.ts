@@ -127,11 +127,11 @@ export interface System {
   /** Ends PAUSE and QUIT. Returns the ids that matched and can be paused, or had been told to quit. */
   resume(pattern: string): string[];
   /**
-   * Ends the actors that match in order, each within its deadline; they stay `stopped` in the tree until
-   * `resume`, and their supervisors do not restart them. Doing it twice is no error. Actors below the paths
-   * of `spared` are left alone. Returns the ids.
+   * Ends the actors that match, each in order and within its deadline; they stay `stopped` in the tree until
+   * `resume` (or until their supervisor itself restarts). Doing it twice is no error. Temporary actors and
+   * those below the paths of `spared` are left alone. Returns the ids at once; the tree shows when they have stopped.
    */
-  quit(pattern: string, spared?: readonly string[]): Promise<string[]>;
+  quit(pattern: string, spared?: readonly string[]): string[];
   /**
    * Makes an actor crash as if its handler had thrown, or a supervisor give up. For fault tests and for
    * errors that turn up outside of any handler. False when nobody lives there.
@@ -180,8 +180,8 @@ class RunningSystem implements System, Runtime {
   readonly #seed: number;
   readonly #stopDeadlineMs: number;
   readonly #root: SupervisorCell;
-  /** Actors that were told to quit, until `resume`. */
-  readonly #quitPaths = new Set<string>();
+  /** Actors that were told to quit, until `resume`, and when each has stopped. */
+  readonly #quits = new Map<string, Promise<void>>();
   readonly #startedAtMs: number;
   readonly #traceRing: TraceRing;
   readonly #eventLoop = new EventLoopGauge();
@@ -335,27 +335,27 @@ class RunningSystem implements System, Runtime {
   resume(pattern: string): string[] {
     const matches = namePattern(pattern);
     const ids = new Set(this.#setPaused(pattern, false));
-    for (const path of this.#quitPaths) {
+    for (const [path, stopped] of this.#quits) {
       const id = path.slice(path.lastIndexOf("/") + 1);
       if (!matches(id, path)) continue;
-      this.#quitPaths.delete(path);
       ids.add(id);
-      this.restartChild(path).catch((thrown: unknown) =>
-        this.logger.error({ err: toError(thrown), actor: path }, "could not be started again"),
-      );
+      this.#quits.delete(path);
+      // What is still on its way down can be started only when it is.
+      void stopped.then(() => this.#startAgain(path));
     }
     return [...ids];
   }
 
-  async quit(pattern: string, spared: readonly string[] = []): Promise<string[]> {
+  quit(pattern: string, spared: readonly string[] = []): string[] {
     const matches = namePattern(pattern);
-    const isSpared = (path: string) => spared.some((above) => path.startsWith(`${above}/`));
-    const leaving = [...this.#root.actors()].filter(
-      ({ id, path }) => matches(id, path) && !isSpared(path),
-    );
-    for (const { path } of leaving) this.#quitPaths.add(path);
-    await Promise.all(leaving.map(({ path }) => this.stopChild(path)));
-    return [...new Set(leaving.map(({ id }) => id))];
+    const ids = new Set<string>();
+    for (const { id, path, spec } of this.#root.actors()) {
+      const isSpared = spared.some((above) => path.startsWith(`${above}/`));
+      if (isSpared || spec.options.restart === "temporary" || !matches(id, path)) continue;
+      ids.add(id);
+      if (!this.#quits.has(path)) this.#quits.set(path, this.stopChild(path));
+    }
+    return [...ids];
   }
 
   crash(path: string, error: Error): boolean {
@@ -408,6 +408,15 @@ class RunningSystem implements System, Runtime {
     this.#eventLoop.stop();
     this.#stopped ??= Promise.resolve();
     this.#terminate(reason);
+  }
+
+  async #startAgain(path: string): Promise<void> {
+    try {
+      await this.restartChild(path);
+    } catch (thrown) {
+      // Its supervisor may have brought it back, or be down itself and bring it back with its own restart.
+      this.logger.warn({ err: toError(thrown), actor: path }, "was not started again by RESUME");
+    }
   }
 
   #find(path: string) {

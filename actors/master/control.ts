@@ -117,13 +117,15 @@ async function quit(
   parts: readonly MasterPart[],
   ctx: ActorContext<ControlMessages>,
 ): Promise<void> {
-  for (const part of parts) {
+  const others = parts.slice(0, -1).map(async (part) => {
     try {
       await part.quit();
     } catch (error) {
       ctx.log.warn({ err: error, part: part.name }, "a part could not be told to quit");
     }
-  }
+  });
+  await Promise.all(others);
+  await parts.at(-1)?.quit();
 }
 
 /** A process that runs several parts was asked for each of them. */

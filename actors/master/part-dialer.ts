@@ -22,19 +22,23 @@ export interface PartDialerArgs {
 }
 
 interface Messages {
-  UP(): void;
-  DOWN(reason: string): void;
+  LOOK(): void;
 }
 
 interface State {
+  readonly part: string;
   readonly channel: NodeChannel;
   readonly endpoint: ClientEndpoint<NodeMessages>;
+  /** Of the last connection that ended. */
+  lastReason: string;
 }
+
+/** How often the tree learns whether the part is there. */
+const LOOK_MS = 500;
 
 export const partDialer = defineActor<Messages, PartDialerArgs, State>({
   name: "speaks to another part of the master",
   init(ctx, { part, address, keys, channel, slot, heartbeatMs }) {
-    ctx.degraded(`${part} is away: not reached yet`);
     const endpoint = connectNode({
       channel,
       address,
@@ -43,14 +47,20 @@ export const partDialer = defineActor<Messages, PartDialerArgs, State>({
       heartbeatMs,
       retryMs: { min: 50, max: Math.max(1_000, heartbeatMs) },
       log: ctx.log,
-      up: () => ctx.self.tell("UP"),
-      down: (reason) => ctx.self.tell("DOWN", `${part} is away: ${reason}`),
+      down: (reason) => {
+        state.lastReason = reason;
+      },
     });
-    return { channel, endpoint };
+    const state: State = { part, channel, endpoint, lastReason: "not reached yet" };
+    ctx.self.tell("LOOK");
+    ctx.every(LOOK_MS, "LOOK");
+    return state;
   },
   handle: {
-    UP: (_state, _body, ctx) => ctx.healthy(),
-    DOWN: (_state, reason, ctx) => ctx.degraded(reason),
+    LOOK({ part, channel, lastReason }, _body, ctx) {
+      if (channel.state === "up") ctx.healthy();
+      else ctx.degraded(`${part} is away: ${channel.refusal ?? lastReason}`);
+    },
   },
   async stop({ channel, endpoint }) {
     channel.down("this end stops");

@@ -16,6 +16,8 @@ export interface PartDoorArgs {
   /** Undefined: loopback and ipc only. */
   readonly keys: ServerKeys | undefined;
   readonly nodes: Nodes;
+  /** Whether a process of a master can be called so. */
+  isProcessName(name: string): boolean;
   readonly heartbeatMs: number;
 }
 
@@ -24,11 +26,11 @@ type NoMessages = Readonly<Record<never, never>>;
 
 export const partDoor = defineActor<NoMessages, PartDoorArgs, ServerEndpoint<NodeMessages>>({
   name: "lets other parts of the master in",
-  async init(ctx, { part, address, keys, nodes, heartbeatMs }) {
+  async init(ctx, { part, address, keys, nodes, isProcessName, heartbeatMs }) {
     const endpoint = await openNodeDoor({
       nodes,
       // A process may come in by several doors; each is a connection of its own.
-      nameOf: (slot) => `${slot}.${part}`,
+      nameOf: (slot) => (isProcessName(slot) ? `${slot}.${part}` : undefined),
       address,
       ...(keys && { keys }),
       heartbeatMs,

@@ -24,7 +24,7 @@ export interface MasterPart {
   tree(): Promise<readonly TaskNode[]>;
 }
 
-/** Longer than a task needs to finish the message in hand, shorter than the tools wait. */
+/** Shorter than the tools wait. */
 const PATIENCE = { timeoutMs: 4_000 };
 
 /** Whoever could bring the tasks back is not ended with them. */
@@ -36,7 +36,7 @@ export function localPart(name: string, system: () => System | undefined): Maste
     name,
     pause: async (task) => system()?.pause(task) ?? [],
     resume: async (task) => system()?.resume(task) ?? [],
-    quitTask: async (task) => (await system()?.quit(task, spared)) ?? [],
+    quitTask: async (task) => system()?.quit(task, spared) ?? [],
     quit: async () => void system()?.stop(),
     tree: async () => {
       const running = system();
@@ -63,6 +63,7 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
   handle: {
     PAUSE: (part, { task }) => part.pause(task),
     RESUME: (part, { task }) => part.resume(task),
+    // Answers when the order is given: a task has its own time to stop.
     QUIT_TASK: (part, { task }) => part.quitTask(task),
     QUIT(part, _body, ctx) {
       ctx.log.info("the main part asked this one to quit");

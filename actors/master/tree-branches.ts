@@ -2,7 +2,7 @@
  * The branches of the master's tree, each with the tasks of the parts that this process runs. `tree.ts` puts
  * them together; here is what every task is given.
  */
-import { needsOf, type PartName } from "../../config/parts.ts";
+import { needsOf, type PartName, partNames } from "../../config/parts.ts";
 import type { ListenAddress, MasterSettings } from "../../config/settings.ts";
 import { type ControlAnswers, controlLink } from "../../protocol/links/control.ts";
 import { filesLink, type ToFileSender } from "../../protocol/links/files.ts";
@@ -72,6 +72,32 @@ export function partsElsewhere(here: readonly PartName[]): PartName[] {
 /** How this process is called by the others. */
 export const processName = (here: readonly PartName[]): string => here.join("-");
 
+const isProcessName = (name: string): boolean =>
+  name.split("-").every((part) => partNames.some((known) => known === part));
+
+/** What this process says of itself to the others. */
+export const greetingOf = ({ version, devMode, parts }: MasterSettings): string =>
+  `${version} ${devMode ? "dev" : "production"} ${processName(parts)}`;
+
+/** Why the process behind a channel cannot be a part of this master. */
+export function refusalOf(
+  settings: MasterSettings,
+  channel: string,
+  greeting: string,
+): string | undefined {
+  const [version = "", mode, name = ""] = greeting.split(" ");
+  const own = settings.devMode ? "dev" : "production";
+  if (version !== settings.version) {
+    return `it is of version ${version}, and this is ${settings.version}`;
+  }
+  if (mode !== own) return `it runs with the times of ${mode}, and this with those of ${own}`;
+  const isPart = partNames.some((part) => part === channel);
+  if (isPart && !name.split("-").includes(channel)) {
+    return `at the address of ${channel} runs ${name}: give all processes the same queues`;
+  }
+  return undefined;
+}
+
 /** Doors for the others and connections to them; nothing in a master that is one process. */
 export function partsBranch({ settings, nodes, ownKeys, parts }: Means): ChildSpec {
   const { parts: here, partQueues, times } = settings;
@@ -89,6 +115,7 @@ export function partsBranch({ settings, nodes, ownKeys, parts }: Means): ChildSp
         address: partQueues[part],
         keys: doorKeys,
         nodes,
+        isProcessName,
         heartbeatMs,
       }),
     );

@@ -28,10 +28,12 @@ import { localPart, type MasterPart, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
 import {
   databaseBranch,
+  greetingOf,
   linksBranch,
   observersBranch,
   partsBranch,
   processName,
+  refusalOf,
   servicesBranch,
 } from "./tree-branches.ts";
 import { startWheelChecker } from "./wheel-check.ts";
@@ -68,6 +70,8 @@ export async function startMaster(
       ...(signal && { signal }),
       node: {
         name: processName(here),
+        greeting: greetingOf(settings),
+        refuses: (channel, greeting) => refusalOf(settings, channel, greeting),
         protocols: (path) => taskProtocols.get(path),
         awayMs: times.partAwayMs,
       },

@@ -20,10 +20,14 @@ const viewing = new Unpackr({ useRecords: false, mapsAsObjects: true });
 /** Above this a frame holds one big message, whose binary may be a view: nobody else has the frame. */
 export const BIG_BYTES = 64 * 1024;
 
-/** @throws Error for a value that would not arrive as it is (a cycle, a date, a map, an integer beyond 64 bits). */
-export function encode(value: unknown): Buffer {
+/**
+ * `levelsAbove`: how many levels of lists are put around the value before it is sent: with them it must not be
+ * too deep for `decode`.
+ * @throws Error for a value that would not arrive as it is (a cycle, a date, a map, an integer beyond 64 bits).
+ */
+export function encode(value: unknown, levelsAbove = 0): Buffer {
   const bytes = packr.pack(value);
-  const fault = findMsgpackFault(bytes);
+  const fault = findMsgpackFault(bytes, levelsAbove);
   if (fault !== undefined) throw new TypeError(`cannot be sent: ${fault}`);
   return bytes;
 }

@@ -77,9 +77,12 @@ export function encodeFrame(kind: FrameKind, session: string, payload: unknown):
 export function encodeMessage(message: WireMessage): Buffer {
   const { kind, type, body } = message;
   const number = kindNumbers[kind];
-  if (kind === "tell") return encode([number, type, body]);
-  if (kind === "ask") return encode([number, type, body, message.correlation, message.deadlineMs]);
-  return encode([number, type, body, message.correlation]);
+  if (kind === "tell") return encode([number, type, body], LEVELS_ABOVE);
+  if (kind === "ask") {
+    const question = [number, type, body, message.correlation, message.deadlineMs];
+    return encode(question, LEVELS_ABOVE);
+  }
+  return encode([number, type, body, message.correlation], LEVELS_ABOVE);
 }
 
 /** What all DATA frames of a session begin with, up to the sequence. */
@@ -96,6 +99,9 @@ const FLOAT_64 = 0xcb;
 const LIST_16 = 0xdc;
 /** Two numbers of 8 bytes and a count of 2, each after its token. */
 const NUMBERS_BYTES = 9 + 9 + 3;
+
+/** A message lies in the list of its frame's, and that in the frame. */
+const LEVELS_ABOVE = 2;
 
 /** Encoded messages are strung together as they are: the bytes of an array are its items'. */
 export function encodeData(

@@ -5,8 +5,14 @@
  */
 import { decode, encode } from "./codec.ts";
 
+/** What node letters and frames put around the body of a message. */
+const LEVELS_AROUND_BODIES = 6;
+
 /** Of the wire, for messages that are to be treated as if they crossed it. */
-export const codec = { encode, decode };
+export const codec = {
+  encode: (value: unknown): Buffer => encode(value, LEVELS_AROUND_BODIES),
+  decode,
+};
 
 export { type AuthorizedKey, type AuthorizedKeys, readAuthorizedKeys } from "./authorized-keys.ts";
 export { type BindOptions, bindEndpoint, type ServerKeys } from "./bind-endpoint.ts";

@@ -10,8 +10,12 @@ const DEEPEST = 32;
 /** Values still to come at each level outside the present one; negative numbers count a map's keys and values. Of the scan that runs: none is inside another. */
 const open: number[] = new Array<number>(DEEPEST).fill(0);
 
-/** Says what is wrong, or undefined where the frame may be decoded. Takes time linear in the frame's length. */
-export function findMsgpackFault(frame: Uint8Array): string | undefined {
+/**
+ * Says what is wrong, or undefined where the frame may be decoded. Takes time linear in the frame's length.
+ * `levelsAbove`: so many levels are to be put around this value yet, which count as its own.
+ */
+export function findMsgpackFault(frame: Uint8Array, levelsAbove = 0): string | undefined {
+  const deepest = DEEPEST - levelsAbove;
   const end = frame.length;
   let level = 0;
   let left = 1;
@@ -61,7 +65,7 @@ export function findMsgpackFault(frame: Uint8Array): string | undefined {
     // Each value takes a byte at least: a header that promises more is a lie.
     const isMap = token >= 0xde || (isShort && token < 0x90);
     if (count * (isMap ? 2 : 1) > end - position) return "truncated";
-    if (level + 1 >= DEEPEST) return "nested too deeply";
+    if (level + 1 >= deepest) return "nested too deeply";
     open[level] = left;
     level += 1;
     left = isMap ? -2 * count : count;

@@ -2,13 +2,14 @@
  * Connects nodes over any address of this transport: one side opens a door, the others connect to it. The
  * channels of `supervisor/nodes` outlive the connections made here; called by the actors that own those.
  */
-import type {
-  ClientEndpoint,
-  NodeChannel,
-  NodeMessages,
-  Nodes,
-  Peer,
-  ServerEndpoint,
+import {
+  type ClientEndpoint,
+  isNodeName,
+  type NodeChannel,
+  type NodeMessages,
+  type Nodes,
+  type Peer,
+  type ServerEndpoint,
 } from "../../supervisor/index.ts";
 import { type BindOptions, bindEndpoint } from "./bind-endpoint.ts";
 import { type ConnectOptions, connectEndpoint } from "./connect-endpoint.ts";
@@ -16,12 +17,19 @@ import { nodeLink } from "./node-link.ts";
 
 export interface NodeDoorOptions extends Omit<BindOptions<NodeMessages>, "handlers"> {
   readonly nodes: Nodes;
-  /** The name of the channel to who comes in, from the slot that it said HELLO with. Default: the slot. */
-  nameOf?(slot: string): string;
+  /**
+   * The name of the channel to who comes in, from the slot that it said HELLO with; undefined for one that is
+   * not let in. Default: the slot.
+   */
+  nameOf?(slot: string): string | undefined;
 }
 
+/** Channels are never forgotten: who invents names must not fill the memory. */
+const MOST_NAMES = 1_000;
+
 /**
- * Lets other nodes in. Each is served through the channel of its name; the newest connection of a name counts.
+ * Lets other nodes in. Each is served through the channel of its name; the newest connection of a name counts, and an
+ * older one is dropped.
  * @throws EndpointConfigError as `bindEndpoint`.
  */
 export async function openNodeDoor(
@@ -29,24 +37,41 @@ export async function openNodeDoor(
 ): Promise<ServerEndpoint<NodeMessages>> {
   const { nodes, nameOf = (slot) => slot, ...binding } = options;
   let endpoint: ServerEndpoint<NodeMessages> | undefined;
-  /** Who speaks on a channel now: a newer connection comes before the older one has ended. */
-  const speakers = new Map<string, string>();
-  const channelOf = ({ slot }: Peer): NodeChannel => nodes.channel(nameOf(slot));
+  /** By the channel's name; a newer connection comes before the older one has ended. */
+  const speakers = new Map<string, Peer>();
+  const channels = new Map<string, NodeChannel>();
+  /** The channel that this peer speaks on now. */
+  const channelOf = (peer: Peer): NodeChannel | undefined => {
+    const name = nameOf(peer.slot);
+    return name !== undefined && speakers.get(name)?.id === peer.id
+      ? channels.get(name)
+      : undefined;
+  };
+  const letIn = (peer: Peer): void => {
+    const name = nameOf(peer.slot);
+    if (name === undefined || !isNodeName(name)) {
+      endpoint?.drop(peer, `no node is called ${JSON.stringify(peer.slot)} here`);
+      return;
+    }
+    if (!channels.has(name) && channels.size >= MOST_NAMES) {
+      endpoint?.drop(peer, "too many nodes have come in here");
+      return;
+    }
+    const older = speakers.get(name);
+    const channel = nodes.channel(name);
+    channels.set(name, channel);
+    speakers.set(name, peer);
+    if (older) endpoint?.drop(older, "a newer connection of the same name has come in");
+    channel.up(({ type, body }) => endpoint?.send(peer, type, body) ?? "gone");
+  };
   endpoint = await bindEndpoint(nodeLink, {
     ...binding,
     handlers: {
-      opened: (peer) => {
-        const channel = channelOf(peer);
-        speakers.set(channel.name, peer.id);
-        channel.up(({ type, body }) => endpoint?.send(peer, type, body) ?? "gone");
-      },
-      message: (peer, message) => {
-        const channel = channelOf(peer);
-        if (speakers.get(channel.name) === peer.id) channel.received(message);
-      },
+      opened: letIn,
+      message: (peer, message) => channelOf(peer)?.received(message),
       closed: (peer, end) => {
         const channel = channelOf(peer);
-        if (speakers.get(channel.name) !== peer.id) return;
+        if (channel === undefined) return;
         speakers.delete(channel.name);
         channel.down(end);
       },

@@ -25,7 +25,7 @@ function check(type: string, body: unknown): Checked<NodeMessage> {
 }
 
 function isMessage(type: string, body: Readonly<Record<string, unknown>> | object): boolean {
-  const { node, stream, base, known, heard, first, items, received, item } = body as Readonly<
+  const { node, stream, to, base, known, heard, first, items, received, item } = body as Readonly<
     Record<string, unknown>
   >;
   switch (type) {
@@ -40,6 +40,7 @@ function isMessage(type: string, body: Readonly<Record<string, unknown>> | objec
     case "LETTERS":
       return (
         isText(stream) &&
+        isText(to) &&
         isCount(first) &&
         Array.isArray(items) &&
         items.length <= MOST_ITEMS &&

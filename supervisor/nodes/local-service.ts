@@ -51,6 +51,8 @@ export class LocalService {
   readonly #served = new Map<number, PendingAsk>();
   readonly #watchers = new Map<string, RemoteWatcher>();
   readonly #pins = new Map<number, Pin>();
+  /** Raised when the other node is gone: what was begun for it before is answered to nobody. */
+  #generation = 0;
   #loggedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ServiceOptions) {
@@ -111,6 +113,7 @@ export class LocalService {
 
   /** The other node began anew or is out of reach: nobody waits for what it had asked. */
   forget(): void {
+    this.#generation += 1;
     for (const ask of [...this.#served.values()]) ask.giveUp("its node is gone");
     this.#served.clear();
     for (const watcher of this.#watchers.values()) this.#options.runtime.deathWatch.forget(watcher);
@@ -144,8 +147,19 @@ export class LocalService {
       return;
     }
     const { receiver, guard } = found;
-    const envelope = { type: found.type, body: found.body, ask: undefined, guard };
-    this.#post(["ok", id, await receiver.deliverWhenRoom(envelope)]);
+    const generation = this.#generation;
+    const isCurrent = () => generation === this.#generation;
+    let isIn = false;
+    // Who waits for room when its node is gone does not get in any more.
+    const unlessGone: Guard = {
+      admit: (incarnation) =>
+        isIn || isCurrent() ? (guard?.admit(incarnation) ?? "take") : "drop",
+    };
+    const envelope = { type: found.type, body: found.body, ask: undefined, guard: unlessGone };
+    const result = await receiver.deliverWhenRoom(envelope);
+    if (!isCurrent()) return;
+    isIn = result === "queued";
+    this.#post(["ok", id, result]);
   }
 
   #ask(
@@ -233,6 +247,7 @@ export class LocalService {
     const { runtime, protocols } = this.#options;
     const watcher = new RemoteWatcher(({ incarnation, reason }) => {
       this.#watchers.delete(path);
+      this.#options.runtime.deathWatch.forget(watcher);
       const text =
         reason.kind === "error"
           ? reason.error.message
@@ -243,6 +258,7 @@ export class LocalService {
     });
     if (this.#watchers.size >= mostWatches) {
       this.#invalid(path, "watch", "too many watches");
+      this.#post(["ended", path, 0, "noconnection", null]);
       return;
     }
     this.#watchers.set(path, watcher);

@@ -27,16 +27,21 @@ const mostDue = 100_000;
 /** An acknowledgement goes out at the latest after so many letters. */
 const acknowledgeEvery = 512;
 const retryFullMs = 20;
-const firstRepeatMs = 100;
-const lastRepeatMs = 2_000;
+/** SYNC is said again after this, as long as the other one was not heard. */
+const syncMs = 100;
+/** Letters are sent again after four times what an acknowledgement takes, within these bounds. */
+const firstRepeatMs = 250;
+const lastRepeatMs = 10_000;
 /** So many acknowledgements of the same number mean that the letter after it was lost. */
 const repeatAfterSame = 2;
 
 export interface ChannelOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** The name of this node, for the other one's log. */
-  readonly own: string;
+  /** What this node says of itself. */
+  readonly greeting: string;
+  /** Why the other node, going by its greeting, is not to be spoken to. */
+  refuses(greeting: string): string | undefined;
   readonly awayMs: number;
   /** Letters that may wait. */
   readonly bound: number;
@@ -46,8 +51,11 @@ export interface ChannelOptions {
 export interface ChannelUser {
   /** An item has come, in order. Must not throw. */
   take(item: Item): void;
-  /** The other node began anew: of what it had taken before (letters up to `taken`) nothing more comes. */
-  renewed(taken: number): void;
+  /**
+   * The other node began anew: of what it had taken before (letters up to `taken`) nothing more comes. Gives
+   * for each letter that still waits what the new life is to get in its place.
+   */
+  renewed(taken: number): (item: Item) => Item;
   /** Given up: these letters were never taken. All that is open with the other node has ended. */
   gone(lost: readonly Item[]): void;
   /** The item cannot be encoded; what is to be sent in its place. */
@@ -68,7 +76,12 @@ export class NodeChannel {
   #isHeard = false;
   #isFlushDue = false;
   #unacknowledged = 0;
+  #refusal: string | undefined;
+  #syncSaidAtMs = Number.NEGATIVE_INFINITY;
   #repeatMs = firstRepeatMs;
+  /** One letter at a time is timed, to know how long an acknowledgement takes. */
+  #timed: { readonly number: number; readonly atMs: number } | undefined;
+  #roundTripMs = 0;
   #baseAtTimer = 0;
   #sameAcknowledged = 0;
   #cancelRepeat: CancelTimer | undefined;
@@ -89,6 +102,11 @@ export class NodeChannel {
     return this.#state;
   }
 
+  /** Why the other node is connected and yet not spoken to. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
   /** Letters sent and received, received twice, sent again, given up; news lost while away. */
   counters(): Readonly<Record<string, number>> {
     return { ...this.#counts, waiting: this.#out.size };
@@ -101,6 +119,7 @@ export class NodeChannel {
     if (this.#isClosed) return;
     this.#send = send;
     this.#isHeard = false;
+    this.#repeatMs = firstRepeatMs;
     this.#out.rewind();
     this.#sendSync();
     this.#armRepeat();
@@ -108,15 +127,21 @@ export class NodeChannel {
 
   /** A message of the present connection, checked by the link. */
   received(message: NodeMessage): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#send === undefined) return;
+    if (message.type === "SYNC") {
+      this.#takeSync(message.body);
+      return;
+    }
+    // Before both have said SYNC nothing is known to be meant for this life of this node.
+    if (!this.#isHeard) {
+      this.#askForSync();
+      return;
+    }
     switch (message.type) {
-      case "SYNC":
-        this.#takeSync(message.body);
-        return;
       case "LETTERS": {
-        const { stream, first, items } = message.body;
-        if (stream !== this.#in.id) this.#sendSync();
-        else this.#takeLetters(first, items);
+        const { stream, to, first, items } = message.body;
+        if (stream === this.#in.id && to === this.#out.id) this.#takeLetters(first, items);
+        else this.#askForSync();
         return;
       }
       case "ACK":
@@ -151,19 +176,27 @@ export class NodeChannel {
 
   /**
    * As `post`, for what is owed to the other node (an answer, an end) or takes back what was said: the bound
-   * of what actors say does not hold for it. Beyond 100,000 more it is lost and counted.
+   * of what actors say does not hold for it. Beyond 100,000 more the other node is given up: it waits for
+   * answers that would never come.
    */
   postDue(item: Item): number | "full" | "down" {
-    return this.#post(item, this.#options.bound + mostDue);
+    const result = this.#post(item, this.#options.bound + mostDue);
+    if (typeof result !== "number") this.#counts.lost += 1;
+    if (result === "full") this.#beginAnew("too much is owed to it");
+    return result;
+  }
+
+  /** Takes a letter back. False where it was sent already. */
+  withdraw(number: number): boolean {
+    if (!this.#out.isUnsent(number)) return false;
+    this.#out.replace(number, ["void"]);
+    return true;
   }
 
   #post(item: Item, bound: number): number | "full" | "down" {
     if (this.#state === "down" || this.#isClosed) return "down";
     const number = this.#out.push(item, bound);
-    if (number === undefined) {
-      if (bound > this.#options.bound) this.#counts.lost += 1;
-      return "full";
-    }
+    if (number === undefined) return "full";
     this.#flushSoon();
     return number;
   }
@@ -189,18 +222,21 @@ export class NodeChannel {
   // ---- connection ------------------------------------------------------------------------------
 
   #takeSync(body: Extract<NodeMessage, { type: "SYNC" }>["body"]): void {
-    const { stream, base, known, heard } = body;
+    const { node, stream, base, known, heard } = body;
+    if (this.#isRefused(node)) return;
     if (known?.stream === this.#out.id) this.#out.acknowledge(known.received);
+    // What the other one has not heard of in this connection is sent from the beginning.
+    else this.#out.rewind();
     if (stream !== this.#in.id) {
       const isRenewal = this.#in.id !== "";
       this.#in.begin(stream, base);
       this.#unacknowledged = 0;
       if (isRenewal) {
         this.#options.log.warn({ node: this.name }, "a node began anew");
-        this.#user.renewed(this.#out.base - 1);
+        this.#out.rewrite(this.#user.renewed(this.#out.base - 1));
+        this.#out.rewind();
       }
     }
-    this.#out.rewind();
     const wasHeard = this.#isHeard;
     this.#isHeard = true;
     if (!heard || !wasHeard) this.#sendSync();
@@ -212,12 +248,28 @@ export class NodeChannel {
     this.#flushSoon();
   }
 
+  #isRefused(greeting: string): boolean {
+    const refusal = this.#options.refuses(greeting);
+    if (refusal !== undefined && refusal !== this.#refusal)
+      this.#options.log.error({ node: this.name, refusal }, "a node is not spoken to");
+    this.#refusal = refusal;
+    return refusal !== undefined;
+  }
+
+  /** Something came that is not for the present streams: the other one is to say SYNC. Not for each of a burst. */
+  #askForSync(): void {
+    this.#isHeard = false;
+    if (this.#options.clock.monotonicMs() - this.#syncSaidAtMs >= syncMs) this.#sendSync();
+    this.#armRepeat();
+  }
+
   #sendSync(): void {
     const { id, received } = this.#in;
+    this.#syncSaidAtMs = this.#options.clock.monotonicMs();
     this.#trySend({
       type: "SYNC",
       body: {
-        node: this.#options.own,
+        node: this.#options.greeting,
         stream: this.#out.id,
         base: this.#out.base,
         known: id === "" ? null : { stream: id, received },
@@ -234,12 +286,21 @@ export class NodeChannel {
   #giveUp(): void {
     if (this.#state === "up" || this.#isClosed) return;
     this.#state = "down";
+    this.#beginAnew(`out of reach for ${this.#options.awayMs} ms`);
+  }
+
+  /** All that was promised to the other node is off; a new stream tells it so. */
+  #beginAnew(reason: string): void {
     const lost = this.#out.takeAll();
     this.#counts.lost += lost.length;
     this.#out = this.#newStream();
-    const fields = { node: this.name, lost: lost.length, awayMs: this.#options.awayMs };
-    this.#options.log.error(fields, "a node is out of reach");
+    this.#timed = undefined;
+    this.#options.log.error({ node: this.name, lost: lost.length, reason }, "a node is given up");
     this.#user.gone(lost);
+    if (this.#send === undefined) return;
+    this.#isHeard = false;
+    this.#sendSync();
+    this.#armRepeat();
   }
 
   #newStream(): OutStream {
@@ -261,13 +322,23 @@ export class NodeChannel {
   #takeAcknowledgement({ stream, received }: { stream: string; received: number }): void {
     if (stream !== this.#out.id) return;
     if (this.#out.acknowledge(received)) {
-      this.#repeatMs = firstRepeatMs;
+      this.#learnRoundTrip(received);
       this.#sameAcknowledged = 0;
       this.#flush();
     } else if (received === this.#out.base - 1 && this.#out.underWay > 0) {
       this.#sameAcknowledged += 1;
       if (this.#sameAcknowledged >= repeatAfterSame) this.#repeatOldest();
     }
+  }
+
+  /** Smoothed as TCP does it (RFC 6298, without the variance). */
+  #learnRoundTrip(received: number): void {
+    if (this.#timed !== undefined && this.#timed.number <= received) {
+      const tookMs = this.#options.clock.monotonicMs() - this.#timed.atMs;
+      this.#timed = undefined;
+      this.#roundTripMs = this.#roundTripMs === 0 ? tookMs : 0.8 * this.#roundTripMs + 0.2 * tookMs;
+    }
+    this.#repeatMs = Math.min(lastRepeatMs, Math.max(firstRepeatMs, 4 * this.#roundTripMs));
   }
 
   #acknowledge(): void {
@@ -278,16 +349,18 @@ export class NodeChannel {
 
   /** Once for all that the present turn of the event loop has to say: promises first, then this. */
   #flushSoon(): void {
-    if (this.#isFlushDue || this.#state !== "up") return;
+    if (this.#isFlushDue || this.#state !== "up" || !this.#isHeard) return;
     this.#isFlushDue = true;
     queueMicrotask(() => process.nextTick(() => this.#flush()));
   }
 
   #flush(): void {
     this.#isFlushDue = false;
-    if (this.#state !== "up" || this.#send === undefined) return;
+    if (this.#state !== "up" || this.#send === undefined || !this.#isHeard) return;
     for (let batch = this.#out.next(batchSize); batch; batch = this.#out.next(batchSize)) {
       const { count, result } = this.#sendBatch(batch);
+      if (count > 0 && this.#timed === undefined)
+        this.#timed = { number: batch.first, atMs: this.#options.clock.monotonicMs() };
       this.#out.sent(count);
       this.#counts.sent += count;
       if (result === "full") this.#retrySoon();
@@ -300,7 +373,7 @@ export class NodeChannel {
   /** How many of the letters were sent, from the first on. What does not fit into one message goes in halves. */
   #sendBatch({ first, items }: Batch): { readonly count: number; readonly result: SendResult } {
     try {
-      const body = { stream: this.#out.id, first, items };
+      const body = { stream: this.#out.id, to: this.#in.id, first, items };
       const result = this.#send?.({ type: "LETTERS", body }) ?? "gone";
       return { count: result === "sent" ? items.length : 0, result };
     } catch (thrown) {
@@ -341,7 +414,8 @@ export class NodeChannel {
     if (this.#cancelRepeat || this.#send === undefined) return;
     if (this.#isHeard && this.#out.underWay === 0) return;
     this.#baseAtTimer = this.#out.base;
-    this.#cancelRepeat = this.#options.clock.setTimer(this.#repeatMs, () => {
+    const delayMs = this.#isHeard ? this.#repeatMs : syncMs;
+    this.#cancelRepeat = this.#options.clock.setTimer(delayMs, () => {
       this.#cancelRepeat = undefined;
       this.#repeat();
       this.#armRepeat();
@@ -353,13 +427,16 @@ export class NodeChannel {
       this.#sendSync();
       return;
     }
-    if (this.#out.base !== this.#baseAtTimer) return;
+    // A full outbox is slow, not lossy: copies would only make it slower.
+    if (this.#out.base !== this.#baseAtTimer || this.#cancelRetry) return;
     this.#repeatMs = Math.min(lastRepeatMs, this.#repeatMs * 2);
     this.#repeatOldest();
   }
 
   #repeatOldest(): void {
     this.#sameAcknowledged = 0;
+    // An acknowledgement of a letter that was sent twice says nothing of the time that it took.
+    this.#timed = undefined;
     const batch = this.#out.oldest(batchSize);
     if (batch === undefined) return;
     this.#counts.resent += batch.items.length;

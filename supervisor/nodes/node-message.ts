@@ -24,7 +24,7 @@ export type NodeMessages = {
   /** First in each connection, from both sides, and again until the other one was heard. */
   readonly SYNC: {
     readonly body: {
-      /** The name of the node that speaks. */
+      /** What the node that speaks says of itself; see `NodeOptions.greeting`. */
       readonly node: string;
       /** Its present stream; another one than before means that what it had promised before is lost. */
       readonly stream: string;
@@ -40,6 +40,8 @@ export type NodeMessages = {
   readonly LETTERS: {
     readonly body: {
       readonly stream: string;
+      /** The stream of the node that it is for, as its SYNC said: a later life must not take these. */
+      readonly to: string;
       readonly first: number;
       readonly items: readonly Item[];
     };

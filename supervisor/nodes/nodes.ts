@@ -6,11 +6,19 @@ import type { Protocol } from "../protocol.ts";
 import type { Receiver, Runtime } from "../runtime.ts";
 import { LocalService } from "./local-service.ts";
 import { NodeChannel } from "./node-channel.ts";
+import type { Item } from "./node-message.ts";
 import { RemoteCalls } from "./remote-calls.ts";
 
 export interface NodeOptions {
-  /** How other nodes name this one in their logs. */
+  /** The name of this node, for logs. */
   readonly name: string;
+  /** What this node says of itself when it meets another one; at most 100 characters. Default: its name. */
+  readonly greeting?: string;
+  /**
+   * Why the node at the other end of a channel is not to be spoken to, going by its greeting (another
+   * version, say); undefined where it may be. Default: it may.
+   */
+  refuses?(channel: string, greeting: string): string | undefined;
   /**
    * The protocol of the actor at a path (without the node's name), here or on any other node; undefined
    * for one that is not spoken to from elsewhere.
@@ -30,12 +38,19 @@ export interface Nodes {
   readonly channels: readonly NodeChannel[];
 }
 
+/** Answers and ends that a former life of a node was owed mean nothing to the next one. */
+const withoutAnswers = (item: Item): Item => (answers.has(item[0]) ? ["void"] : item);
+const answers: ReadonlySet<unknown> = new Set(["ok", "refused", "error", "ended"]);
+
 interface OtherNode {
   readonly channel: NodeChannel;
   readonly calls: RemoteCalls;
 }
 
 const remotePath = /^([\w.-]{1,100}):(\/.*)$/s;
+
+/** Whether a channel can have this name. */
+export const isNodeName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name);
 
 export const isRemotePath = (path: string): boolean => remotePath.test(path);
 
@@ -91,9 +106,10 @@ export class RemoteNodes implements Nodes {
   #other(name: string): OtherNode {
     const known = this.#others.get(name);
     if (known) return known;
-    if (!/^[\w.-]{1,100}$/.test(name))
-      throw new RangeError(`${JSON.stringify(name)}: no node name`);
-    const { protocols, name: own, awayMs = 10_000, bound = 10_000 } = this.#options;
+    if (!isNodeName(name)) throw new RangeError(`${JSON.stringify(name)}: no node name`);
+    const { protocols, awayMs = 10_000, bound = 10_000 } = this.#options;
+    const greeting = (this.#options.greeting ?? this.#options.name).slice(0, 100);
+    const refuses = (theirs: string) => this.#options.refuses?.(name, theirs);
     const runtime = this.#runtime;
     const shared = { node: name, runtime, protocols, channel: (): NodeChannel => channel };
     const calls = new RemoteCalls(shared);
@@ -102,7 +118,7 @@ export class RemoteNodes implements Nodes {
     const log = runtime.logger.child({ node: name });
     const channel = new NodeChannel(
       name,
-      { clock, log, own, awayMs, bound },
+      { clock, log, greeting, refuses, awayMs, bound },
       {
         take: (item) => {
           if (!calls.take(item)) service.take(item);
@@ -110,6 +126,7 @@ export class RemoteNodes implements Nodes {
         renewed: (taken) => {
           calls.renewed(taken);
           service.forget();
+          return withoutAnswers;
         },
         gone: (lost) => {
           calls.gone(lost);

@@ -67,6 +67,16 @@ export class OutStream {
     return count > 0 ? { first: this.#base, items: this.#items.slice(0, count) } : undefined;
   }
 
+  /** Whether the letter was never sent, over whichever connection. */
+  isUnsent(number: number): boolean {
+    return number > this.#lastSent;
+  }
+
+  /** Puts other items in the place of those that wait; numbers must have no gaps. */
+  rewrite(change: (item: Item) => Item): void {
+    this.#items = this.#items.map(change);
+  }
+
   /** Puts another item in the place of a letter that cannot be sent; numbers must have no gaps. */
   replace(number: number, item: Item): void {
     const at = number - this.#base;

@@ -2,6 +2,7 @@
  * What actors of this node say to those of another one: tells, questions with their answers, watches, pinned
  * refs. Gives the `Receiver` behind a remote path, so that refs need not know where somebody lives.
  */
+import { randomInt } from "node:crypto";
 import type { TellResult } from "../actor-ref.ts";
 import type { PendingAsk } from "../ask.ts";
 import type { AskErrorCode } from "../ask-error.ts";
@@ -19,8 +20,8 @@ interface OpenCall {
   readonly type: string;
   readonly ask: PendingAsk | undefined;
   readonly settleSend: ((result: TellResult) => void) | undefined;
-  /** Of the letter that carried it; undefined until it was posted. */
-  number: number;
+  /** Of the letter that carries it. */
+  readonly number: number;
 }
 
 export interface CallsOptions {
@@ -33,11 +34,12 @@ export interface CallsOptions {
 export class RemoteCalls {
   readonly #options: CallsOptions;
   readonly #open = new Map<number, OpenCall>();
-  readonly #watched = new Set<string>();
-  readonly #receivers = new Map<string, Receiver>();
+  /** With the number of the letter that said so. */
+  readonly #watched = new Map<string, number>();
   readonly #forgotten: FinalizationRegistry<number>;
-  #ids = 0;
-  #pins = 0;
+  // Not from 1 on: what was meant for a former life of this node must not fit a question of this one.
+  #ids = randomInt(2 ** 40);
+  #pins = randomInt(2 ** 40);
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -53,12 +55,7 @@ export class RemoteCalls {
 
   /** Whoever lives at `path` over there. */
   receiver(path: string): Receiver {
-    let receiver = this.#receivers.get(path);
-    if (receiver === undefined) {
-      receiver = this.#makeReceiver(path, 0);
-      this.#receivers.set(path, receiver);
-    }
-    return receiver;
+    return this.#makeReceiver(path, 0);
   }
 
   /** The incarnation that lives there when this letter arrives; nobody else ever. */
@@ -75,7 +72,7 @@ export class RemoteCalls {
   watch(path: string): void {
     if (this.#watched.has(path)) return;
     const result = this.#options.channel().postDue(["watch", path]);
-    if (typeof result === "number") this.#watched.add(path);
+    if (typeof result === "number") this.#watched.set(path, result);
     else queueMicrotask(() => this.#terminated(path, 0, { kind: "noconnection" }));
   }
 
@@ -119,7 +116,7 @@ export class RemoteCalls {
     for (const [id, call] of [...this.#open]) {
       if (call.number <= taken) this.#fail(id, call, "the node began anew");
     }
-    this.#endWatches();
+    this.#endWatches(taken);
   }
 
   /** Out of reach: nothing is answered any more. */
@@ -134,12 +131,12 @@ export class RemoteCalls {
       );
     }
     for (const [id, call] of [...this.#open]) this.#fail(id, call, "the node is out of reach");
-    this.#endWatches();
+    this.#endWatches(Number.POSITIVE_INFINITY);
   }
 
   /** The item cannot be encoded: its asker or the dead letters hear of it. */
   unsendable(item: Item, error: Error): Item {
-    const [kind, first, second, third, fourth] = item;
+    const [kind, first, second, third] = item;
     if (kind === "ask" || kind === "send") {
       this.#answered(first, (call) => {
         this.#dead(call, "unsendable");
@@ -152,11 +149,12 @@ export class RemoteCalls {
         textOf(third),
         "unsendable",
       );
-    } else if (kind === "ok" || kind === "refused") {
-      const why = `the answer cannot be sent: ${error.message}`;
-      return ["error", first, "failed", kind === "refused" ? `${textOf(second)} (${why})` : why];
+    } else if (kind === "ok") {
+      return ["error", first, "failed", `the answer cannot be sent: ${error.message}`];
+    } else if (kind === "refused" && item.length > 4) {
+      // Its data is what has no encoding.
+      return ["refused", first, second, third];
     }
-    void fourth;
     return ["void"];
   }
 
@@ -226,7 +224,11 @@ export class RemoteCalls {
   }
 
   #cancel(id: number): void {
-    if (this.#open.delete(id)) this.#options.channel().postDue(["cancel", id]);
+    const call = this.#open.get(id);
+    if (call === undefined) return;
+    this.#open.delete(id);
+    const channel = this.#options.channel();
+    if (!channel.withdraw(call.number)) channel.postDue(["cancel", id]);
   }
 
   #answered(id: unknown, how: (call: OpenCall) => void): void {
@@ -245,10 +247,13 @@ export class RemoteCalls {
     call.ask?.fail("noconnection", why);
   }
 
-  #endWatches(): void {
-    const watched = [...this.#watched];
-    this.#watched.clear();
-    for (const path of watched) this.#terminated(path, 0, { kind: "noconnection" });
+  /** Those that the other node had been told of, with letters up to `taken`. */
+  #endWatches(taken: number): void {
+    for (const [path, number] of [...this.#watched]) {
+      if (number > taken) continue;
+      this.#watched.delete(path);
+      this.#terminated(path, 0, { kind: "noconnection" });
+    }
   }
 
   #terminated(path: string, incarnation: number, reason: ExitReason): void {

@@ -55,6 +55,13 @@ describe("the parts of a master", () => {
     expect(master("--tasks", "seraph", ...everywhere).parts).toEqual(["db"]);
   });
 
+  it("are refused an open door: tcp without a key, or a port that nobody knows", () => {
+    const open = ["--db-queue", "tcp://127.0.0.1:5570"];
+    expect(() => master(...open)).toThrow(/--db-queue tcp.* needs --key, also on this machine/);
+    expect(master(...open, "--key", "/k").partQueues.db).toBe("tcp://127.0.0.1:5570");
+    expect(() => master("--db-queue", "tcp://127.0.0.1:*", "--key", "/k")).toThrow(/give a port/);
+  });
+
   it("are refused two addresses that are one", () => {
     expect(() => master("--db-queue", "ipc:///run/x", "--web-queue", "ipc:///run/x")).toThrow(
       /--db-queue and --web-queue have the same address/,

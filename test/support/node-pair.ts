@@ -106,6 +106,8 @@ export async function pairOfNodes(
     readonly a?: ChildSpec;
     readonly protocols?: (path: string) => Protocol | undefined;
     readonly connected?: boolean;
+    /** Of both. */
+    readonly refuses?: (channel: string, greeting: string) => string | undefined;
     readonly system?: Partial<SystemOptions>;
   } = {},
 ): Promise<NodePair> {
@@ -120,6 +122,7 @@ export async function pairOfNodes(
         protocols,
         ...(awayMs !== undefined && { awayMs }),
         ...(bound !== undefined && { bound }),
+        ...(options.refuses && { refuses: options.refuses }),
       },
       ...options.system,
     });
