@@ -125,6 +125,26 @@ export function below(name: string, value: number, limit: number, unit: string):
   return { name, value, aim: `< ${limit}`, unit, met: value < limit };
 }
 
+/** An aim that a figure reaches or exceeds. */
+export function atLeast(name: string, value: number, limit: number, unit: string): Aim {
+  return { name, value, aim: `>= ${limit}`, unit, met: value >= limit };
+}
+
+/** An aim that a figure does not exceed. */
+export function atMost(name: string, value: number, limit: number, unit: string): Aim {
+  return { name, value, aim: `<= ${limit}`, unit, met: value <= limit };
+}
+
+/** What several questions of one bench found, as one answer. */
+export function together(parts: readonly Findings[]): Findings {
+  return {
+    tables: parts.flatMap(({ tables }) => tables),
+    notes: parts.flatMap(({ notes }) => notes),
+    figures: Object.fromEntries(parts.flatMap(({ figures }) => Object.entries(figures))),
+    aims: parts.flatMap(({ aims }) => aims),
+  };
+}
+
 function machine(loadBefore: number): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown processor",
