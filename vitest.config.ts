@@ -5,7 +5,9 @@ const patient = [
   "test/actors/farm/program.test.ts",
   "test/actors/slave/folder-lock.test.ts",
   "test/actors/slave/sdist-download.test.ts",
+  "test/conformance/chaos.test.ts",
   "test/conformance/process.test.ts",
+  "test/conformance/threads.test.ts",
   "test/conformance/threads-process.test.ts",
   "test/conformance/references/ask.test.ts",
   "test/conformance/references/hostile-node.test.ts",
@@ -21,8 +23,10 @@ const patient = [
   "test/protocol/transport/keys.test.ts",
   "test/protocol/transport/odd-servers.test.ts",
   "test/protocol/transport/processes.test.ts",
+  "test/protocol/transport/memory-network.test.ts",
   "test/protocol/upstream/event-loop.test.ts",
   "test/protocol/upstream/upstream-faults.test.ts",
+  "test/supervisor/nodes/remote-refs.test.ts",
 ];
 
 /** System tests that take the master as it comes: in one process, in three, or through the codec. */

@@ -101,6 +101,11 @@ class Lane {
     this.#timer = outsideScopes(() => setTimeout(() => this.#fire(), delayMs));
   }
 
+  /** A method, since the compiler believes what it saw of the field before callbacks ran. */
+  #isArmed(): boolean {
+    return this.#timer !== undefined;
+  }
+
   #fire(): void {
     this.#timer = undefined;
     const nowMs = performance.now();
@@ -114,7 +119,7 @@ class Lane {
     } finally {
       // One that threw must not cost the others their deadlines; one may have set a new one and armed the timer.
       if (!this.#first) lanes.delete(this.#delayMs);
-      else if (!this.#timer) this.#arm(Math.max(1, this.#first.dueAtMs - nowMs));
+      else if (!this.#isArmed()) this.#arm(Math.max(1, this.#first.dueAtMs - nowMs));
     }
   }
 }
