@@ -43,15 +43,21 @@ export function windowOf({ window = DEFAULT_WINDOW }: { readonly window?: number
   );
 }
 
-/** For every socket. */
+const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1_000));
+
+/**
+ * For every socket. Not ZeroMQ's own heartbeats: libzmq 4.3.5 ends the whole process (`!_io_error`) when
+ * their timer fires for a peer that has gone while its frames lay unread up to the mark. Sessions have
+ * heartbeats of their own; a connection that is half open is found by TCP.
+ */
 export const connectionOptions = (limits: SocketLimits) => ({
   linger: LINGER_MS,
   maxMessageSize: limits.maxFrameBytes,
   handshakeInterval: 10_000,
-  // ZeroMQ's own heartbeats find a dead network; the application's find a dead event loop.
-  heartbeatInterval: limits.heartbeatMs,
-  heartbeatTimeout: 4 * limits.heartbeatMs,
-  heartbeatTimeToLive: 4 * limits.heartbeatMs,
+  tcpKeepalive: 1,
+  tcpKeepaliveIdle: seconds(4 * limits.heartbeatMs),
+  tcpKeepaliveInterval: seconds(limits.heartbeatMs),
+  tcpKeepaliveCount: 4,
 });
 
 /** For sockets that speak both ways. */

@@ -47,6 +47,28 @@ describe.each(wireWays)("over $way", { timeout: 20_000 }, (way) => {
     }
   });
 
+  it("62: a peer that fills what may lie unread and goes does not end the process that stood still meanwhile", async () => {
+    const child = startChild("child-server.ts", way.address, childKeys);
+    await until(() => child.text().includes("bound"), "bound", 10_000);
+    const address = /^bound (\S+)/.exec(child.text())?.[1] ?? "";
+    const honest = await call(address, { heartbeatMs: 5_000 });
+    const flooding = await call(address, { heartbeatMs: 5_000, slot: "flooding" });
+    expect(honest.send("NOTE", { n: -2_000 })).toBe("sent");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const data = Buffer.alloc(200_000);
+    for (let sent = 0; sent < 200; sent += 1) {
+      flooding.send("BLOB", { data });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await flooding.close();
+    await until(() => child.text().includes("heard -2000"), "it goes on", 10_000);
+    const again = await call(address, { slot: "later" });
+    again.send("NOTE", { n: 7 });
+    await until(() => child.text().includes("heard 7"), "it serves");
+    expect(child.process.exitCode).toBeNull();
+    expect(child.process.signalCode).toBeNull();
+  });
+
   it("63: a peer stopped for three seconds loses its session, and goes on with a new one that has nothing of the old", async () => {
     const opened: Peer[] = [];
     const closed: { peer: Peer; end: PeerEnd }[] = [];

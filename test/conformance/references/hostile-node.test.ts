@@ -24,7 +24,7 @@ class RawNode {
       },
       message: (message) => {
         this.heard.push(message);
-        if (message.type === "SYNC") this.#greeted(message.body);
+        if (message.type === "SYNC") this.#greet(message.body);
         else if (message.type === "LETTERS") this.#acknowledge(message.body);
       },
       down: () => {
@@ -35,9 +35,19 @@ class RawNode {
 
   async begin(): Promise<void> {
     await until(() => this.#isUp, "it is let in");
-    this.sync();
+    await this.#greeted(0);
+  }
+
+  /** After this the other side has heard its SYNC again. */
+  async greetedAfter(act: () => void): Promise<void> {
+    const before = this.heard.length;
+    act();
+    await this.#greeted(before);
+  }
+
+  async #greeted(before: number): Promise<void> {
     const isGreeted = () =>
-      this.heard.some(({ type, body }) => type === "SYNC" && "heard" in body && body.heard);
+      this.heard.slice(before).some((one) => one.type === "SYNC" && one.body.heard);
     await until(isGreeted, "it is greeted");
   }
 
@@ -54,7 +64,7 @@ class RawNode {
     expect(this.#endpoint.send(type, body)).toBe("sent");
   }
 
-  #greeted({ stream, heard }: NodeMessages["SYNC"]["body"]): void {
+  #greet({ stream, heard }: NodeMessages["SYNC"]["body"]): void {
     if (this.#theirs !== stream) this.#received = 0;
     this.#theirs = stream;
     if (!heard) this.sync();
@@ -281,15 +291,15 @@ describe("a hostile node", () => {
         }
         const far = ["tell", "/a", 0, "NOTE", "from afar"];
         const to = raw.theirs;
-        raw.say("LETTERS", { stream: "another stream", to, first: 1, items: [far] });
-        const greetings = () => raw.heard.filter(({ type }) => type === "SYNC");
-        const [greeting] = greetings();
-        await until(() => greetings().length > 1, "it is told which stream is known");
+        // What is not for the present streams makes the other side greet anew, and nothing else.
+        await raw.greetedAfter(() =>
+          raw.say("LETTERS", { stream: "another stream", to, first: 1, items: [far] }),
+        );
+        await raw.greetedAfter(() =>
+          raw.say("LETTERS", { stream: "stream of raw", to: "nobody", first: 1, items: [far] }),
+        );
         raw.say("LETTERS", { stream: "stream of raw", to, first: 1_000_000, items: [far] });
-        raw.say("LETTERS", { stream: "stream of raw", to: "nobody", first: 1, items: [far] });
-        if (greeting?.type === "SYNC") {
-          raw.say("ACK", { stream: greeting.body.stream, received: 1_000_000 });
-        }
+        raw.say("ACK", { stream: to, received: 1_000_000 });
         raw.say("ACK", { stream: "stream of nobody", received: 1 });
         await raw.isServed(1);
         expect(desk.notes("a")).toEqual([]);

@@ -6,9 +6,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   type ClientKeys,
   connectEndpoint,
+  connectNode,
+  openNodeDoor,
   type ServerKeys,
 } from "../../../protocol/transport/index.ts";
-import { connectNode, openNodeDoor } from "../../../protocol/transport/node-endpoints.ts";
 import { nodeLink } from "../../../protocol/transport/node-link.ts";
 import {
   type ClientEndpoint,

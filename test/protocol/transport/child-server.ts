@@ -1,4 +1,7 @@
-/** A server in a process of its own, for tests that kill it. Prints its address and the number of each NOTE that it hears. */
+/**
+ * A server in a process of its own, for tests that kill it. Prints its address and the number of each NOTE that
+ * it hears; a negative number makes its event loop stand still for so many milliseconds.
+ */
 
 import { bindEndpoint } from "../../../protocol/transport/index.ts";
 import { silentLogger } from "../../../supervisor/index.ts";
@@ -22,7 +25,10 @@ const server = await bindEndpoint(echoLink, {
     opened: () => undefined,
     closed: () => undefined,
     message: (_peer, message) => {
-      if (message.type === "NOTE") say(`heard ${message.body.n}`);
+      if (message.type !== "NOTE") return;
+      const { n } = message.body;
+      if (n < 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, -n);
+      say(`heard ${n}`);
     },
   },
 });
