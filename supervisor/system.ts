@@ -210,17 +210,28 @@ class RunningSystem implements System, Runtime {
     this.#traceRing = new TraceRing(this.tracer, clock);
     const debug = (event: TraceEvent) => this.#debug(event);
     for (const pattern of options.debug ?? []) this.trace(pattern, debug);
-    const root =
-      typeof options.root === "function"
-        ? options.root({ ref: (path) => makeRef(this, path), nodes: this.nodes })
-        : options.root;
-    checkSpec(root);
     this.#root = new SupervisorCell(
       this,
       { childExited: (_cell, _generation, reason) => this.#gaveUp(reason) },
       "/",
-      rootOf(root),
+      rootOf(this.#makeTree(options.root)),
     );
+  }
+
+  #makeTree(root: SystemOptions["root"]): ChildSpec {
+    try {
+      const tree =
+        typeof root === "function"
+          ? root({ ref: (path) => makeRef(this, path), nodes: this.nodes })
+          : root;
+      checkSpec(tree);
+      return tree;
+    } catch (error) {
+      // Channels that were asked for meanwhile wait for their nodes, and would hold the process open.
+      this.remoteNodes.close();
+      this.dispatcher.stop();
+      throw error;
+    }
   }
 
   async start(signal: AbortSignal | undefined): Promise<void> {

@@ -1,4 +1,7 @@
-/** Control: what a monitor asks of the master. Answers at once, also when every task is busy or away. */
+/**
+ * Control: what a monitor asks of the master. Orders and the tree need no other task of this process; a report
+ * needs database and Slave Driver, and says so while one of them is away.
+ */
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";

@@ -9,11 +9,6 @@
  */
 import type { RetryRule } from "../../db/leases.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
-import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
-import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
-import type { ToHttp } from "../../protocol/links/tasks/http.ts";
-import type { ToSecretary } from "../../protocol/links/tasks/secretary.ts";
-import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import {
   type ActorContext,
@@ -25,7 +20,8 @@ import {
   type PeerEnd,
   Refusal,
 } from "../../supervisor/index.ts";
-import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { Colleagues } from "./colleagues.ts";
+import { askUntilDone } from "./database.ts";
 import { deliver } from "./delivery.ts";
 import type { EndpointMessages } from "./endpoint.ts";
 import type { SlaveDriverMessages } from "./slave-driver.ts";
@@ -38,16 +34,14 @@ export interface SlaveSessionMessages {
   DELIVERED(body: { readonly token: Token; readonly isOurs: boolean }): void;
 }
 
-export interface SessionContext {
+export interface SessionContext
+  extends Pick<
+    Colleagues,
+    "database" | "architect" | "fileJuggler" | "secretary" | "status" | "http"
+  > {
   readonly peer: Peer;
   readonly link: ActorRef<EndpointMessages<ToSlave>>;
-  readonly database: DatabaseRef;
-  readonly architect: ActorRef<ToArchitect>;
   readonly slaveDriver: ActorRef<SlaveDriverMessages>;
-  readonly fileJuggler: ActorRef<ToFileJuggler>;
-  readonly secretary: ActorRef<ToSecretary>;
-  readonly status: ActorRef<ToStatus>;
-  readonly http: ActorRef<ToHttp>;
   readonly productVersion: string;
   readonly upstreamIndex: string;
   /** The farm's own Simple API where it was configured; else the built-in server is asked. */

@@ -8,9 +8,21 @@ import {
 } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
 import { askMaster } from "../ask-master.ts";
-import { runProgram } from "../program.ts";
+import { type Frame, runProgram } from "../program.ts";
 import { reportLines } from "../report-table.ts";
 import { taskLines } from "../task-table.ts";
+
+/** Whom all of them ask, and for how long. */
+const masterOf = (
+  values: { readonly "control-queue": string; readonly wait: number },
+  frame: Pick<Frame, "logger" | "signal">,
+) => ({
+  link: controlLink,
+  address: values["control-queue"],
+  waitMs: values.wait,
+  logger: frame.logger,
+  signal: frame.signal,
+});
 
 export function status(argv: readonly string[]): Promise<void> {
   return runProgram(
@@ -19,13 +31,9 @@ export function status(argv: readonly string[]): Promise<void> {
       logLevel: "warn",
       run: async (values, _operands, frame) => {
         const report = await askMaster({
-          link: controlLink,
-          address: values["control-queue"],
+          ...masterOf(values, frame),
           type: "REPORT",
           body: {},
-          waitMs: values.wait,
-          logger: frame.logger,
-          signal: frame.signal,
         });
         if (values.json) {
           frame.print(JSON.stringify(report, undefined, 2));
@@ -46,13 +54,9 @@ export function tasks(argv: readonly string[]): Promise<void> {
       logLevel: "warn",
       run: async (values, _operands, frame) => {
         const tree = await askMaster({
-          link: controlLink,
-          address: values["control-queue"],
+          ...masterOf(values, frame),
           type: "TREE",
           body: {},
-          waitMs: values.wait,
-          logger: frame.logger,
-          signal: frame.signal,
         });
         if (values.json) {
           frame.print(JSON.stringify(tree, undefined, 2));
@@ -91,13 +95,7 @@ function order({ program, type, done }: Order, argv: readonly string[]): Promise
       program,
       logLevel: "warn",
       run: async (values, [task], frame) => {
-        const question = {
-          link: controlLink,
-          address: values["control-queue"],
-          waitMs: values.wait,
-          logger: frame.logger,
-          signal: frame.signal,
-        };
+        const question = masterOf(values, frame);
         if (task === undefined) {
           await askMaster({ ...question, type: "QUIT", body: {} });
           frame.print("the master stops");

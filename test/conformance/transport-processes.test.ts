@@ -54,7 +54,7 @@ describe.each(wireWays)("over $way", { timeout: 20_000 }, (way) => {
     const honest = await call(address, { heartbeatMs: 5_000 });
     const flooding = await call(address, { heartbeatMs: 5_000, slot: "flooding" });
     expect(honest.send("NOTE", { n: -2_000 })).toBe("sent");
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => child.text().includes("stands still"), "it stands still");
     const data = Buffer.alloc(200_000);
     for (let sent = 0; sent < 200; sent += 1) {
       flooding.send("BLOB", { data });

@@ -27,6 +27,7 @@ const server = await bindEndpoint(echoLink, {
     message: (_peer, message) => {
       if (message.type !== "NOTE") return;
       const { n } = message.body;
+      if (n < 0) say("stands still");
       if (n < 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, -n);
       say(`heard ${n}`);
     },

@@ -8,9 +8,11 @@ import {
   defineActor,
   type NodeMessage,
   silentLogger,
+  startSystem,
   supervisor,
   systemClock,
   type Terminated,
+  VirtualClock,
 } from "../../../supervisor/index.ts";
 import { NodeChannel } from "../../../supervisor/nodes/node-channel.ts";
 import { eventually, Pipe, pairOfNodes } from "../../support/node-pair.ts";
@@ -241,4 +243,19 @@ describe("RESUME after QUIT", () => {
     await eventually(() => b.tree().children[0]?.state === "running");
     expect(b.resume("x")).toEqual([]);
   });
+});
+
+it("a tree that is refused leaves no channel waiting for its node", async () => {
+  const clock = new VirtualClock();
+  const starting = startSystem({
+    name: "refused",
+    logger: silentLogger,
+    clock,
+    root: ({ nodes }) => {
+      nodes.channel("b");
+      return supervisor("root", {}, [child("no blanks", probe(), undefined)]);
+    },
+  });
+  await expect(starting).rejects.toMatchObject({ code: "malformed" });
+  expect(clock.pendingTimers).toBe(0);
 });
