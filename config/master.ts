@@ -75,7 +75,7 @@ function partQueueOption(name: string, whose: string) {
     partQueueFormat,
     "ADDR",
     `inproc://${name}`,
-    `Where ${whose} are reached when another process runs them (see --tasks); needs --key as --slave-queue does`,
+    `Address of ${whose} for the other processes of a split master (see --tasks); tcp:// needs --key`,
   );
 }
 
