@@ -1,0 +1,2 @@
+-- Access logs, by month, and their daily roll-ups.
+select;

@@ -1,0 +1,2 @@
+-- History of the farm's figures.
+select;

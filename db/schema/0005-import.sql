@@ -1,0 +1,2 @@
+-- Builds that were made elsewhere.
+select;

@@ -1,0 +1,2 @@
+-- What the build queue needs at the size of PyPI.
+select;

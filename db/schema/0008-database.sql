@@ -1,0 +1,2 @@
+-- Who runs the farm, and who may read it.
+select;

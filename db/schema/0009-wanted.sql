@@ -1,0 +1,2 @@
+-- What wanted packages need in turn.
+select;
