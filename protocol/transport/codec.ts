@@ -1,6 +1,7 @@
 /**
  * Values to bytes and back: msgpack without records, shared structures or extensions. What comes back is
  * plain (objects, arrays, strings, numbers, binaries) and owned by who decoded it; whether it is a message is checked after.
+ * -0 comes back as 0.
  */
 import { Packr, Unpackr } from "msgpackr";
 import { findMsgpackFault } from "./msgpack-scan.ts";
