@@ -5,6 +5,9 @@
 import type { ImportAnswers, ImportQuestions } from "../../protocol/links/import.ts";
 import { type ActorRef, defineActor, type MessageOf, Refusal } from "../../supervisor/index.ts";
 import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
+import { change, lookUp, remove } from "./chase/change.ts";
+import { rebuild } from "./chase/rebuild.ts";
+import { addTarget, changeTarget, targets } from "./chase/target.ts";
 import { want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 
@@ -16,6 +19,13 @@ export interface MrChaseArgs extends AnswerMeans {
 
 const answers: Answers = {
   WANT: want,
+  LOOK_UP: lookUp,
+  CHANGE: change,
+  REMOVE: remove,
+  REBUILD: rebuild,
+  TARGETS: targets,
+  ADD_TARGET: addTarget,
+  CHANGE_TARGET: changeTarget,
 };
 
 export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
