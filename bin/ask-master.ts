@@ -1,4 +1,4 @@
-/** One question to a running master over one of its local links, for the command line tools. */
+/** Questions to a running master over one of its local links, for the command line tools. */
 import { connectEndpoint } from "../protocol/transport/index.ts";
 import {
   type BodyOf,
@@ -10,42 +10,87 @@ import {
   type ReplyOf,
 } from "../supervisor/index.ts";
 
-export interface Question<Q extends LinkMessages, A extends LinkMessages, K extends keyof Q> {
+export interface MasterAddress<Q extends LinkMessages, A extends LinkMessages> {
   readonly link: Link<Q, A>;
   readonly address: string;
-  readonly type: K;
-  readonly body: BodyOf<Q, K>;
-  /** For the connection and the answer together. */
+  /** For each answer, the first one with the connection. */
   readonly waitMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
 
+/** Asks one question after the other; rejects like `askMaster`. */
+export type Ask<Q extends LinkMessages> = <K extends keyof Q & string>(
+  type: K,
+  body: BodyOf<Q, K>,
+) => Promise<ReplyOf<Q, K>>;
+
 /**
- * Connects, asks, closes.
+ * Connects, has `work` ask what it wants, closes. What is asked when a signal comes is given up: the
+ * master may still do it.
  *
  * @throws Error when no master answers at the address in time, or with the master's reason when it refuses
  */
-export async function askMaster<
-  Q extends LinkMessages,
-  A extends LinkMessages,
-  K extends keyof Q & string,
->(question: Question<Q, A, K>): Promise<ReplyOf<Q, K>> {
-  const { address, link, waitMs } = question;
-  const endsAt = performance.now() + waitMs;
-  const connection = connect(question);
+export async function withMaster<Q extends LinkMessages, A extends LinkMessages, T>(
+  master: MasterAddress<Q, A>,
+  work: (ask: Ask<Q>) => Promise<T>,
+): Promise<T> {
+  const { address, link, signal, waitMs } = master;
+  const connectBy = performance.now() + waitMs;
+  const connection = connect(master);
+  let isFirst = true;
+  const ask: Ask<Q> = async (type, body) => {
+    try {
+      const leftMs = isFirst ? Math.max(1, Math.ceil(connectBy - performance.now())) : waitMs;
+      isFirst = false;
+      return await unlessAborted(connection.endpoint.ask(type, body, leftMs), signal);
+    } catch (error) {
+      throw explained(error, address);
+    }
+  };
   try {
-    await withDeadline(connection.isUp, question.signal, waitMs, () => {
+    await withDeadline(connection.isUp, signal, waitMs, () => {
       throw new Error(
         `no master answers at ${address}: is piw-master running, with this --${link.name}-queue?`,
       );
     });
-    const leftMs = Math.max(1, Math.ceil(endsAt - performance.now()));
-    return await connection.endpoint.ask(question.type, question.body, leftMs);
+    return await work(ask);
   } catch (error) {
     throw explained(error, address);
   } finally {
     await connection.endpoint.close();
+  }
+}
+
+/** One question: connects, asks, closes. @throws Error as `withMaster` */
+export function askMaster<
+  Q extends LinkMessages,
+  A extends LinkMessages,
+  K extends keyof Q & string,
+>({
+  type,
+  body,
+  ...master
+}: MasterAddress<Q, A> & { readonly type: K; readonly body: BodyOf<Q, K> }): Promise<
+  ReplyOf<Q, K>
+> {
+  return withMaster(master, (ask) => ask(type, body));
+}
+
+async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    stop = () => signal.removeEventListener("abort", abort);
+  });
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    stop();
+    // An answer that nobody waits for any more ends with the connection.
+    answer.catch(() => {});
   }
 }
 
@@ -55,12 +100,12 @@ interface Connection<Q extends LinkMessages> {
   readonly isUp: Promise<void>;
 }
 
-function connect<Q extends LinkMessages, A extends LinkMessages, K extends keyof Q>(
-  question: Question<Q, A, K>,
+function connect<Q extends LinkMessages, A extends LinkMessages>(
+  master: MasterAddress<Q, A>,
 ): Connection<Q> {
   const { promise, resolve, reject } = withResolvers();
-  const endpoint = connectEndpoint(question.link, {
-    address: question.address,
+  const endpoint = connectEndpoint(master.link, {
+    address: master.address,
     handlers: {
       up: resolve,
       message: () => {},
@@ -71,7 +116,7 @@ function connect<Q extends LinkMessages, A extends LinkMessages, K extends keyof
         }
       },
     },
-    log: question.logger,
+    log: master.logger,
   });
   return { endpoint, isUp: promise };
 }

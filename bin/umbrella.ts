@@ -51,6 +51,27 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "remove",
+    {
+      doc: "Remove packages, versions or their builds (piw-remove)",
+      load: async () => (await import("./commands/remove.ts")).remove,
+    },
+  ],
+  [
+    "rebuild",
+    {
+      doc: "Have pages of the site written again (piw-rebuild)",
+      load: async () => (await import("./commands/rebuild.ts")).rebuild,
+    },
+  ],
+  [
+    "target",
+    {
+      doc: "List, add, skip and unskip what wheels are built for",
+      load: async () => (await import("./commands/target.ts")).target,
+    },
+  ],
+  [
     "status",
     {
       doc: "Show what the master has built and is building",

@@ -4,8 +4,10 @@ import { farmProgram } from "./farm.ts";
 import { initdbProgram } from "./initdb.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
+import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
-import { addProgram, keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
+import { listTargetsProgram } from "./target-tools.ts";
+import { keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -13,6 +15,9 @@ const programs: readonly Program[] = [
   farmProgram,
   initdbProgram,
   addProgram,
+  removeProgram,
+  rebuildProgram,
+  listTargetsProgram,
   statusProgram,
   pauseProgram,
   resumeProgram,

@@ -1,34 +1,20 @@
-/** The small programs that ask something of a running master, and `piw keygen`. */
+/** The subcommands of `piw` that ask a running master over its control link, and `piw keygen`. */
 import { commonOptions } from "./common-options.ts";
-import { requirementOption } from "./farm.ts";
-import { controlQueueOption, importQueueOption } from "./master.ts";
+import { controlQueueOption } from "./master.ts";
 import { flag, option, type Program } from "./option.ts";
 import { durationFormat } from "./value-format.ts";
 
-const wait = option(durationFormat, "DURATION", "5s", "Give up when the master has not answered");
-
-export const addProgram = {
-  name: "piw-add",
-  section: "add",
-  summary: "Adds packages to what a master builds, by name, by requirement or from a file.",
-  operand: {
-    name: "NAME",
-    doc: "A project's name or a requirement such as 'numpy>=2'",
-    variadic: true,
-    required: false,
-  },
-  options: {
-    ...commonOptions,
-    requirement: requirementOption,
-    "import-queue": importQueueOption,
-    wait,
-  },
-} satisfies Program;
+export const waitOption = option(
+  durationFormat,
+  "DURATION",
+  "5s",
+  "Give up when the master has not answered",
+);
 
 /** The subcommands of `piw` that are no programs of their own share one. */
-const section = "piw";
+export const section = "piw";
 
-const controlOptions = { ...commonOptions, "control-queue": controlQueueOption, wait };
+const controlOptions = { ...commonOptions, "control-queue": controlQueueOption, wait: waitOption };
 
 export const statusProgram = {
   name: "piw status",

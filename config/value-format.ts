@@ -207,3 +207,73 @@ export function choiceFormat<const W extends string>(...words: readonly W[]): Va
     },
   };
 }
+
+/** Why something is done, for people: one line of at most 200 characters. */
+export const reasonFormat: ValueFormat<string> = {
+  name: "piw-reason",
+  parse(text) {
+    const value = textFormat.parse(text);
+    if (value.length > 200) {
+      throw new Error("it is longer than 200 characters");
+    }
+    if (/\p{C}/u.test(value)) {
+      throw new Error("it has characters that cannot be shown");
+    }
+    return value;
+  },
+};
+
+/** One line of at most 1,000 characters; an empty one means something. */
+export const descriptionFormat: ValueFormat<string> = {
+  name: "piw-description",
+  parse(text) {
+    const value = text.replace(/\s+/g, " ").trim();
+    if (value.length > 1_000) {
+      throw new Error("it is longer than 1000 characters");
+    }
+    return value;
+  },
+};
+
+/** A day, or a moment with its zone; in ms since 1970. */
+export const dateFormat: ValueFormat<number> = {
+  name: "piw-date",
+  parse(text) {
+    const value = text.trim();
+    const fits =
+      /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/i;
+    const at = fits.test(value) ? Date.parse(value.replace(" ", "T")) : Number.NaN;
+    const isDay = !Number.isNaN(at) && sameDay(value);
+    if (!isDay || at < 0) {
+      throw new Error(`"${text}" is no date such as 2024-01-31 or 2024-01-31T12:00:00Z`);
+    }
+    return at;
+  },
+};
+
+/** Date.parse takes 31 February for 2 March. */
+function sameDay(text: string): boolean {
+  const day = text.slice(0, 10);
+  const parsed = Date.parse(day);
+  return !Number.isNaN(parsed) && new Date(parsed).toISOString().slice(0, 10) === day;
+}
+
+/** A whole number from -1000 to 1000. */
+export const priorityFormat: ValueFormat<number> = {
+  name: "piw-priority",
+  parse: (text) => wholeNumber(text, -1_000, 1_000),
+};
+
+/** A whole number from 0 to 1,000,000. */
+export const rankFormat: ValueFormat<number> = {
+  name: "piw-rank",
+  parse: (text) => wholeNumber(text, 0, 1_000_000),
+};
+
+function wholeNumber(text: string, least: number, most: number): number {
+  const value = /^[+-]?\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new Error(`"${text}" is no whole number from ${least} to ${most}`);
+  }
+  return value;
+}

@@ -95,6 +95,7 @@ export const leaseBuild = request(
             select w.version_id, w.target_id
             from work w join version v on v.id = w.version_id
             where w.target_id = ${candidate} and w.state = 'ready'
+              and exists (select from target t where t.id = ${candidate} and t.skip is null)
               and (${bound}::bigint is null or w.ord <= ${bound}::bigint)
             order by w.ord desc, w.version_id
             limit 1

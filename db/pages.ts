@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { type PageKind, type PageRequest, pageRequestSchema } from "../protocol/model/page.ts";
-import { durationSchema } from "../protocol/model/scalar.ts";
+import { countSchema, durationSchema } from "../protocol/model/scalar.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 
@@ -31,6 +31,50 @@ export const requestPage = request(
   async (sql, args) => {
     await transaction(sql, (tx) => requestPages(tx, args.pages));
     return null;
+  },
+);
+
+const requestedSchema = z.object({
+  requested: countSchema,
+  /** The last name that was requested, to go on after; null when there is no further one. */
+  next: z.string().nullable(),
+  /** Nothing was requested: the pages that are owed are to be written first. */
+  isFull: z.boolean(),
+});
+
+/** Pages that may be owed at once because of a rewriting of them all: new ones come behind them. */
+const MAX_OWED = 2_000;
+
+/**
+ * Asks for the pages of the next packages by name: of all of them bit by bit. The simple pages are those of
+ * packages that have, or had, files. So that a new file's page does not wait for a whole site, it asks for
+ * none while many are owed.
+ */
+export const requestPagesAfter = request(
+  {
+    args: z.object({
+      kind: z.enum(["simple", "project"]),
+      after: z.string().max(1_000),
+      limit: z.int().positive().max(MAX_OWED),
+    }),
+    result: requestedSchema,
+  },
+  async (sql, args) => {
+    const [owed] = await sql<{ n: number }[]>`
+      select count(*)::int as n from (select from page_request limit ${MAX_OWED}) as owed`;
+    if ((owed?.n ?? 0) >= MAX_OWED) return { requested: 0, next: args.after, isFull: true };
+    const rows = await sql<{ key: string }[]>`
+      insert into page_request (kind, key)
+      select ${args.kind}, p.name from package p
+      where p.name > ${args.after} and (${args.kind === "project"} or exists (
+        select from version v join file f on f.version_id = v.id where v.package_id = p.id))
+      order by p.name limit ${args.limit}
+      on conflict (kind, key) do update
+        set generation = nextval('page_generation'), renewed_at = now()
+      returning key`;
+    // In the order of the insertion, which is that of the names.
+    const last = rows.length < args.limit ? null : (rows.at(-1)?.key ?? null);
+    return { requested: rows.length, next: last, isFull: false };
   },
 );
 

@@ -13,10 +13,13 @@ import {
   withdrawnFiles,
 } from "./files.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
-import { duePages, pagesWritten, requestPage } from "./pages.ts";
+import { changePackage, lookUp } from "./packages.ts";
+import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
+import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
+import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import {
   configureFarm,
   ping,
@@ -29,11 +32,14 @@ import {
   unreadProjects,
   upstreamSerial,
 } from "./upstream.ts";
-import { homePage, projectPage, simpleNames, simplePage } from "./views.ts";
+import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
 import { addWanted, releaseBlocked } from "./wanted.ts";
 
 export const requests = {
+  addTarget,
   addWanted,
+  changePackage,
+  changeTarget,
   configureFarm,
   duePages,
   extendLeases,
@@ -41,6 +47,8 @@ export const requests = {
   helloSlave,
   homePage,
   leaseBuild,
+  listTargets,
+  lookUp,
   markPlaced,
   markRemoved,
   openTokens,
@@ -56,10 +64,13 @@ export const requests = {
   referencedBlobs,
   releaseBlocked,
   releaseLeases,
+  removePackage,
   renewLeases,
   requestPage,
+  requestPagesAfter,
   requeueStep,
   resetSerial,
+  searchList,
   settleBuild,
   simpleNames,
   simplePage,

@@ -130,7 +130,10 @@ async function keep(
 }
 
 /** A target is what its first slave said it is; its rank follows the Python version. */
-async function ensureTarget(tx: Tx, spec: TargetSpec): Promise<{ id: number; isNew: boolean }> {
+export async function ensureTarget(
+  tx: Tx,
+  spec: TargetSpec,
+): Promise<{ id: number; isNew: boolean }> {
   const find = () => tx<{ id: number }[]>`select id from target where name = ${spec.name}`;
   const [known] = await find();
   if (known !== undefined) return { id: known.id, isNew: false };

@@ -13,6 +13,7 @@ import {
   projectNameSchema,
   versionSchema,
 } from "../protocol/model/scalar.ts";
+import { upstreamReasons } from "../protocol/model/skip-reason.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { requestPages } from "./pages.ts";
@@ -55,8 +56,7 @@ type ChangedProject = Immutable<z.infer<typeof changedProjectSchema>>;
 /** More than an index tells of at once; a message has no room for more. */
 const changedProjectsSchema = z.array(changedProjectSchema).max(100_000);
 
-/** Skip reasons that come from upstream and go when upstream changes; others are an operator's. */
-const UPSTREAM_REASONS = ["binary only", "no hash", "deleted"];
+const UPSTREAM_REASONS = [...upstreamReasons];
 
 export const upstreamSerial = request({ args: z.null(), result: countSchema }, async (sql) => {
   const [row] = await sql<{ upstream_serial: number }[]>`select upstream_serial from configuration`;
@@ -197,7 +197,8 @@ export const postponeProject = request(
 
 /**
  * Records what a project is now: its releases, and by their absence what was removed. Locks the
- * package and all its versions, then recomputes the queue for them.
+ * package and all its versions, then recomputes the queue for them. What an operator said of them stays
+ * (db/packages.ts); a package that is the farm's own is not upstream's, whoever has its name there.
  */
 export const recordProject = request(
   {
@@ -214,15 +215,20 @@ export const recordProject = request(
   async (sql, args) =>
     transaction(sql, async (tx) => {
       await tx`select pg_advisory_xact_lock_shared(${TARGETS_LOCK}::bigint)`;
-      const [row] = await tx<{ id: number }[]>`
+      const [row] = await tx<{ id: number; source: string }[]>`
         insert into package (name, display_name) values (${args.name}, ${args.displayName})
-        on conflict (name) do update set name = excluded.name returning id`;
+        on conflict (name) do update set name = excluded.name returning id, source`;
       const packageId = row?.id ?? 0;
+      if (row?.source === "local") {
+        await markRead(tx, packageId, args.serial);
+        return { releases: 0, removed: 0 };
+      }
       // The stronger lock: this may take back or set the package's own skip.
       await tx`select id from package where id = ${packageId} for no key update`;
       await lockVersions(tx, await versionIds(tx, packageId));
       await tx`
-        update package set display_name = ${args.displayName}, summary = ${args.summary},
+        update package set display_name = ${args.displayName},
+          summary = case when summary_kept then summary else ${args.summary} end,
           skip = case when skip = 'deleted' then null else skip end,
           read_serial = greatest(read_serial, ${args.serial}), read_attempts = 0
         where id = ${packageId}`;
@@ -233,7 +239,7 @@ export const recordProject = request(
       const removed = await tx<{ id: number }[]>`
         update version
         set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
-        where package_id = ${packageId} and skip is distinct from 'deleted'
+        where package_id = ${packageId} and skip is distinct from 'deleted' and source = 'upstream'
           and not sort_key = any(${args.releases.map((release) => release.sortKey)})
         returning id`;
       await withdraw(
@@ -256,20 +262,27 @@ export const recordRemoval = request(
   { args: z.object({ name: projectNameSchema, serial: countSchema }), result: z.null() },
   async (sql, args) =>
     transaction(sql, async (tx) => {
-      const [row] = await tx<{ id: number }[]>`
-        select id from package where name = ${args.name} for no key update`;
+      const [row] = await tx<{ id: number; source: string }[]>`
+        select id, source from package where name = ${args.name} for no key update`;
       if (row === undefined) return null;
+      await markRead(tx, row.id, args.serial);
+      if (row.source === "local") return null;
       const ids = await versionIds(tx, row.id);
       await lockVersions(tx, ids);
+      // With versions of the farm's own it stays, with those.
       await tx`
-        update package set skip = coalesce(skip, 'deleted'),
-          read_serial = greatest(read_serial, ${args.serial}), read_attempts = 0
-        where id = ${row.id}`;
-      await tx`
+        update package set skip = coalesce(skip, 'deleted')
+        where id = ${row.id} and not exists (
+          select from version v where v.package_id = ${row.id} and v.source = 'local'
+            and v.skip is distinct from 'deleted')`;
+      const removed = await tx<{ id: number }[]>`
         update version
         set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
-        where package_id = ${row.id}`;
-      await withdraw(tx, ids);
+        where package_id = ${row.id} and source = 'upstream' returning id`;
+      await withdraw(
+        tx,
+        removed.map((version) => version.id),
+      );
       await recompute(tx, ids);
       await requestPages(tx, [
         { kind: "simple", key: args.name },
@@ -280,6 +293,12 @@ export const recordRemoval = request(
       return null;
     }),
 );
+
+async function markRead(tx: Tx, packageId: number, serial: number): Promise<void> {
+  await tx`
+    update package set read_serial = greatest(read_serial, ${serial}), read_attempts = 0
+    where id = ${packageId}`;
+}
 
 async function upsertReleases(
   tx: Tx,
@@ -308,10 +327,10 @@ async function upsertReleases(
   }));
   await tx`
     insert into version (package_id, version, spelling, sort_key, prerelease, released_at,
-      requires_python_id, yanked, skip, wanted, sdist_filename, sdist_url, sdist_sha256,
-      sdist_size_bytes, upstream_tags)
+      requires_python_id, yanked, upstream_yanked, priority, skip, wanted, sdist_filename, sdist_url,
+      sdist_sha256, sdist_size_bytes, upstream_tags)
     select ${packageId}, r.version, r.spelling, r.sort_key, r.prerelease, r.released_at,
-      q.id, r.yanked, r.skip, false, r.sdist_filename, r.sdist_url, r.sdist_sha256,
+      q.id, r.yanked, r.yanked, (select priority from package where id = ${packageId}), r.skip, false, r.sdist_filename, r.sdist_url, r.sdist_sha256,
       r.sdist_size_bytes, r.upstream_tags
     from jsonb_to_recordset(${tx.json(rows)}) as r(version text, spelling text, sort_key text,
       prerelease boolean, released_at timestamptz, specifier text, yanked text, skip text,
@@ -320,9 +339,16 @@ async function upsertReleases(
     left join requires_python q on q.specifier = r.specifier
     order by r.sort_key
     on conflict (package_id, sort_key) do update set
-      spelling = excluded.spelling, prerelease = excluded.prerelease,
-      released_at = coalesce(excluded.released_at, version.released_at),
-      requires_python_id = excluded.requires_python_id, yanked = excluded.yanked,
+      source = 'upstream', spelling = excluded.spelling, prerelease = excluded.prerelease,
+      released_at = case when version.released_kept then version.released_at
+                         else coalesce(excluded.released_at, version.released_at) end,
+      requires_python_id = excluded.requires_python_id,
+      upstream_yanked = excluded.upstream_yanked,
+      yanked = case version.yank_word when 'yanked' then version.yanked
+                                      when 'unyanked' then null
+                                      else excluded.upstream_yanked end,
+      yank_word = case when version.yank_word = 'unyanked' and excluded.upstream_yanked is null
+                       then null else version.yank_word end,
       skip = case when version.skip is null or version.skip = any(${UPSTREAM_REASONS})
                   then excluded.skip else version.skip end,
       sdist_filename = excluded.sdist_filename, sdist_url = excluded.sdist_url,
@@ -352,7 +378,7 @@ async function admitSpecifiers(tx: Tx, specifiers: readonly string[]): Promise<v
 }
 
 /** Files of versions that are gone are no longer published; the File Juggler removes them from the site. */
-async function withdraw(tx: Tx, versionIdList: readonly number[]): Promise<void> {
+export async function withdraw(tx: Tx, versionIdList: readonly number[]): Promise<void> {
   if (versionIdList.length === 0) return;
   await tx`
     update file set removed_at = now()

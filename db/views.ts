@@ -11,6 +11,7 @@ import {
   type RecentBuild,
   type ReleaseBuild,
   type SimpleFile,
+  searchListSchema,
   simpleProjectPageSchema,
 } from "../protocol/model/page.ts";
 import { projectNameSchema } from "../protocol/model/scalar.ts";
@@ -57,6 +58,19 @@ export const simpleNames = request(
   },
 );
 
+/** Downloads are 0 as long as nothing counts them. */
+export const searchList = request(
+  { args: z.null(), result: searchListSchema, slow: true },
+  async (sql) => {
+    const rows = await sql<{ name: string }[]>`
+      select p.name from package p
+      where exists (select from version v join file f on f.version_id = v.id
+                    where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
+      order by p.name collate "C"`;
+    return rows.map(({ name }) => [name, 0, 0] as [string, number, number]);
+  },
+);
+
 interface BuildStateRow {
   version: string;
   target: string;
@@ -65,6 +79,7 @@ interface BuildStateRow {
   log_token: number | null;
 }
 
+/** Null for a project that is not there, any more or yet: it has no page. What was removed is not shown. */
 export const projectPage = request(
   { args: nameArgs, result: projectPageSchema.nullable() },
   async (sql, args) => {
@@ -72,14 +87,15 @@ export const projectPage = request(
       { id: number; display_name: string; summary: string; skip: string | null }[]
     >`
       select id, display_name, summary, skip from package where name = ${args.name}`;
-    if (row === undefined) return null;
+    if (row === undefined || row.skip === "deleted") return null;
     const targets = await sql<{ name: string }[]>`select name from target order by rank, id`;
     const releases = await sql<
       (Omit<ProjectRelease, "builds" | "releasedAt"> & { readonly releasedAt: Date | null })[]
     >`
       select spelling as version, released_at as "releasedAt", prerelease as "isPrerelease",
         yanked, skip as "skipReason"
-      from version where package_id = ${row.id} order by sort_key desc`;
+      from version where package_id = ${row.id} and skip is distinct from 'deleted'
+      order by sort_key desc`;
     const builds = await sql<BuildStateRow[]>`
       select v.spelling as version, t.name as target,
         case when b.stands and b.cause = 'built' then 'built'

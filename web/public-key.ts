@@ -39,6 +39,8 @@ export function simplePageKeys(project?: string): { readonly html: string; reado
 export const projectPageKey = (project: string): string => `project/${project}/index.html`;
 
 export const HOME_PAGE_KEY = "index.html";
+/** What the search looks through. */
+export const SEARCH_LIST_KEY = "packages.json";
 export const NOT_FOUND_PAGE_KEY = "404.html";
 
 /**

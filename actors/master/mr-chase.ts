@@ -1,18 +1,32 @@
-/** Mr. Chase: takes what the command line tools ask for over the import link, and answers each. */
+/**
+ * Mr. Chase: takes what the command line tools ask for over the import link, one question after the other,
+ * and answers each: done, or why not. What each question means is in `chase/`, a file per question.
+ */
 import type { ImportAnswers, ImportQuestions } from "../../protocol/links/import.ts";
-import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
-import { parseRequirement, RequirementError } from "../../protocol/packaging/requirement.ts";
-import { type ActorRef, defineActor, Refusal, toError } from "../../supervisor/index.ts";
-import { askUntilDone, type DatabaseRef } from "./database.ts";
+import { type ActorRef, defineActor, type MessageOf, Refusal } from "../../supervisor/index.ts";
+import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
+import { change, lookUp, remove } from "./chase/change.ts";
+import { rebuild } from "./chase/rebuild.ts";
+import { addTarget, changeTarget, targets } from "./chase/target.ts";
+import { want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 
 export type MrChaseMessages = PeerMessages<ImportQuestions>;
 
-export interface MrChaseArgs {
+export interface MrChaseArgs extends AnswerMeans {
   readonly link: ActorRef<EndpointMessages<ImportAnswers>>;
-  readonly database: DatabaseRef;
-  readonly cloudGazer: ActorRef<ToCloudGazer>;
 }
+
+const answers: Answers = {
+  WANT: want,
+  LOOK_UP: lookUp,
+  CHANGE: change,
+  REMOVE: remove,
+  REBUILD: rebuild,
+  TARGETS: targets,
+  ADD_TARGET: addTarget,
+  CHANGE_TARGET: changeTarget,
+};
 
 export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
   name: "serves the command line tools",
@@ -25,22 +39,27 @@ export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
   handle: {
     PEER_OPENED: () => undefined,
     PEER_CLOSED: () => undefined,
-    async PEER_MESSAGE({ database, cloudGazer }, { message, reply }, ctx) {
+    async PEER_MESSAGE(args, { message, reply }, ctx) {
       try {
-        const requirements = message.body.requirements.map((text) => {
-          const { name, url } = parseRequirement(text);
-          if (url !== undefined)
-            throw new RequirementError(`${text}: a URL cannot be followed; name a project`);
-          return { name, text };
-        });
-        const result = await askUntilDone(ctx, database, "addWanted", { requirements });
-        cloudGazer.tell("LOOK");
-        ctx.log.info({ ...result }, "requirements were added to the wanted set");
-        reply?.({ value: result });
+        reply?.({ value: await answer(ctx, args, message) });
       } catch (error) {
-        if (!(error instanceof RequirementError) && !(error instanceof Refusal)) throw error;
-        reply?.({ error: toError(error).message });
+        if (!(error instanceof Refusal)) throw error;
+        reply?.({ error: error.message });
       }
     },
   },
 });
+
+/** The table pairs each type with the function for its body, which the union of messages does not show. */
+function answer(
+  ctx: AnswerContext,
+  means: AnswerMeans,
+  { type, body }: MessageOf<ImportQuestions>,
+): Promise<unknown> {
+  const handle = answers[type] as (
+    ctx: AnswerContext,
+    means: AnswerMeans,
+    body: unknown,
+  ) => Promise<unknown>;
+  return handle(ctx, means, body);
+}

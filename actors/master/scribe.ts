@@ -17,6 +17,7 @@ import {
   HOME_PAGE_KEY,
   NOT_FOUND_PAGE_KEY,
   projectPageKey,
+  SEARCH_LIST_KEY,
   simplePageKeys,
 } from "../../web/public-key.ts";
 import type { Storage } from "../../web/storage.ts";
@@ -49,11 +50,12 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
     const { storage } = args;
     for (const asset of siteAssets) await storage.replace(asset.key, asset.contents);
     await storage.replace(NOT_FOUND_PAGE_KEY, renderNotFoundPage({ name: SITE_NAME }));
-    // A site that has nothing yet has a root and a home page all the same.
+    // A site that has nothing yet has a root, a home page and a search list all the same.
     ctx.run(async () => {
       const pages = [
         { kind: "root" as const, key: "" },
         { kind: "home" as const, key: "" },
+        { kind: "search" as const, key: "" },
       ];
       await askUntilDone(ctx, args.database, "requestPage", { pages });
     });
@@ -110,6 +112,11 @@ async function write(state: State, ctx: Context, site: Site, page: PageRequest):
     case "home": {
       const view = await askUntilDone(ctx, database, "homePage", null);
       await storage.replace(HOME_PAGE_KEY, renderHomePage(view, site));
+      return;
+    }
+    case "search": {
+      const list = await askUntilDone(ctx, database, "searchList", null);
+      await storage.replace(SEARCH_LIST_KEY, JSON.stringify(list));
       return;
     }
   }

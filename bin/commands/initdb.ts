@@ -1,9 +1,8 @@
 /** piw-initdb: creates or upgrades the database, after a question unless `-y` was said. */
-import { createInterface } from "node:readline/promises";
-import { ConfigurationError } from "../../config/configuration-error.ts";
 import { initdbProgram, initdbSettings } from "../../config/initdb.ts";
 import { type UpgradePlan, upgradeDatabase } from "../../db/migrate.ts";
-import { type Frame, runProgram } from "../program.ts";
+import { confirm, REFUSED } from "../confirm.ts";
+import { runProgram } from "../program.ts";
 
 export function initdb(argv: readonly string[]): Promise<void> {
   return runProgram(
@@ -15,7 +14,7 @@ export function initdb(argv: readonly string[]): Promise<void> {
         const outcome = await upgradeDatabase(dsn, {
           masterRole: user,
           log: frame.print,
-          ...(yes ? {} : { confirm: (plan: UpgradePlan) => confirm(plan, frame) }),
+          confirm: (plan) => confirm(questionOf(plan), { yes }, frame),
         });
         const said = {
           created: "The database is ready.",
@@ -24,29 +23,14 @@ export function initdb(argv: readonly string[]): Promise<void> {
           refused: "Nothing was changed.",
         }[outcome];
         frame.print(said);
-        return outcome === "refused" ? 1 : 0;
+        return outcome === "refused" ? REFUSED : 0;
       },
     },
     argv,
   );
 }
 
-/** No answer is a no. @throws ConfigurationError where nobody can answer */
-async function confirm(plan: UpgradePlan, frame: Frame): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new ConfigurationError("there is no terminal to ask at: say -y to go ahead");
-  }
-  const question =
-    plan.from === 0
-      ? `Create the farm's tables in ${plan.database}?`
-      : `Upgrade ${plan.database} from version ${plan.from} to ${plan.to}? Take a backup first: there is no way back.`;
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  // Ctrl-C at the question goes to the terminal's reader, not to the process.
-  terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
-  try {
-    const answer = await terminal.question(`${question} [y/N] `, { signal: frame.signal });
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    terminal.close();
-  }
-}
+const questionOf = (plan: UpgradePlan): string =>
+  plan.from === 0
+    ? `Create the farm's tables in ${plan.database}?`
+    : `Upgrade ${plan.database} from version ${plan.from} to ${plan.to}? Take a backup first: there is no way back.`;

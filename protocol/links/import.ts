@@ -1,6 +1,35 @@
-/** The import link (`--import-queue`): what the command line tools ask of Mr. Chase. Local, no keys. */
+/**
+ * The import link (`--import-queue`): what the command line tools ask of Mr. Chase: changes of what the farm
+ * knows, and what a tool needs to know for them. Orders to the running tasks go over the control link.
+ * Local, no keys. Each question is answered: done, with counts, or an error that says why not. Long work is
+ * cut into questions that each do a bounded part, so that a tool that dies leaves whole parts done.
+ */
 import { z } from "zod";
+import {
+  changedSchema,
+  lookUpSchema,
+  packageChangeSchema,
+  removalSchema,
+  removedSchema,
+  subjectSchema,
+} from "../model/package-change.ts";
+import { countSchema, projectNameSchema } from "../model/scalar.ts";
+import { targetSpecSchema } from "../model/target.ts";
+import {
+  targetChangedSchema,
+  targetChangeSchema,
+  targetRankSchema,
+  targetRowSchema,
+} from "../model/target-row.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
+
+/** `simple` pages are what piw-rebuild calls the index. */
+const rebuildSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.enum(["home", "search"]) }),
+  z.object({ kind: z.enum(["simple", "project"]), package: projectNameSchema }),
+  /** A part of all pages of the kind: those of the packages whose names come after this one. */
+  z.object({ kind: z.enum(["simple", "project"]), after: z.string().max(200) }),
+]);
 
 const toServer = {
   /** Adds requirements (PEP 508) to the wanted set; all of them or, with an error, none. */
@@ -8,6 +37,28 @@ const toServer = {
     body: z.object({ requirements: z.array(z.string().max(2_000)).min(1).max(100_000) }),
     reply: z.object({ added: z.number(), known: z.number() }),
   },
+  /** What the farm knows of a package and versions. */
+  LOOK_UP: { body: subjectSchema, reply: lookUpSchema },
+  /** Changes a package or some of its versions: all that is said, or nothing. */
+  CHANGE: { body: packageChangeSchema, reply: changedSchema },
+  REMOVE: { body: removalSchema, reply: removedSchema },
+  /** Has pages written again. */
+  REBUILD: {
+    body: rebuildSchema,
+    reply: z.object({
+      requested: countSchema,
+      /** Where the next question goes on; null when nothing is left. */
+      next: z.string().nullable(),
+      /** So many pages are owed already that none was requested: ask again in a while. */
+      isFull: z.boolean(),
+    }),
+  },
+  TARGETS: { body: z.object({}), reply: z.array(targetRowSchema) },
+  ADD_TARGET: {
+    body: z.object({ spec: targetSpecSchema, rank: targetRankSchema.nullable() }),
+    reply: z.object({ isNew: z.boolean(), rank: targetRankSchema }),
+  },
+  CHANGE_TARGET: { body: targetChangeSchema, reply: targetChangedSchema },
 };
 const toClient = {};
 

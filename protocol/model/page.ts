@@ -8,8 +8,11 @@ import { causeSchema } from "./cause.ts";
 import type { Immutable } from "./immutable.ts";
 import { countSchema, durationSchema, instantSchema } from "./scalar.ts";
 
-/** `simple` and `project` have a package's name as key; `root` and `home` the empty string. */
-export const pageKindSchema = z.enum(["simple", "root", "project", "home"]);
+/**
+ * `simple` and `project` have a package's name as key; `root`, `home` and `search` (the list that is
+ * searched, not a page to look at) the empty string.
+ */
+export const pageKindSchema = z.enum(["simple", "root", "project", "home", "search"]);
 export type PageKind = z.infer<typeof pageKindSchema>;
 
 export const pageRequestSchema = z.object({
@@ -168,3 +171,7 @@ export const homePageSchema = z.object({
 });
 /** The numbers of the whole farm at one instant. */
 export type HomePage = Immutable<z.infer<typeof homePageSchema>>;
+
+/** Per package with a published file, by name: downloads of 30 days, and ever. */
+export const searchListSchema = z.array(z.tuple([z.string(), countSchema, countSchema]));
+export type SearchList = Immutable<z.infer<typeof searchListSchema>>;

@@ -7,9 +7,10 @@ import { farmProgram } from "../../config/farm.ts";
 import { initdbProgram } from "../../config/initdb.ts";
 import { masterProgram } from "../../config/master.ts";
 import { environmentName, type Options, type Program } from "../../config/option.ts";
+import { addProgram } from "../../config/package-tools.ts";
 import { readConfiguration } from "../../config/read-configuration.ts";
 import { slaveProgram } from "../../config/slave.ts";
-import { addProgram, statusProgram } from "../../config/tools.ts";
+import { statusProgram } from "../../config/tools.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "piw-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -132,6 +132,35 @@ describe("a request and what it gives", () => {
     ).toEqual({ added: 1, known: 0 });
     await run(sql, "resetSerial", null);
 
+    const said = await run(sql, "changePackage", {
+      package: "pkg",
+      versions: ["1.0", "2.0"],
+      isCreation: false,
+      skip: { reason: "by hand" },
+      yank: { reason: null },
+      aliases: [],
+      summary: null,
+      releasedAt: Date.UTC(2024, 1, 1),
+      priority: 2,
+    });
+    expect(said).toMatchObject({ outcome: "changed", versions: 2 });
+    expect(await run(sql, "lookUp", { package: "pkg", versions: ["1.0", "7"] })).toMatchObject({
+      found: { package: "pkg", versions: 1 },
+      missing: ["7"],
+    });
+    const page1 = await run(sql, "requestPagesAfter", { kind: "simple", after: "", limit: 1 });
+    expect(page1).toEqual({ requested: 1, next: "gone", isFull: false });
+    expect(await run(sql, "searchList", null)).toEqual([["pkg", 0, 0]]);
+    const builds = { package: "pkg", versions: [], isOfBuildsOnly: true, skip: null };
+    expect(await run(sql, "removePackage", builds)).toMatchObject({ outcome: "removed", files: 1 });
+    expect(await run(sql, "addTarget", { spec: target(14), rank: null })).toEqual({
+      isNew: true,
+      rank: 3014,
+    });
+    const skip = { name: target(14).name, skip: { reason: "no slave" }, rank: 7 };
+    expect(await run(sql, "changeTarget", skip)).toEqual({ outcome: "changed", isChanged: true });
+    expect((await run(sql, "listTargets", null))[0]).toMatchObject({ rank: 7, skip: "no slave" });
+
     expect([...requestsRun].sort()).toEqual(Object.keys(requests).sort());
   });
 });

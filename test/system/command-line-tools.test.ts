@@ -83,6 +83,8 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           return { value: report };
         case "QUIT":
           return { value: {} };
+        default:
+          return { error: `not asked here: ${message.type}` };
       }
     };
     const handlers = {

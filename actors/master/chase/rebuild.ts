@@ -1,0 +1,31 @@
+/** REBUILD: asks for pages that are there already: the Secretary has them written in their turn. */
+import { Refusal } from "../../../supervisor/index.ts";
+import { askUntilDone } from "../database.ts";
+import type { Answer } from "./answer.ts";
+
+/** Pages asked for by one question. */
+const STEP = 1_000;
+
+export const rebuild: Answer<"REBUILD"> = async (ctx, { database }, body) => {
+  if ("after" in body)
+    return askUntilDone(ctx, database, "requestPagesAfter", { ...body, limit: STEP });
+  const key = "package" in body ? await nameOf(ctx, database, body.package) : "";
+  await askUntilDone(ctx, database, "requestPage", { pages: [{ kind: body.kind, key }] });
+  return { requested: 1, next: null, isFull: false };
+};
+
+async function nameOf(
+  ctx: Parameters<Answer<"REBUILD">>[0],
+  database: Parameters<Answer<"REBUILD">>[1]["database"],
+  spelling: string,
+): Promise<string> {
+  const { found } = await askUntilDone(ctx, database, "lookUp", {
+    package: spelling,
+    versions: [],
+  });
+  if (found === null)
+    throw new Refusal(`the farm knows no package ${JSON.stringify(spelling.slice(0, 60))}`, {
+      code: "unknown",
+    });
+  return found.package;
+}

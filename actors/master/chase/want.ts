@@ -1,0 +1,27 @@
+/** WANT: adds requirements to the wanted set, all of them or none. */
+import { parseRequirement, RequirementError } from "../../../protocol/packaging/requirement.ts";
+import { Refusal } from "../../../supervisor/index.ts";
+import { askUntilDone } from "../database.ts";
+import type { Answer } from "./answer.ts";
+
+export const want: Answer<"WANT"> = async (ctx, { database, cloudGazer }, body) => {
+  const requirements = body.requirements.map(named);
+  const result = await askUntilDone(ctx, database, "addWanted", { requirements });
+  cloudGazer.tell("LOOK");
+  ctx.log.info({ ...result }, "requirements were added to the wanted set");
+  return result;
+};
+
+function named(text: string): { name: string; text: string } {
+  try {
+    const { name, url } = parseRequirement(text);
+    if (url === undefined) return { name, text };
+  } catch (error) {
+    if (error instanceof RequirementError)
+      throw new Refusal(error.message, { code: "bad-requirement", cause: error });
+    throw error;
+  }
+  throw new Refusal(`${text}: a URL cannot be followed; name a project`, {
+    code: "bad-requirement",
+  });
+}

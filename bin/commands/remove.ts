@@ -1,0 +1,124 @@
+/** piw-remove: removes packages or versions with their builds and files, or only those. */
+
+import { ConfigurationError } from "../../config/configuration-error.ts";
+import { harmless } from "../../config/log-line.ts";
+import { removeProgram } from "../../config/package-tools.ts";
+import { importLink } from "../../protocol/links/import.ts";
+import type { LookUp, Removed } from "../../protocol/model/package-change.ts";
+import { withMaster } from "../ask-master.ts";
+import { confirm, REFUSED } from "../confirm.ts";
+import { runProgram } from "../program.ts";
+import { openProgress } from "../progress.ts";
+import {
+  counted,
+  lookUpAll,
+  readSubjects,
+  type Subject,
+  subjectText,
+  unknownLine,
+} from "../subjects.ts";
+
+interface Manner {
+  readonly isOfBuildsOnly: boolean;
+  readonly skip: string | null;
+}
+
+/** A prompt that lists more is not read. */
+const MAX_SHOWN = 20;
+
+export function remove(argv: readonly string[]): Promise<void> {
+  return runProgram(
+    {
+      program: removeProgram,
+      logLevel: "warn",
+      run: (values, operands, frame) => {
+        const subjects = readSubjects(operands);
+        const manner = { isOfBuildsOnly: values.builds, skip: values.skip ?? null };
+        if (manner.isOfBuildsOnly && manner.skip !== null)
+          throw new ConfigurationError(
+            "--builds and --skip contradict each other: with --builds it is built again",
+          );
+        const master = {
+          link: importLink,
+          address: values["import-queue"],
+          waitMs: values.wait,
+          logger: frame.logger,
+          signal: frame.signal,
+        };
+        return withMaster(master, async (ask) => {
+          const known = await lookUpAll(ask, subjects);
+          for (const [at, subject] of subjects.entries()) {
+            const found = known[at];
+            if (found !== undefined && isUnknown(found))
+              throw new Error(unknownLine(subject, found));
+          }
+          const question = questionOf(subjects, known, manner);
+          if (!(await confirm(question, { yes: values.yes }, frame))) {
+            frame.print("Nothing was removed.");
+            return REFUSED;
+          }
+          // One at a time, each whole or not at all: what is interrupted can be said again.
+          const progress = openProgress();
+          for (const [at, subject] of subjects.entries()) {
+            progress.show(`removing ${at + 1} of ${subjects.length}: ${subjectText(subject)}`);
+            const removed = await ask("REMOVE", { ...subject, ...manner });
+            progress.clear();
+            frame.print(removedLine(subject, removed, manner));
+          }
+          return 0;
+        });
+      },
+    },
+    argv,
+  );
+}
+
+/** Versions that were removed before are known: they may be removed again with `--skip`. */
+const isUnknown = ({ found, missing }: LookUp): boolean => found === null || missing.length > 0;
+
+function questionOf(
+  subjects: readonly Subject[],
+  known: readonly LookUp[],
+  { isOfBuildsOnly, skip }: Manner,
+): string {
+  const lines = subjects.slice(0, MAX_SHOWN).map((subject, at) => {
+    const found = known[at]?.found ?? null;
+    const parts = [
+      counted(found?.versions ?? 0, "version"),
+      `${counted(found?.files ?? 0, "file")} published`,
+      `${counted(found?.pending ?? 0, "build")} on the queue`,
+      ...(found === null || found.leased === 0 ? [] : [`${found.leased} being built`]),
+    ];
+    return `  ${subjectText(subject)}: ${parts.join(", ")}`;
+  });
+  if (subjects.length > MAX_SHOWN) lines.push(`  and ${subjects.length - MAX_SHOWN} more`);
+  const consequence = isOfBuildsOnly
+    ? "They are built again, under a build tag: names of files stay taken for ever."
+    : skip !== null
+      ? "They stay out until piw-add --unskip. Names of files stay taken for ever."
+      : known.every((each) => each.found?.isLocal)
+        ? "They were recorded by hand. Names of files stay taken for ever."
+        : "Upstream's next change of them brings them back: --skip REASON keeps them out. Names of files stay taken for ever.";
+  const what = isOfBuildsOnly ? "the builds and files of" : "with all builds and files";
+  return `Remove ${what}\n${lines.join("\n")}\n${consequence}\nGo ahead?`;
+}
+
+/** @throws Error where it is not there any more: somebody else was faster */
+function removedLine(subject: Subject, removed: Removed, { isOfBuildsOnly }: Manner): string {
+  if (removed.outcome === "unknown")
+    throw new Error(`the farm knows no ${subjectText(subject)} any more`);
+  const parts = [
+    ...(isOfBuildsOnly ? [] : [counted(removed.versions, "version")]),
+    counted(removed.builds, "build"),
+    counted(removed.files, "file"),
+    ...(removed.requirements > 0
+      ? [`${counted(removed.requirements, "requirement")} of the wanted set`]
+      : []),
+  ];
+  const effects = [
+    ...(removed.dropped > 0 ? [`${counted(removed.dropped, "running build")} dropped`] : []),
+    ...(isOfBuildsOnly ? [`${counted(removed.pending, "build")} on the queue`] : []),
+  ];
+  const name = harmless(subjectText({ ...subject, package: removed.package }));
+  return [`${name}: removed ${parts.join(", ")}`, ...effects].join("; ");
+}
