@@ -1,6 +1,7 @@
 /** Which sections and keys a configuration file may have: those of all programs, since they share files. */
 
 import { farmProgram } from "./farm.ts";
+import { importProgram } from "./import.ts";
 import { initdbProgram } from "./initdb.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
@@ -13,6 +14,7 @@ const programs: readonly Program[] = [
   farmProgram,
   initdbProgram,
   addProgram,
+  importProgram,
   statusProgram,
   pauseProgram,
   resumeProgram,

@@ -12,6 +12,7 @@ import {
   unplaced,
   withdrawnFiles,
 } from "./files.ts";
+import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { duePages, pagesWritten, requestPage } from "./pages.ts";
 import { queueReport } from "./report.ts";
@@ -40,9 +41,11 @@ export const requests = {
   findDelivery,
   helloSlave,
   homePage,
+  importedFiles,
   leaseBuild,
   markPlaced,
   markRemoved,
+  openImport,
   openTokens,
   pagesWritten,
   ping,
@@ -61,6 +64,7 @@ export const requests = {
   requeueStep,
   resetSerial,
   settleBuild,
+  settleImport,
   simpleNames,
   simplePage,
   sweepQueue,

@@ -56,7 +56,7 @@ type ChangedProject = Immutable<z.infer<typeof changedProjectSchema>>;
 const changedProjectsSchema = z.array(changedProjectSchema).max(100_000);
 
 /** Skip reasons that come from upstream and go when upstream changes; others are an operator's. */
-const UPSTREAM_REASONS = ["binary only", "no hash", "deleted"];
+export const UPSTREAM_REASONS = ["binary only", "no hash", "deleted"];
 
 export const upstreamSerial = request({ args: z.null(), result: countSchema }, async (sql) => {
   const [row] = await sql<{ upstream_serial: number }[]>`select upstream_serial from configuration`;
@@ -233,7 +233,7 @@ export const recordProject = request(
       const removed = await tx<{ id: number }[]>`
         update version
         set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
-        where package_id = ${packageId} and skip is distinct from 'deleted'
+        where package_id = ${packageId} and skip is distinct from 'deleted' and not in_house
           and not sort_key = any(${args.releases.map((release) => release.sortKey)})
         returning id`;
       await withdraw(
@@ -259,7 +259,8 @@ export const recordRemoval = request(
       const [row] = await tx<{ id: number }[]>`
         select id from package where name = ${args.name} for no key update`;
       if (row === undefined) return null;
-      const ids = await versionIds(tx, row.id);
+      // What was imported and never was upstream's is not upstream's to remove.
+      const ids = await versionIds(tx, row.id, "upstream");
       await lockVersions(tx, ids);
       await tx`
         update package set skip = coalesce(skip, 'deleted'),
@@ -268,7 +269,7 @@ export const recordRemoval = request(
       await tx`
         update version
         set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
-        where package_id = ${row.id}`;
+        where id = any(${ids})`;
       await withdraw(tx, ids);
       await recompute(tx, ids);
       await requestPages(tx, [
@@ -330,7 +331,8 @@ async function upsertReleases(
       upstream_tags = excluded.upstream_tags,
       changed_at = case when (version.sdist_sha256, version.upstream_tags)
                           is distinct from (excluded.sdist_sha256, excluded.upstream_tags)
-                        then now() else version.changed_at end`;
+                        then now() else version.changed_at end
+    where not version.in_house`;
 }
 
 /** Stores specifiers that are new, with the targets that each admits. */
@@ -362,8 +364,13 @@ async function withdraw(tx: Tx, versionIdList: readonly number[]): Promise<void>
     update build set stands = false where version_id = any(${[...versionIdList]}) and stands`;
 }
 
-async function versionIds(tx: Tx, packageId: number): Promise<number[]> {
+async function versionIds(
+  tx: Tx,
+  packageId: number,
+  which: "all" | "upstream" = "all",
+): Promise<number[]> {
   const rows = await tx<{ id: number }[]>`
-    select id from version where package_id = ${packageId} order by id`;
+    select id from version
+    where package_id = ${packageId} and (${which === "all"} or not in_house) order by id`;
   return rows.map((row) => row.id);
 }

@@ -5,6 +5,7 @@ import { parseRequirement, RequirementError } from "../../protocol/packaging/req
 import { type ActorRef, defineActor, Refusal, toError } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import { type ImportDeskMessages, isOfImport } from "./import-desk.ts";
 
 export type MrChaseMessages = PeerMessages<ImportQuestions>;
 
@@ -12,6 +13,8 @@ export interface MrChaseArgs {
   readonly link: ActorRef<EndpointMessages<ImportAnswers>>;
   readonly database: DatabaseRef;
   readonly cloudGazer: ActorRef<ToCloudGazer>;
+  /** Takes what piw-import says. */
+  readonly importDesk: ActorRef<ImportDeskMessages>;
 }
 
 export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
@@ -24,8 +27,14 @@ export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
   },
   handle: {
     PEER_OPENED: () => undefined,
-    PEER_CLOSED: () => undefined,
-    async PEER_MESSAGE({ database, cloudGazer }, { message, reply }, ctx) {
+    PEER_CLOSED({ importDesk }, { peer }) {
+      importDesk.tell("TOOL_GONE", peer);
+    },
+    async PEER_MESSAGE({ database, cloudGazer, importDesk }, { peer, message, reply }, ctx) {
+      if (isOfImport(message)) {
+        importDesk.tell("FROM_TOOL", { peer, message, reply });
+        return;
+      }
       try {
         const requirements = message.body.requirements.map((text) => {
           const { name, url } = parseRequirement(text);

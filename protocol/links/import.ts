@@ -1,6 +1,8 @@
 /** The import link (`--import-queue`): what the command line tools ask of Mr. Chase. Local, no keys. */
 import { z } from "zod";
 import { declareLink, type MessagesOf } from "./declare.ts";
+import { fetchMessages } from "./files.ts";
+import { wheelImportMessages } from "./wheel-import.ts";
 
 const toServer = {
   /** Adds requirements (PEP 508) to the wanted set; all of them or, with an error, none. */
@@ -8,8 +10,9 @@ const toServer = {
     body: z.object({ requirements: z.array(z.string().max(2_000)).min(1).max(100_000) }),
     reply: z.object({ added: z.number(), known: z.number() }),
   },
+  ...wheelImportMessages,
 };
-const toClient = {};
+const toClient = fetchMessages;
 
 export const importLink = declareLink({ name: "import", version: 1, toServer, toClient });
 export type ImportQuestions = MessagesOf<typeof toServer>;
