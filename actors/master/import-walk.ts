@@ -94,7 +94,7 @@ async function walk(ctx: Context, means: ImportMeans, hand: ImportInHand): Promi
   if (delivery !== null) {
     hand.opened(delivery.token);
     if (!delivery.isSettled) {
-      const reason = await settle(ctx, means, hand, subject, delivery);
+      const reason = await settle(ctx, means, hand, subject, delivery).catch(reasonOf);
       if (reason !== null) {
         fileJuggler.tell("CLEAR", { token: delivery.token });
         return refused(reason);
@@ -103,6 +103,11 @@ async function walk(ctx: Context, means: ImportMeans, hand: ImportInHand): Promi
     await place(ctx, means, hand, delivery);
   }
   return told(ctx, means, subject, delivery?.token ?? null);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Refusal) return error.message;
+  throw error;
 }
 
 /** @throws Refusal for wheels that are not all of the one release that the order names */
