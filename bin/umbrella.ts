@@ -72,6 +72,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "import",
+    {
+      doc: "Publish wheels that were built elsewhere (piw-import)",
+      load: async () => (await import("./commands/import.ts")).importCommand,
+    },
+  ],
+  [
     "status",
     {
       doc: "Show what the master has built and is building",

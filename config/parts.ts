@@ -26,9 +26,13 @@ const table = {
     queue: "driver",
     needs: ["main", "db", "builds", "fs", "web"],
   },
-  fs: { tasks: ["file-juggler"], queue: "fs", needs: ["db"] },
+  fs: { tasks: ["file-juggler"], queue: "fs", needs: ["db", "front"] },
   web: { tasks: ["secretary", "scribe", "http"], queue: "web", needs: ["db"] },
-  front: { tasks: ["cloud-gazer", "mr-chase"], queue: "front", needs: ["main", "db"] },
+  front: {
+    tasks: ["cloud-gazer", "mr-chase", "import-desk"],
+    queue: "front",
+    needs: ["main", "db", "fs", "web"],
+  },
 } as const satisfies Record<string, Part>;
 
 export type PartName = keyof typeof table;

@@ -1,6 +1,7 @@
 /** Which sections and keys a configuration file may have: those of all programs, since they share files. */
 
 import { farmProgram } from "./farm.ts";
+import { importProgram } from "./import.ts";
 import { initdbProgram } from "./initdb.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
@@ -18,6 +19,7 @@ const programs: readonly Program[] = [
   removeProgram,
   rebuildProgram,
   listTargetsProgram,
+  importProgram,
   statusProgram,
   pauseProgram,
   resumeProgram,

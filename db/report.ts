@@ -57,7 +57,9 @@ export const queueReport = request(
     const unsatisfied = await unsatisfiedRequirements(sql);
     const rows = await sql<Row[]>`
       select p.name as package, v.version, t.name as target,
-        coalesce(w.state, case when b.cause = 'built' then 'built' else 'failed' end) as state,
+        coalesce(w.state, case when b.cause <> 'built' then 'failed'
+          when exists (select from import i where i.token = b.token) then 'imported'
+          else 'built' end) as state,
         b.cause, coalesce(b.message, '') as message, null as skip, b.duration_ms,
         coalesce((select string_agg(k.requirement, ', ' order by k.requirement) from blocked k
                   where k.version_id = v.id and k.target_id = t.id), '') as missing,
@@ -70,11 +72,12 @@ export const queueReport = request(
       left join lateral (
         select * from build b where b.version_id = v.id and b.target_id = t.id and b.stands
         order by b.token desc limit 1) b on true
-      where v.wanted and v.skip is null and (w.version_id is not null or b.token is not null)
+      where (w.version_id is not null or b.token is not null)
+        and (v.source = 'local' or v.wanted and v.skip is null)
       union all
       select p.name, v.version, '', 'skipped', null, '', coalesce(v.skip, p.skip), null, '', ''
       from version v join package p on p.id = v.package_id
-      where v.wanted and (v.skip is not null or p.skip is not null)
+      where v.wanted and v.source = 'upstream' and (v.skip is not null or p.skip is not null)
       order by package, version, target limit ${MAX_ROWS}`;
     return {
       unread: counts?.unread ?? 0,
@@ -103,6 +106,7 @@ function toReportRow(row: Row): ReportRow {
 function reasonOf(row: Row): string {
   switch (row.state) {
     case "built":
+    case "imported":
       return row.files;
     case "blocked":
       return `needs ${row.missing}, which no index has`;

@@ -12,6 +12,7 @@ import {
   unplaced,
   withdrawnFiles,
 } from "./files.ts";
+import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
 import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
@@ -46,11 +47,13 @@ export const requests = {
   findDelivery,
   helloSlave,
   homePage,
+  importedFiles,
   leaseBuild,
   listTargets,
   lookUp,
   markPlaced,
   markRemoved,
+  openImport,
   openTokens,
   pagesWritten,
   ping,
@@ -72,6 +75,7 @@ export const requests = {
   resetSerial,
   searchList,
   settleBuild,
+  settleImport,
   simpleNames,
   simplePage,
   sweepQueue,

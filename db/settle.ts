@@ -35,7 +35,7 @@ const outcomeSchema = z.enum([
 ]);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
-const settledSchema = z.object({
+export const settledSchema = z.object({
   outcome: outcomeSchema,
   package: z.string(),
   version: z.string(),
@@ -77,6 +77,7 @@ export const findDelivery = request(
     if (row === undefined) return null;
     return {
       token: args.token,
+      source: "slave" as const,
       slaveId: row.slave_id,
       slaveIdentity: row.identity,
       slaveSlot: row.slot,
@@ -108,6 +109,7 @@ interface BuildRow {
   outcome: Outcome | null;
   settled: boolean;
   unwanted: boolean;
+  imported: boolean;
 }
 
 const settleArgsSchema = z.object({
@@ -119,39 +121,41 @@ const settleArgsSchema = z.object({
   log: collectedSchema.shape.log,
   retry: retryRuleSchema,
 });
-type SettleArgs = Immutable<z.infer<typeof settleArgsSchema>>;
+export type SettleArgs = Immutable<z.infer<typeof settleArgsSchema>>;
 
 /** @throws Error where the token is unknown or was leased to another slave: the caller checks before. */
 export const settleBuild = request(
   { args: settleArgsSchema, result: settledSchema },
-  async (sql, args) =>
-    transaction(sql, async (tx) => {
-      const before = await findBuild(tx, args.token);
-      if (before === undefined) throw new Error(`token ${args.token} was never given out`);
-      await lockVersions(tx, [before.version_id]);
-      const build = await findBuild(tx, args.token);
-      if (build?.slave_id !== args.slaveId)
-        throw new Error(`token ${args.token} was leased to another slave`);
-      if (build.settled) return stored(tx, build);
-
-      const { outcome, cause } = await decide(tx, build, args);
-      await tx`
-        update build set settled_at = now(), outcome = ${outcome}, cause = ${cause},
-          message = ${args.result.message}, missing = ${[...args.result.missing]},
-          duration_ms = ${args.result.durationMs},
-          stands = ${outcome === "published" || outcome === "failed"},
-          log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
-        where token = ${build.token}`;
-      await tx`delete from lease where token = ${build.token}`;
-      await recompute(tx, [build.version_id]);
-      await requestPages(tx, [
-        { kind: "project", key: build.package },
-        { kind: "home", key: "" },
-      ]);
-      const settled = await findBuild(tx, args.token);
-      return stored(tx, settled ?? build);
-    }),
+  async (sql, args) => transaction(sql, (tx) => settle(tx, args)),
 );
+
+/** The body of the transaction; an import makes the rows of its build in the same one. */
+export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
+  const before = await findBuild(tx, args.token);
+  if (before === undefined) throw new Error(`token ${args.token} was never given out`);
+  await lockVersions(tx, [before.version_id]);
+  const build = await findBuild(tx, args.token);
+  if (build?.slave_id !== args.slaveId)
+    throw new Error(`token ${args.token} was leased to another slave`);
+  if (build.settled) return stored(tx, build);
+
+  const { outcome, cause } = await decide(tx, build, args);
+  await tx`
+    update build set settled_at = now(), outcome = ${outcome}, cause = ${cause},
+      message = ${args.result.message}, missing = ${[...args.result.missing]},
+      duration_ms = ${args.result.durationMs},
+      stands = ${outcome === "published" || outcome === "failed"},
+      log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
+    where token = ${build.token}`;
+  await tx`delete from lease where token = ${build.token}`;
+  await recompute(tx, [build.version_id]);
+  await requestPages(tx, [
+    { kind: "project", key: build.package },
+    { kind: "home", key: "" },
+  ]);
+  const settled = await findBuild(tx, args.token);
+  return stored(tx, settled ?? build);
+}
 
 async function decide(
   tx: Tx,
@@ -160,6 +164,7 @@ async function decide(
 ): Promise<{ outcome: Outcome; cause: Cause }> {
   const { cause } = args.result;
   const verdict = verdictOf(cause);
+  if (build.imported) return { outcome: await decideImport(tx, build, args.files), cause };
   if (build.unwanted) return { outcome: "cancelled", cause };
   const [other] = await tx`
     select 1 from build
@@ -176,7 +181,36 @@ async function decide(
     return { outcome, cause };
   }
 
-  // This result counts: whoever else was given the build meanwhile is told to drop it.
+  await clearTheWay(tx, build);
+  if (verdict === "blocked" && args.result.missing.length > 0) {
+    await block(tx, build, args.result.missing);
+    return { outcome: "blocked", cause };
+  }
+  if (verdict !== "success") return { outcome: "failed", cause };
+  const stand = await insertFiles(tx, build, args.files);
+  return { outcome: stand > 0 ? "published" : "superseded", cause };
+}
+
+/**
+ * Whoever imports has decided: neither a skip nor a build that stands is in the way of it, only names
+ * that stand with other contents. A failure that it makes good stands no longer.
+ */
+async function decideImport(
+  tx: Tx,
+  build: BuildRow,
+  files: readonly VerifiedFile[],
+): Promise<"published" | "superseded"> {
+  if ((await insertFiles(tx, build, files)) === 0) return "superseded";
+  await clearTheWay(tx, build);
+  await tx`
+    update build set stands = false
+    where version_id = ${build.version_id} and target_id = ${build.target_id}
+      and stands and cause <> 'built'`;
+  return "published";
+}
+
+/** This result counts: whoever else was given the build meanwhile is told to drop it. */
+async function clearTheWay(tx: Tx, build: BuildRow): Promise<void> {
   const rivals = await tx<{ token: number }[]>`
     delete from lease where version_id = ${build.version_id}
       and target_id = ${build.target_id} and token <> ${build.token} returning token`;
@@ -188,15 +222,17 @@ async function decide(
   await tx`
     delete from blocked
     where version_id = ${build.version_id} and target_id = ${build.target_id}`;
+}
 
-  if (verdict === "blocked" && args.result.missing.length > 0) {
-    await block(tx, build, args.result.missing);
-    return { outcome: "blocked", cause };
-  }
-  if (verdict !== "success") return { outcome: "failed", cause };
+/** Returns how many of the names stand with these contents. */
+async function insertFiles(
+  tx: Tx,
+  build: BuildRow,
+  files: readonly VerifiedFile[],
+): Promise<number> {
   let stand = 0;
-  for (const file of args.files) if (await insertFile(tx, build, file)) stand += 1;
-  return { outcome: stand > 0 ? "published" : "superseded", cause };
+  for (const file of files) if (await insertFile(tx, build, file)) stand += 1;
+  return stand;
 }
 
 /** Returns whether the name stands with these contents. */
@@ -245,7 +281,8 @@ async function findBuild(tx: Tx, token: number): Promise<BuildRow | undefined> {
     select b.token, b.version_id, b.target_id, b.slave_id, p.name as package, v.version,
       t.name as target, b.leased_at, b.outcome,
       b.settled_at is not null and not ${givenUp(tx)} as settled,
-      (p.skip is not null or v.skip is not null or t.skip is not null or not v.wanted) as unwanted
+      (p.skip is not null or v.skip is not null or t.skip is not null or not v.wanted) as unwanted,
+      exists (select from import i where i.token = b.token) as imported
     from build b
     join version v on v.id = b.version_id
     join package p on p.id = v.package_id

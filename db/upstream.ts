@@ -300,6 +300,7 @@ async function markRead(tx: Tx, packageId: number, serial: number): Promise<void
     where id = ${packageId}`;
 }
 
+/** A version of the farm's own that has files stays as it is: its name may be somebody else's upstream. */
 async function upsertReleases(
   tx: Tx,
   packageId: number,
@@ -356,7 +357,9 @@ async function upsertReleases(
       upstream_tags = excluded.upstream_tags,
       changed_at = case when (version.sdist_sha256, version.upstream_tags)
                           is distinct from (excluded.sdist_sha256, excluded.upstream_tags)
-                        then now() else version.changed_at end`;
+                        then now() else version.changed_at end
+    where version.source = 'upstream' or not exists (
+      select from file f where f.version_id = version.id and f.removed_at is null)`;
 }
 
 /** Stores specifiers that are new, with the targets that each admits. */

@@ -93,12 +93,14 @@ export const projectPage = request(
       (Omit<ProjectRelease, "builds" | "releasedAt"> & { readonly releasedAt: Date | null })[]
     >`
       select spelling as version, released_at as "releasedAt", prerelease as "isPrerelease",
-        yanked, skip as "skipReason"
+        yanked, case when source = 'upstream' then skip end as "skipReason"
       from version where package_id = ${row.id} and skip is distinct from 'deleted'
       order by sort_key desc`;
     const builds = await sql<BuildStateRow[]>`
       select v.spelling as version, t.name as target,
-        case when b.stands and b.cause = 'built' then 'built'
+        case when b.stands and b.cause = 'built' then
+               case when exists (select from import i where i.token = b.token) then 'imported'
+                    else 'built' end
              when w.state = 'cancelled' then 'skipped'
              when w.state is not null then w.state
              when b.stands then 'failed'

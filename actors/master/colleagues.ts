@@ -7,6 +7,7 @@ import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
+import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
 import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../protocol/links/tasks/secretary.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
@@ -32,6 +33,7 @@ export const paths = {
   scribe: "/services/publishing/scribe",
   secretary: "/services/publishing/secretary",
   mrChase: "/services/tools/mr-chase",
+  importDesk: "/services/tools/import-desk",
   cloudGazer: "/services/upstream/cloud-gazer",
   http: "/services/http",
 } as const;
@@ -44,6 +46,7 @@ export interface Colleagues {
   readonly scribe: ActorRef<ToScribe>;
   readonly secretary: ActorRef<ToSecretary>;
   readonly http: ActorRef<ToHttp>;
+  readonly importDesk: ActorRef<ToImportDesk>;
   readonly cloudGazer: ActorRef<ToCloudGazer>;
   readonly control: ActorRef<ToControl>;
   readonly status: ActorRef<ToStatus>;
@@ -62,6 +65,7 @@ export function findColleagues(
     scribe: ref(whereIs("web") + paths.scribe),
     secretary: ref(whereIs("web") + paths.secretary),
     http: ref(whereIs("web") + paths.http),
+    importDesk: ref(whereIs("front") + paths.importDesk),
     cloudGazer: ref(whereIs("front") + paths.cloudGazer),
     control: ref(whereIs("main") + paths.control),
     status: ref(whereIs("main") + paths.status),

@@ -1,10 +1,11 @@
 /**
- * File Juggler: has the files of finished builds pulled from their slaves and verified (a transfer per
- * build, `transfer.ts`), and has what is settled placed (`placement.ts`). Both can be done again at
+ * File Juggler: has the files of finished builds pulled from their slaves or from whoever imports them, and
+ * verified (a transfer per build, `transfer.ts`), and has what is settled placed (`placement.ts`). Both can be done again at
  * any time: what arrived stays in staging, blobs are named by their hash, names are for ever.
  */
 import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
+import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
 import { type BuiltFile, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
 import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
 import {
@@ -22,6 +23,7 @@ import {
   toError,
 } from "../../supervisor/index.ts";
 import type { Storage } from "../../web/storage.ts";
+import { type ChunkAnswer, importSource, slaveSource } from "./chunk-source.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
@@ -36,6 +38,7 @@ export interface FileJugglerMessages extends ToFileJuggler, PeerMessages<FromFil
 
 export interface FileJugglerArgs {
   readonly link: ActorRef<EndpointMessages<ToFileSender>>;
+  readonly importDesk: ActorRef<ToImportDesk>;
   readonly transfersPath: string;
   readonly database: DatabaseRef;
   readonly storage: Storage;
@@ -97,10 +100,13 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       const { token } = message.body;
       // What comes after the end of a transfer is late; what others send for it is not asked for.
       const delivery = state.collections.get(token)?.delivery;
-      if (delivery?.slaveIdentity !== peer.identity || delivery.slaveSlot !== peer.slot) return;
-      const to = ctx.ref<TransferMessages>(`${state.args.transfersPath}/${transferId(token)}`);
-      to.tell("FROM_SENDER", { peer, message });
+      if (delivery?.source !== "slave") return;
+      // By the identity that it proved, and its slot.
+      if (delivery.slaveIdentity !== peer.identity || delivery.slaveSlot !== peer.slot) return;
+      passOn(state, ctx, message);
     },
+    CHUNK: (state, body, ctx) => fromDesk(state, ctx, { type: "CHUNK", body }),
+    MISSING: (state, body, ctx) => fromDesk(state, ctx, { type: "MISSING", body }),
     async COLLECT(state, { delivery, files, log }, ctx) {
       const reply = ctx.defer<Collected>();
       const { token } = delivery;
@@ -125,10 +131,9 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
           files,
           log,
           juggler: ctx.self,
-          link: state.args.link,
+          source: sourceOf(state, delivery),
           storage: state.args.storage,
           checkWheel: state.args.checkWheel,
-          findPeer: () => state.peers.get(sender(delivery.slaveIdentity, delivery.slaveSlot)),
           fetchRetryMs: state.args.fetchRetryMs,
           stallMs: state.args.stallMs,
         },
@@ -189,6 +194,23 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
     },
   },
 });
+
+function sourceOf({ args, peers }: State, delivery: Delivery) {
+  const key = sender(delivery.slaveIdentity, delivery.slaveSlot);
+  return delivery.source === "import"
+    ? importSource(args.importDesk)
+    : slaveSource(args.link, () => peers.get(key));
+}
+
+function fromDesk(state: State, ctx: Context, message: ChunkAnswer): void {
+  if (state.collections.get(message.body.token)?.delivery.source === "import")
+    passOn(state, ctx, message);
+}
+
+function passOn({ args }: State, ctx: Context, message: ChunkAnswer): void {
+  const path = `${args.transfersPath}/${transferId(message.body.token)}`;
+  ctx.ref<TransferMessages>(path).tell("FROM_HOLDER", message);
+}
 
 function fail(state: State, token: Token, reason: string): void {
   const collection = state.collections.get(token);

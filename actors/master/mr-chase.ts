@@ -3,6 +3,7 @@
  * and answers each: done, or why not. What each question means is in `chase/`, a file per question.
  */
 import type { ImportAnswers, ImportQuestions } from "../../protocol/links/import.ts";
+import type { WheelImportQuestions } from "../../protocol/links/wheel-import.ts";
 import { type ActorRef, defineActor, type MessageOf, Refusal } from "../../supervisor/index.ts";
 import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
 import { change, lookUp, remove } from "./chase/change.ts";
@@ -10,11 +11,14 @@ import { rebuild } from "./chase/rebuild.ts";
 import { addTarget, changeTarget, targets } from "./chase/target.ts";
 import { want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import { type ImportDeskMessages, isOfImport } from "./import-desk.ts";
 
 export type MrChaseMessages = PeerMessages<ImportQuestions>;
 
 export interface MrChaseArgs extends AnswerMeans {
   readonly link: ActorRef<EndpointMessages<ImportAnswers>>;
+  /** Takes what piw-import says. */
+  readonly importDesk: ActorRef<ImportDeskMessages>;
 }
 
 const answers: Answers = {
@@ -38,8 +42,14 @@ export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
   },
   handle: {
     PEER_OPENED: () => undefined,
-    PEER_CLOSED: () => undefined,
-    async PEER_MESSAGE(args, { message, reply }, ctx) {
+    PEER_CLOSED({ importDesk }, { peer }) {
+      importDesk.tell("TOOL_GONE", peer);
+    },
+    async PEER_MESSAGE(args, { peer, message, reply }, ctx) {
+      if (isOfImport(message)) {
+        args.importDesk.tell("FROM_TOOL", { peer, message, reply });
+        return;
+      }
       try {
         reply?.({ value: await answer(ctx, args, message) });
       } catch (error) {
@@ -54,7 +64,7 @@ export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
 function answer(
   ctx: AnswerContext,
   means: AnswerMeans,
-  { type, body }: MessageOf<ImportQuestions>,
+  { type, body }: Exclude<MessageOf<ImportQuestions>, MessageOf<WheelImportQuestions>>,
 ): Promise<unknown> {
   const handle = answers[type] as (
     ctx: AnswerContext,

@@ -7,6 +7,7 @@ import { cloudGazerProtocol } from "../../protocol/links/tasks/cloud-gazer.ts";
 import { controlProtocol } from "../../protocol/links/tasks/control.ts";
 import { fileJugglerProtocol } from "../../protocol/links/tasks/file-juggler.ts";
 import { httpProtocol } from "../../protocol/links/tasks/http.ts";
+import { importDeskProtocol } from "../../protocol/links/tasks/import-desk.ts";
 import { partProtocol } from "../../protocol/links/tasks/part.ts";
 import { scribeProtocol } from "../../protocol/links/tasks/scribe.ts";
 import { secretaryProtocol } from "../../protocol/links/tasks/secretary.ts";
@@ -26,6 +27,7 @@ export const taskProtocols: ReadonlyMap<string, Protocol> = new Map<string, Prot
   [paths.slaveDriver, slaveDriverProtocol],
   [paths.scribe, scribeProtocol],
   [paths.secretary, secretaryProtocol],
+  [paths.importDesk, importDeskProtocol],
   [paths.cloudGazer, cloudGazerProtocol],
   [paths.http, httpProtocol],
 ]);

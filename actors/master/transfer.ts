@@ -1,16 +1,12 @@
 /**
- * A transfer: pulls the files of one finished build over the file link into staging, a window of ranges
+ * A transfer: pulls the files of one finished build from whoever holds them into staging, a window of ranges
  * at a time, then verifies and stores them. It goes on where an earlier one stopped. Only ranges that
  * were asked for are taken, each once, so a sender can neither make a file longer nor fill the memory.
  *
  * It ends by telling File Juggler what came of it; without a byte for `stallMs` it ends as well, and
  * whoever still wants the files asks anew.
  */
-import {
-  type FromFileSender,
-  MAX_CHUNK_BYTES,
-  type ToFileSender,
-} from "../../protocol/links/files.ts";
+import { MAX_CHUNK_BYTES } from "../../protocol/links/files.ts";
 import { type BuildResult, type BuiltFile, LOG_FILENAME } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import {
@@ -20,20 +16,15 @@ import {
   type VerifiedFile,
   verifiedFileSchema,
 } from "../../protocol/model/delivery.ts";
-import {
-  type ActorContext,
-  type ActorRef,
-  defineActor,
-  type MessageOf,
-  type Peer,
-} from "../../supervisor/index.ts";
+import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { type StagedFile, type Storage, StorageError } from "../../web/storage.ts";
-import type { EndpointMessages } from "./endpoint.ts";
+import type { ChunkAnswer, ChunkSource } from "./chunk-source.ts";
 import type { FileJugglerMessages } from "./file-juggler.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
 export interface TransferMessages {
-  FROM_SENDER(body: { readonly peer: Peer; readonly message: MessageOf<FromFileSender> }): void;
+  /** From the holder of the files, and nobody else. */
+  FROM_HOLDER(message: ChunkAnswer): void;
   PULL(): void;
   END(): void;
 }
@@ -41,13 +32,11 @@ export interface TransferMessages {
 export interface TransferArgs {
   readonly delivery: Delivery;
   readonly files: readonly BuiltFile[];
-  readonly log: BuildResult["log"];
+  readonly log: BuildResult["log"] | null;
   readonly juggler: ActorRef<FileJugglerMessages>;
-  readonly link: ActorRef<EndpointMessages<ToFileSender>>;
+  readonly source: ChunkSource;
   readonly storage: Storage;
   readonly checkWheel: WheelCheck;
-  /** The present file connection of the slave that built it. */
-  findPeer(): Peer | undefined;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
 }
@@ -93,12 +82,12 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
   control: ["END"],
   handlerTimeoutMs: 0,
   init(ctx, args) {
-    const log = { filename: LOG_FILENAME, aptDependencies: [], ...args.log };
+    const log = args.log && { filename: LOG_FILENAME, aptDependencies: [], ...args.log };
     ctx.self.tell("PULL");
     ctx.every(Math.max(100, args.fetchRetryMs / 2), "PULL");
     return {
       args,
-      queue: [log, ...args.files],
+      queue: log === null ? [...args.files] : [log, ...args.files],
       staged: undefined,
       asked: new Map(),
       early: new Map(),
@@ -115,15 +104,13 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
     END(_state, _body, ctx) {
       ctx.exit();
     },
-    async FROM_SENDER(state, { peer, message }, ctx) {
-      // Who may send for this build is its slave, by the identity that it proved and its slot.
-      const { delivery } = state.args;
-      if (peer.identity !== delivery.slaveIdentity || peer.slot !== delivery.slaveSlot) return;
+    async FROM_HOLDER(state, message, ctx) {
       const wanted = state.queue[0];
       if (wanted === undefined || message.body.filename !== wanted.filename) return;
       if (message.type === "MISSING") {
         // Its build may be as good as any: what is lost is what came of it.
-        const reason = `${wanted.filename}: the slave cannot send it: ${message.body.reason}`;
+        const { holder } = state.args.source;
+        const reason = `${wanted.filename}: ${holder} cannot send it: ${message.body.reason}`;
         await refuse(state, ctx, "slave-lost", reason);
         return;
       }
@@ -207,25 +194,18 @@ function ask(state: State, ctx: Context, wanted: Wanted): void {
     ctx.exit();
     return;
   }
-  const peer = args.findPeer();
-  if (peer === undefined || staged === undefined) return;
+  if (staged === undefined) return;
   let offset = staged.lengthBytes;
   for (let at = 0; at < WINDOW && offset < wanted.sizeBytes; at += 1) {
     const askedAt = state.asked.get(offset);
     const isDue = askedAt === undefined || now - askedAt > args.fetchRetryMs;
     if (isDue && !state.early.has(offset)) {
       state.asked.set(offset, now);
-      args.link.tell("SEND", {
-        peer,
-        message: {
-          type: "FETCH",
-          body: {
-            token: args.delivery.token,
-            filename: wanted.filename,
-            offset,
-            lengthBytes: lengthAt(wanted, offset),
-          },
-        },
+      args.source.fetch({
+        token: args.delivery.token,
+        filename: wanted.filename,
+        offset,
+        lengthBytes: lengthAt(wanted, offset),
       });
     }
     offset += CHUNK_BYTES;

@@ -26,6 +26,7 @@ import { type ControlMessages, control } from "./control.ts";
 import { defineEndpoint, type EndpointMessages, newEndpointMemory } from "./endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
 import { http } from "./http.ts";
+import { type ImportDeskMessages, importDesk } from "./import-desk.ts";
 import { listener } from "./listener.ts";
 import { type MrChaseMessages, mrChase } from "./mr-chase.ts";
 import { type OracleMessages, oracle } from "./oracle.ts";
@@ -60,7 +61,7 @@ export interface Means {
 const revive = { minMs: 5_000, maxMs: 300_000 };
 /** Attempts at a build that fails for reasons of its surroundings. */
 const MAX_ATTEMPTS = 5;
-/** Frames of 1 MiB that may lie unread per file sender. */
+/** Frames of 1 MiB that may lie unread per sender of files. */
 const FILE_HIGH_WATER_MARK = 8;
 
 /** The parts that those of this process speak to and that run elsewhere. */
@@ -170,6 +171,7 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
       child("import", defineEndpoint(importLink), {
         ...local,
         address: queues.import,
+        receiveHighWaterMark: FILE_HIGH_WATER_MARK,
         consumer: ref<MrChaseMessages>(paths.mrChase),
         memory: newEndpointMemory(),
       }),
@@ -229,6 +231,7 @@ function storageBranch({ settings, colleagues, ref, storage, checkWheel }: Means
     dynamicSupervisor("transfers"),
     child("file-juggler", fileJuggler, {
       link: ref<EndpointMessages<ToFileSender>>(paths.fileLink),
+      importDesk: colleagues.importDesk,
       transfersPath: paths.transfers,
       database: colleagues.database,
       storage: needed(storage),
@@ -298,12 +301,19 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
 
 function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpec[] {
   const { database } = colleagues;
+  const { version } = settings;
   return [
     supervisor("tools", { revive }, [
       child("mr-chase", mrChase, {
         link: ref<EndpointMessages<ImportAnswers>>(paths.importLink),
         database,
         cloudGazer: colleagues.cloudGazer,
+        importDesk: ref<ImportDeskMessages>(paths.importDesk),
+      }),
+      child("import-desk", importDesk, {
+        ...colleagues,
+        link: ref<EndpointMessages<ImportAnswers>>(paths.importLink),
+        productVersion: version,
       }),
     ]),
     supervisor("upstream", { revive }, [

@@ -1,6 +1,7 @@
 /**
  * The file link (`--file-queue`): File Juggler pulls ranges of files, the slave answers with chunks.
- * Chunks may come late, twice or not at all; the puller asks again.
+ * Chunks may come late, twice or not at all; the puller asks again. The same messages are said where
+ * an importing tool has the files (`wheel-import.ts`).
  */
 import { z } from "zod";
 import { plainFilenameSchema, tokenSchema } from "../model/build.ts";
@@ -12,7 +13,8 @@ export const MAX_CHUNK_BYTES = 1024 * 1024;
 const file = { token: tokenSchema, filename: plainFilenameSchema };
 const offset = z.number().int().nonnegative();
 
-const toServer = {
+/** What whoever holds the files answers. */
+export const chunkMessages = {
   CHUNK: {
     body: z.object({
       ...file,
@@ -20,11 +22,12 @@ const toServer = {
       data: z.instanceof(Uint8Array).refine((data) => data.length <= MAX_CHUNK_BYTES, "too long"),
     }),
   },
-  /** The slave cannot give the file: not held, cut short, unreadable. */
+  /** The file cannot be given: not held, cut short, unreadable. */
   MISSING: { body: z.object({ ...file, reason: z.string().max(1_000) }) },
 };
 
-const toClient = {
+/** What is asked of whoever holds the files. */
+export const fetchMessages = {
   FETCH: {
     body: z.object({
       ...file,
@@ -34,6 +37,11 @@ const toClient = {
   },
 };
 
-export const filesLink = declareLink({ name: "files", version: 1, toServer, toClient });
-export type FromFileSender = MessagesOf<typeof toServer>;
-export type ToFileSender = MessagesOf<typeof toClient>;
+export const filesLink = declareLink({
+  name: "files",
+  version: 1,
+  toServer: chunkMessages,
+  toClient: fetchMessages,
+});
+export type FromFileSender = MessagesOf<typeof chunkMessages>;
+export type ToFileSender = MessagesOf<typeof fetchMessages>;

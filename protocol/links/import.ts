@@ -22,6 +22,8 @@ import {
   targetRowSchema,
 } from "../model/target-row.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
+import { fetchMessages } from "./files.ts";
+import { wheelImportMessages } from "./wheel-import.ts";
 
 /** `simple` pages are what piw-rebuild calls the index. */
 const rebuildSchema = z.discriminatedUnion("kind", [
@@ -59,8 +61,9 @@ const toServer = {
     reply: z.object({ isNew: z.boolean(), rank: targetRankSchema }),
   },
   CHANGE_TARGET: { body: targetChangeSchema, reply: targetChangedSchema },
+  ...wheelImportMessages,
 };
-const toClient = {};
+const toClient = fetchMessages;
 
 export const importLink = declareLink({ name: "import", version: 1, toServer, toClient });
 export type ImportQuestions = MessagesOf<typeof toServer>;

@@ -12,14 +12,17 @@ import { targetSpecSchema } from "./target.ts";
 /** What a token stands for. */
 export const deliverySchema = z.object({
   token: tokenSchema,
+  /** Who holds the files: the slave that built them, or a tool that imports them. */
+  source: z.enum(["slave", "import"]),
   slaveId: rowIdSchema,
   slaveIdentity: z.string().max(200),
   slaveSlot: z.string().max(200),
   package: projectNameSchema,
   version: versionSchema,
   target: targetSpecSchema.shape.name,
-  /** Tags that the target's interpreter admits. */
+  /** Tags that the target's interpreter admits; of an import, those of its wheels that some target does. */
   targetTags: targetSpecSchema.shape.tags,
+  /** That the wheels must have; an import may bring any. */
   buildTag: z.string().max(40).nullable(),
   isSettled: z.boolean(),
 });

@@ -55,11 +55,12 @@ export const simpleProjectPageSchema = z.object({
 export type SimpleProjectPage = Immutable<z.infer<typeof simpleProjectPageSchema>>;
 
 /**
- * The state of one (version, target). `covered`: a file that was built for another target, or one
+ * The state of one (version, target). `imported`: its wheel was built elsewhere. `covered`: a file that was built for another target, or one
  * that upstream has, serves it too. The other words are the build queue's and the report's.
  */
 const releaseBuildStateSchema = z.enum([
   "built",
+  "imported",
   "covered",
   "failed",
   "blocked",

@@ -214,6 +214,10 @@ export class TestFarm {
     return this.#ipc("control");
   }
 
+  get importAddress(): string {
+    return this.#ipc("import");
+  }
+
   isRunning(part: Part): boolean {
     const child = this.#processes.get(part);
     return child !== undefined && child.exitCode === null && child.signalCode === null;

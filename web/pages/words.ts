@@ -50,6 +50,7 @@ const calm: Tone = { name: "calm", sign: "–" };
 export const stateWords: Record<ReleaseBuildState, { readonly text: string; readonly tone: Tone }> =
   {
     built: { text: "built", tone: good },
+    imported: { text: "imported", tone: good },
     covered: { text: "covered", tone: good },
     failed: { text: "failed", tone: bad },
     blocked: { text: "blocked", tone: held },

@@ -5,6 +5,7 @@
  */
 import type { ImportQuestions } from "../../../protocol/links/import.ts";
 import type { ToCloudGazer } from "../../../protocol/links/tasks/cloud-gazer.ts";
+import type { WheelImportQuestions } from "../../../protocol/links/wheel-import.ts";
 import type { ActorRef, BodyOf, Logger, ReplyOf } from "../../../supervisor/index.ts";
 import type { Asker, DatabaseRef } from "../database.ts";
 
@@ -25,4 +26,7 @@ export type Answer<K extends keyof ImportQuestions> = (
   body: BodyOf<ImportQuestions, K>,
 ) => Promise<ReplyOf<ImportQuestions, K>>;
 
-export type Answers = { readonly [K in keyof ImportQuestions]: Answer<K> };
+/** What piw-import says goes to the import desk instead. */
+export type Answers = {
+  readonly [K in Exclude<keyof ImportQuestions, keyof WheelImportQuestions>]: Answer<K>;
+};

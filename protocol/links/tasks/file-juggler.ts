@@ -1,9 +1,13 @@
-/** What is said to File Juggler: slave sessions have it collect, place and forget the files of a build. */
+/**
+ * What is said to File Juggler: slave sessions and the import desk have it collect, place and forget the
+ * files of a build.
+ */
 import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { buildResultSchema, tokenSchema } from "../../model/build.ts";
 import { collectedSchema, deliverySchema } from "../../model/delivery.ts";
 import { declareProtocol } from "../declare.ts";
+import { chunkMessages } from "../files.ts";
 
 export const fileJugglerProtocol = declareProtocol({
   name: "file-juggler",
@@ -13,7 +17,8 @@ export const fileJugglerProtocol = declareProtocol({
       body: z.object({
         delivery: deliverySchema,
         files: buildResultSchema.shape.files,
-        log: buildResultSchema.shape.log,
+        /** Null: there is none. */
+        log: buildResultSchema.shape.log.nullable(),
       }),
       reply: collectedSchema,
     },
@@ -23,8 +28,10 @@ export const fileJugglerProtocol = declareProtocol({
      * are to be collected again.
      */
     PLACE: { body: z.object({ token: tokenSchema.nullable() }) },
-    /** The slave has been told DONE: what is staged for the build is not needed any more. */
+    /** Whoever had the files has been told what became of them: what is staged for the build is not needed any more. */
     CLEAR: { body: z.object({ token: tokenSchema }) },
+    /** From the import desk: what an importing tool answers to FETCH. Slaves say it on the file link. */
+    ...chunkMessages,
   },
 });
 export type ToFileJuggler = MessagesOfProtocol<typeof fileJugglerProtocol>;

@@ -10,6 +10,7 @@ import type { CheckedWheel } from "../../../actors/master/wheel-check.ts";
 import type { DatabaseMessages } from "../../../db/requests.ts";
 import type { ToFileSender } from "../../../protocol/links/files.ts";
 import { fileJugglerProtocol } from "../../../protocol/links/tasks/file-juggler.ts";
+import type { ToImportDesk } from "../../../protocol/links/tasks/import-desk.ts";
 import type { Collected } from "../../../protocol/model/delivery.ts";
 import {
   type ActorRef,
@@ -80,6 +81,7 @@ async function collect(checked: CheckedWheel): Promise<Collected> {
         dynamicSupervisor("transfers"),
         child("juggler", fileJuggler, {
           link: ref<EndpointMessages<ToFileSender>>("/link"),
+          importDesk: ref<ToImportDesk>("/nobody"),
           transfersPath: "/transfers",
           database: ref<DatabaseMessages>("/nobody"),
           storage,
@@ -94,6 +96,7 @@ async function collect(checked: CheckedWheel): Promise<Collected> {
   const collected = await system.ref<FileJugglerMessages>("/juggler").ask("COLLECT", {
     delivery: {
       token: 1,
+      source: "slave",
       slaveId: 1,
       slaveIdentity: peer.identity,
       slaveSlot: peer.slot,

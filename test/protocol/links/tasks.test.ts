@@ -7,17 +7,24 @@ import { databaseProtocol } from "../../../actors/master/database.ts";
 import { taskProtocols } from "../../../actors/master/protocols.ts";
 import { requests } from "../../../db/requests.ts";
 import { declareProtocol } from "../../../protocol/links/declare.ts";
+import { chunkMessages, fetchMessages } from "../../../protocol/links/files.ts";
 import { architectProtocol, type ToArchitect } from "../../../protocol/links/tasks/architect.ts";
 import type { ToCloudGazer } from "../../../protocol/links/tasks/cloud-gazer.ts";
 import type { ToControl } from "../../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../../protocol/links/tasks/file-juggler.ts";
 import type { ToHttp } from "../../../protocol/links/tasks/http.ts";
+import type { ToImportDesk } from "../../../protocol/links/tasks/import-desk.ts";
 import type { ToPart } from "../../../protocol/links/tasks/part.ts";
 import type { ToScribe } from "../../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../../protocol/links/tasks/secretary.ts";
 import type { ToSlaveDriver } from "../../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../../protocol/links/tasks/status.ts";
-import { buildOrderSchema, buildResultSchema, tokenSchema } from "../../../protocol/model/build.ts";
+import {
+  buildOrderSchema,
+  buildResultSchema,
+  plainFilenameSchema,
+  tokenSchema,
+} from "../../../protocol/model/build.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
@@ -37,6 +44,15 @@ type SaidTo<M> = { readonly [K in keyof M]: Said };
 
 const list = (schema: z.ZodType) => fc.array(valuesOf(schema), { minLength: 1, maxLength: 4 });
 const token = valuesOf(tokenSchema);
+const chunk = fc.record(
+  {
+    token,
+    filename: valuesOf(plainFilenameSchema),
+    offset: fc.nat(),
+    data: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+  },
+  { noNullPrototype: true },
+);
 const pages = list(pageRequestSchema);
 const targetIds = list(rowIdSchema);
 
@@ -63,7 +79,7 @@ const said = {
         {
           delivery: valuesOf(deliverySchema),
           files: valuesOf(buildResultSchema.shape.files),
-          log: valuesOf(buildResultSchema.shape.log),
+          log: fc.option(valuesOf(buildResultSchema.shape.log)),
         },
         { noNullPrototype: true },
       ),
@@ -71,7 +87,12 @@ const said = {
     },
     PLACE: { body: fc.record({ token: fc.option(token) }, { noNullPrototype: true }) },
     CLEAR: { body: fc.record({ token }, { noNullPrototype: true }) },
+    CHUNK: { body: chunk },
+    MISSING: { body: valuesOf(chunkMessages.MISSING.body) },
   } satisfies SaidTo<ToFileJuggler>,
+  [paths.importDesk]: {
+    FETCH: { body: valuesOf(fetchMessages.FETCH.body) },
+  } satisfies SaidTo<ToImportDesk>,
   [paths.architect]: {
     LEASE: {
       body: fc.record(
