@@ -28,7 +28,11 @@ const table = {
   },
   fs: { tasks: ["file-juggler"], queue: "fs", needs: ["db"] },
   web: { tasks: ["secretary", "scribe", "http"], queue: "web", needs: ["db"] },
-  front: { tasks: ["cloud-gazer", "mr-chase"], queue: "front", needs: ["main", "db"] },
+  front: {
+    tasks: ["cloud-gazer", "mr-chase", "lumberjack"],
+    queue: "front",
+    needs: ["main", "db"],
+  },
 } as const satisfies Record<string, Part>;
 
 export type PartName = keyof typeof table;

@@ -5,7 +5,14 @@ import { initdbProgram } from "./initdb.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
 import { slaveProgram } from "./slave.ts";
-import { addProgram, keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
+import {
+  addProgram,
+  keygenProgram,
+  loggerProgram,
+  pauseProgram,
+  resumeProgram,
+  statusProgram,
+} from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -13,6 +20,7 @@ const programs: readonly Program[] = [
   farmProgram,
   initdbProgram,
   addProgram,
+  loggerProgram,
   statusProgram,
   pauseProgram,
   resumeProgram,

@@ -1,9 +1,9 @@
 /** The small programs that ask something of a running master, and `piw keygen`. */
 import { commonOptions } from "./common-options.ts";
 import { requirementOption } from "./farm.ts";
-import { controlQueueOption, importQueueOption } from "./master.ts";
+import { controlQueueOption, importQueueOption, logQueueOption } from "./master.ts";
 import { flag, option, type Program } from "./option.ts";
-import { durationFormat } from "./value-format.ts";
+import { durationFormat, textFormat } from "./value-format.ts";
 
 const wait = option(durationFormat, "DURATION", "5s", "Give up when the master has not answered");
 
@@ -22,6 +22,33 @@ export const addProgram = {
     requirement: requirementOption,
     "import-queue": importQueueOption,
     wait,
+  },
+} satisfies Program;
+
+export const loggerProgram = {
+  name: "piw-logger",
+  section: "logger",
+  summary:
+    "Feeds the access logs of a web server to a running master: downloads, searches and visits, from files (also " +
+    "gzip-compressed) or, without any, from standard input.",
+  operand: {
+    name: "FILE",
+    doc: "An access log; - is standard input",
+    variadic: true,
+    required: false,
+  },
+  options: {
+    ...commonOptions,
+    format: option(
+      textFormat,
+      "FORMAT",
+      "combined",
+      "How the lines look: common, combined, common_vhost, or an Apache LogFormat string",
+    ),
+    drop: flag(
+      "Drop records while the master is away or cannot keep up, instead of waiting for it",
+    ),
+    "log-queue": logQueueOption,
   },
 } satisfies Program;
 

@@ -20,6 +20,7 @@ export const paths = {
   fileLink: "/links/file",
   controlLink: "/links/control",
   importLink: "/links/import",
+  logLink: "/links/log",
   status: "/observers/status",
   control: "/observers/control",
   oracles: "/database/oracles",
@@ -32,6 +33,7 @@ export const paths = {
   scribe: "/services/publishing/scribe",
   secretary: "/services/publishing/secretary",
   mrChase: "/services/tools/mr-chase",
+  lumberjack: "/services/statistics/lumberjack",
   cloudGazer: "/services/upstream/cloud-gazer",
   http: "/services/http",
 } as const;

@@ -11,10 +11,13 @@ export function initdb(argv: readonly string[]): Promise<void> {
       program: initdbProgram,
       logLevel: "warn",
       run: async (values, _operands, frame) => {
-        const { dsn, user, yes } = initdbSettings(values);
+        const { dsn, user, yes, accessExpiry } = initdbSettings(values);
         const outcome = await upgradeDatabase(dsn, {
           masterRole: user,
           log: frame.print,
+          ...(accessExpiry !== undefined && {
+            accessExpiryDays: accessExpiry === "never" ? null : accessExpiry.days,
+          }),
           ...(yes ? {} : { confirm: (plan: UpgradePlan) => confirm(plan, frame) }),
         });
         const said = {
