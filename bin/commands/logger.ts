@@ -35,15 +35,15 @@ export function logger(argv: readonly string[]): Promise<void> {
           const isWhole = await feed(sources, format, sender, tally, frame);
           const left = await sender.finish();
           frame.print(tally.summary(sender.counts));
-          if (left > 0 && !values.drop) {
-            throw new Error(`${left} records were read and could not be stored`);
-          }
+          // Not thrown: after a signal the frame shows no error.
+          const isLost = left > 0 && !values.drop;
+          if (isLost) frame.logger.error(`${left} records were read and could not be stored`);
           if (tally.isAllMalformed) {
             throw new Error(
               `no line is in the format ${format.text}: say with --format how they look`,
             );
           }
-          return isWhole && sender.counts.refused === 0 ? 0 : 1;
+          return isWhole && !isLost && sender.counts.refused === 0 ? 0 : 1;
         } finally {
           await sender.close();
         }

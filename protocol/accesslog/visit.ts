@@ -28,18 +28,22 @@ export function findVisit(target: string): Visit | undefined {
   const path = decode(target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, ""));
   if (path === undefined || !path.startsWith("/")) return undefined;
   const [, room = "", name = "", ...rest] = path.split("/");
-  if (room === "simple") return name === "" ? undefined : simpleVisit(name, rest, path);
+  if (room === "simple") {
+    const isRoot = name === "" || (rest.length === 0 && isSimpleFile(name));
+    return isRoot ? undefined : simpleVisit(name, rest, path);
+  }
   if (room === "project") return projectVisit(name, rest, path);
   const isPage = path === "/" || (name === "" && rest.length === 0 && room.endsWith(".html"));
   return isPage ? page("page", null, path) : undefined;
 }
 
+const isSimpleFile = (name: string) => name === "index.html" || name === "index.v1+json";
+
 function simpleVisit(name: string, rest: readonly string[], path: string): Visit | undefined {
   const [file = "", ...more] = rest;
   if (!isValidName(name) || more.length > 0) return undefined;
   const project = canonicalName(name);
-  if (file === "" || file === "index.html" || file === "index.v1+json")
-    return page("simple", project, path);
+  if (file === "" || isSimpleFile(file)) return page("simple", project, path);
   const wheel = parseWheelFilename(file);
   if (wheel === undefined || wheel.name !== project) return undefined;
   return { kind: "download", package: project, filename: file, path: null };
