@@ -44,6 +44,12 @@ module.exports = {
       "What is said.",
     ),
     only(
+      "access-logs-are-pure",
+      "protocol/accesslog",
+      ["protocol/accesslog", "protocol/model", "protocol/packaging"],
+      "Lines of web servers as values.",
+    ),
+    only(
       "transport-knows-no-wheels",
       "protocol/transport",
       ["protocol/transport", "supervisor"],

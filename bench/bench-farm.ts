@@ -92,6 +92,7 @@ export async function startBenchFarm(
       ...[`--pypi-simple=${upstream.simpleUrl}`, `--pypi-json=${upstream.jsonUrl}`],
       ...[`--pypi-xmlrpc=${upstream.xmlrpcUrl}`, `--status-queue=${ipc("status")}`],
       ...[`--control-queue=${ipc("control")}`, `--import-queue=${ipc("import")}`],
+      `--log-queue=${ipc("log")}`,
       ...[...links, ...master],
     ];
     const slaveArguments = [`--dir=${join(folder, "slave")}`, "--label=slave-1", ...links];

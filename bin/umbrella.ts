@@ -79,6 +79,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "logger",
+    {
+      doc: "Feed a web server's access logs to the master (piw-logger)",
+      load: async () => (await import("./commands/logger.ts")).logger,
+    },
+  ],
+  [
     "status",
     {
       doc: "Show what the master has built and is building",

@@ -1,9 +1,9 @@
 /** piw-initdb: its options, and the settings of the database's creation or upgrade. */
 import { commonOptions } from "./common-options.ts";
 import { dsnOption } from "./master.ts";
-import { flag, option, type Program, type Values } from "./option.ts";
+import { flag, option, optional, type Program, type Values } from "./option.ts";
 import type { InitdbSettings } from "./settings.ts";
-import { textFormat } from "./value-format.ts";
+import { expiryFormat, textFormat } from "./value-format.ts";
 import { productVersion } from "./version.ts";
 
 const initdbOptions = {
@@ -15,6 +15,12 @@ const initdbOptions = {
   user: option(textFormat, "NAME", "piwheels", "The role that gets the master's rights", {
     short: "u",
   }),
+  expire: optional(
+    expiryFormat,
+    "DURATION",
+    "Keep the rows of the access log for so long (such as 90d, 12w, 2y), or never let them expire",
+    { defaultText: "as it is; never at first", stored: false },
+  ),
   yes: flag("Go ahead without asking", { short: "y", stored: false }),
 };
 
@@ -26,5 +32,6 @@ export const initdbProgram = {
 } satisfies Program;
 
 export function initdbSettings(values: Values<typeof initdbOptions>): InitdbSettings {
-  return { version: productVersion, dsn: values.dsn, user: values.user, yes: values.yes };
+  const { dsn, user, yes, expire } = values;
+  return { version: productVersion, dsn, user, yes, accessExpiry: expire };
 }

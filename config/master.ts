@@ -43,6 +43,13 @@ export const importQueueOption = option(
   "Where the master takes requests of the command line tools such as piw-add",
   { section: "master" },
 );
+export const logQueueOption = option(
+  queueFormat,
+  "ADDR",
+  "ipc:///tmp/piw-logger",
+  "Where the master takes the access-log records of piw-logger",
+  { section: "master" },
+);
 export const controlQueueOption = option(
   queueFormat,
   "ADDR",
@@ -95,6 +102,7 @@ const masterOptions = {
   ),
   "control-queue": controlQueueOption,
   "import-queue": importQueueOption,
+  "log-queue": logQueueOption,
   "slave-queue": option(
     queueFormat,
     "ADDR",
@@ -112,7 +120,7 @@ const masterOptions = {
   "driver-queue": partQueueOption("driver", "the Slave Driver"),
   "fs-queue": partQueueOption("fs", "the File Juggler"),
   "web-queue": partQueueOption("web", "Secretary, Scribe and HTTP server"),
-  "front-queue": partQueueOption("front", "Cloud Gazer and Mr. Chase"),
+  "front-queue": partQueueOption("front", "Cloud Gazer, Mr. Chase and Lumberjack"),
   "stats-queue": partQueueOption("stats", "the main, control and status tasks"),
   tasks: option(
     listFormat,
@@ -161,6 +169,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     status: values["status-queue"],
     control: values["control-queue"],
     import: values["import-queue"],
+    log: values["log-queue"],
     slave: values["slave-queue"],
     file: values["file-queue"],
   };

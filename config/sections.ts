@@ -3,6 +3,7 @@
 import { farmProgram } from "./farm.ts";
 import { importProgram } from "./import.ts";
 import { initdbProgram } from "./initdb.ts";
+import { loggerProgram } from "./logger.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
@@ -20,6 +21,7 @@ const programs: readonly Program[] = [
   rebuildProgram,
   listTargetsProgram,
   importProgram,
+  loggerProgram,
   statusProgram,
   pauseProgram,
   resumeProgram,

@@ -23,6 +23,7 @@ export interface MasterQueues {
   readonly status: string;
   readonly control: string;
   readonly import: string;
+  readonly log: string;
   readonly slave: string;
   readonly file: string;
 }
@@ -119,4 +120,6 @@ export interface InitdbSettings {
   readonly user: string;
   /** No prompt. */
   readonly yes: boolean;
+  /** How long rows of the access log are kept, whole days; undefined: as it is. */
+  readonly accessExpiry: { readonly days: number } | "never" | undefined;
 }

@@ -44,6 +44,27 @@ export const durationFormat: ValueFormat<number> = {
   },
 };
 
+const UNIT_DAYS: Readonly<Record<string, number>> = { d: 1, w: 7, m: 30.4375, y: 365.25 };
+
+/** How long something is kept: `never` expires, or whole days as `90d`, `12w`, `6m` (months), `2y`; up to 100 years. */
+export const expiryFormat: ValueFormat<{ readonly days: number } | "never"> = {
+  name: "piw-expiry",
+  parse(text) {
+    const value = text.trim().toLowerCase();
+    if (value === "never") {
+      return "never";
+    }
+    const match = /^(\d{1,5})\s*([dwmy])$/.exec(value);
+    const days = Math.round(Number(match?.[1]) * (UNIT_DAYS[match?.[2] ?? ""] ?? 0));
+    if (!(days >= 1 && days <= 36_525)) {
+      throw new Error(
+        `"${text}" is neither "never" nor a duration from 1d to 100y such as 90d, 12w, 6m (months) or 2y`,
+      );
+    }
+    return { days };
+  },
+};
+
 /** Any text but the empty one. */
 export const textFormat: ValueFormat<string> = {
   name: "piw-text",

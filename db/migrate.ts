@@ -44,6 +44,11 @@ export interface UpgradeOptions {
   readonly masterRole: string;
   /** One line per step. */
   readonly log: (line: string) => void;
+  /**
+   * How long rows of the access log are kept; null: for ever. Default: as it was, for ever at first. What is older is
+   * dropped by the running master, within a day.
+   */
+  readonly accessExpiryDays?: number | null;
   /** Asked before anything is changed, and not when there is nothing to do; false ends it unchanged. Default: yes. */
   readonly confirm?: (plan: UpgradePlan) => Promise<boolean>;
 }
@@ -141,10 +146,13 @@ export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
     select c.relname as name
     from pg_class c
     where c.relnamespace = 'public'::regnamespace
-      and case c.relkind
-        when 'r' then not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+      -- Partitions are reached through their table, and need no rights of their own.
+      and not c.relispartition
+      and case
+        when c.relkind in ('r', 'p') then not (has_table_privilege(c.oid, 'select')
+          and has_table_privilege(c.oid, 'insert')
           and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
-        when 'S' then not has_sequence_privilege(c.oid, 'usage')
+        when c.relkind = 'S' then not has_sequence_privilege(c.oid, 'usage')
         else false end
     order by 1 limit 1`;
   if (missing !== undefined)
@@ -166,6 +174,9 @@ async function upgrade(tx: Tx, options: UpgradeOptions, database: string): Promi
   if (from < SCHEMA_VERSION)
     await tx`update public.configuration set schema_version = ${SCHEMA_VERSION}`;
   await grantRights(tx, options.masterRole, database);
+  if (options.accessExpiryDays !== undefined)
+    await tx`
+      update public.configuration set access_expiry = ${options.accessExpiryDays}::int * interval '1 day'`;
   const [after] = await tx<{ id: string }[]>`select pg_current_xact_id()::text as id`;
   if (before?.id !== after?.id)
     throw new SchemaError("a step of the schema ended the transaction that it ran in");
@@ -179,7 +190,8 @@ async function grantRights(tx: Tx, role: string, database: string): Promise<void
     grant connect on database ${quoteName(database)} to ${name};
     grant usage on schema public to ${name};
     grant select, insert, update, delete on all tables in schema public to ${name};
-    grant usage, select on all sequences in schema public to ${name}`);
+    grant usage, select on all sequences in schema public to ${name};
+    grant execute on function access_log_make_months(timestamptz[]), access_log_expire() to ${name}`);
 }
 
 async function checkServer(sql: Sql): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
+import { recordAccess, tendAccessLog } from "./access-log.ts";
 import {
   markPlaced,
   markRemoved,
@@ -60,6 +61,7 @@ export const requests = {
   postponeProject,
   projectPage,
   queueReport,
+  recordAccess,
   recordChanges,
   recordListing,
   recordProject,
@@ -79,6 +81,7 @@ export const requests = {
   simpleNames,
   simplePage,
   sweepQueue,
+  tendAccessLog,
   unplaced,
   unreadProjects,
   upstreamSerial,

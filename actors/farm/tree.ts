@@ -247,6 +247,7 @@ const queueAddresses = ({ run }: FarmFolder) => ({
   status: `ipc://${run}/status`,
   control: `ipc://${run}/control`,
   import: `ipc://${run}/import`,
+  log: `ipc://${run}/log`,
   slave: `ipc://${run}/slave`,
   file: `ipc://${run}/file`,
 });

@@ -21,6 +21,7 @@ export const paths = {
   fileLink: "/links/file",
   controlLink: "/links/control",
   importLink: "/links/import",
+  logLink: "/links/log",
   status: "/observers/status",
   control: "/observers/control",
   oracles: "/database/oracles",
@@ -34,6 +35,7 @@ export const paths = {
   secretary: "/services/publishing/secretary",
   mrChase: "/services/tools/mr-chase",
   importDesk: "/services/tools/import-desk",
+  lumberjack: "/services/statistics/lumberjack",
   cloudGazer: "/services/upstream/cloud-gazer",
   http: "/services/http",
 } as const;

@@ -7,6 +7,7 @@ import type { ListenAddress, MasterSettings } from "../../config/settings.ts";
 import { type ControlAnswers, controlLink } from "../../protocol/links/control.ts";
 import { filesLink, type ToFileSender } from "../../protocol/links/files.ts";
 import { type ImportAnswers, importLink } from "../../protocol/links/import.ts";
+import { type LogAnswers, logLink } from "../../protocol/links/log.ts";
 import { slaveLink, type ToSlave } from "../../protocol/links/slave.ts";
 import type { KeyPair, ServerKeys } from "../../protocol/transport/index.ts";
 import type { UpstreamClient } from "../../protocol/upstream/index.ts";
@@ -28,6 +29,7 @@ import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
 import { http } from "./http.ts";
 import { type ImportDeskMessages, importDesk } from "./import-desk.ts";
 import { listener } from "./listener.ts";
+import { type LumberjackMessages, lumberjack } from "./lumberjack.ts";
 import { type MrChaseMessages, mrChase } from "./mr-chase.ts";
 import { type OracleMessages, oracle } from "./oracle.ts";
 import { type MasterPart, partAgent } from "./part.ts";
@@ -175,6 +177,12 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
         consumer: ref<MrChaseMessages>(paths.mrChase),
         memory: newEndpointMemory(),
       }),
+      child("log", defineEndpoint(logLink), {
+        ...local,
+        address: queues.log,
+        consumer: ref<LumberjackMessages>(paths.lumberjack),
+        memory: newEndpointMemory(),
+      }),
     ]),
   ]);
 }
@@ -314,6 +322,12 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         ...colleagues,
         link: ref<EndpointMessages<ImportAnswers>>(paths.importLink),
         productVersion: version,
+      }),
+    ]),
+    supervisor("statistics", { revive }, [
+      child("lumberjack", lumberjack, {
+        link: ref<EndpointMessages<LogAnswers>>(paths.logLink),
+        database,
       }),
     ]),
     supervisor("upstream", { revive }, [

@@ -10,11 +10,14 @@ export function initdb(argv: readonly string[]): Promise<void> {
       program: initdbProgram,
       logLevel: "warn",
       run: async (values, _operands, frame) => {
-        const { dsn, user, yes } = initdbSettings(values);
+        const { dsn, user, yes, accessExpiry } = initdbSettings(values);
         const outcome = await upgradeDatabase(dsn, {
           masterRole: user,
           log: frame.print,
           confirm: (plan) => confirm(questionOf(plan), { yes }, frame),
+          ...(accessExpiry !== undefined && {
+            accessExpiryDays: accessExpiry === "never" ? null : accessExpiry.days,
+          }),
         });
         const said = {
           created: "The database is ready.",

@@ -55,6 +55,7 @@ describe("the master's settings", () => {
         status: "ipc:///tmp/piw-status",
         control: "ipc:///tmp/piw-control",
         import: "ipc:///tmp/piw-import",
+        log: "ipc:///tmp/piw-logger",
         slave: "tcp://*:5555",
         file: "tcp://*:5556",
       },

@@ -1,6 +1,7 @@
 /** Requests as they are asked for from another process: each of them, with what it really gives. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requests } from "../../db/requests.ts";
+import { unknownClient } from "../../protocol/accesslog/user-agent.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import {
   absentMs,
@@ -161,6 +162,23 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "changeTarget", skip)).toEqual({ outcome: "changed", isChanged: true });
     expect((await run(sql, "listTargets", null))[0]).toMatchObject({ rank: 7, skip: "no slave" });
 
+    const visit = {
+      source: "5f0d3a3e-6a55-4f0c-8a53-5c1f6f8f2a10",
+      sequence: 1,
+      acknowledged: 0,
+      batch: {
+        kinds: ["download" as const],
+        ats: [Date.now()],
+        addresses: ["192.0.2.7"],
+        packages: ["pkg"],
+        filenames: ["pkg-2.0-py3-none-any.whl"],
+        paths: [null],
+        clientOf: [0],
+        clients: [unknownClient],
+      },
+    };
+    expect(await run(sql, "recordAccess", visit)).toBe("stored");
+    expect(await run(sql, "tendAccessLog", null)).toBe(0);
     expect([...requestsRun].sort()).toEqual(Object.keys(requests).sort());
   });
 });

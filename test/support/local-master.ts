@@ -75,6 +75,7 @@ export class LocalMaster {
           status: ipc("status"),
           control: ipc("control"),
           import: ipc("import"),
+          log: ipc("log"),
           slave: ipc("slave"),
           file: ipc("file"),
         },

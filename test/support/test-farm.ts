@@ -115,6 +115,7 @@ export class TestFarm {
       ...["--pypi-simple", upstream.simpleUrl, "--pypi-xmlrpc", upstream.xmlrpcUrl],
       ...["--pypi-json", upstream.jsonUrl, ...this.slaveAddresses()],
       ...["--status-queue", this.#ipc("status"), "--control-queue", this.#ipc("control")],
+      ...["--log-queue", this.logAddress],
       ...["--import-queue", this.#ipc("import"), "--http", `127.0.0.1:${this.#ports.http}`],
       ...(this.#options.master ?? []),
       ...(this.shape === "codec" ? ["--force-codec"] : []),
@@ -216,6 +217,10 @@ export class TestFarm {
 
   get importAddress(): string {
     return this.#ipc("import");
+  }
+
+  get logAddress(): string {
+    return this.#ipc("log");
   }
 
   isRunning(part: Part): boolean {

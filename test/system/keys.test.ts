@@ -112,6 +112,7 @@ describe("keys", () => {
       ...["--file-queue", "tcp://127.0.0.1:0", "--status-queue", `ipc://${join(folder, "s")}`],
       ...["--control-queue", `ipc://${join(folder, "c")}`, ...root],
       ...["--import-queue", `ipc://${join(folder, "i")}`],
+      ...["--log-queue", `ipc://${join(folder, "l")}`],
     );
     await expect(master).rejects.toThrow(/needs keys: make one with piw keygen/);
   });

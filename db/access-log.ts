@@ -1,0 +1,143 @@
+/**
+ * Stores what web servers logged, and counts it by day: rows, counts and the piw-logger's place in one
+ * transaction, so that a batch that is said again is neither stored nor counted again. Lumberjack asks for
+ * this. The tables, and why they are as they are: schema/0002-access-log.sql.
+ */
+import { z } from "zod";
+import {
+  type AccessBatch,
+  accessBatchSchema,
+  accessPlaceSchema,
+} from "../protocol/model/access.ts";
+import { countSchema } from "../protocol/model/scalar.ts";
+import { type Tx, transaction } from "./connection.ts";
+import { request } from "./request.ts";
+
+/** Values of one aspect that a day counts apart. */
+const MAX_VALUES_A_DAY = 1_000;
+/** A piw-logger that was silent for so long begins anew. */
+const SOURCE_DAYS = 90;
+
+/**
+ * `known`: it is stored already. `gap`: batches before it are missing, nothing was done. Whoever gets another
+ * answer than `gap` may forget the batch.
+ */
+export const recordAccess = request(
+  {
+    args: accessPlaceSchema.extend({ batch: accessBatchSchema }),
+    result: z.enum(["stored", "known", "gap"]),
+    slow: true,
+  },
+  async (sql, { source, sequence, acknowledged, batch }) =>
+    transaction(sql, async (tx) => {
+      // Before any lock on rows: it may have to wait for another who makes the same month.
+      await tx`
+        select access_log_make_months(array(
+          select distinct date_trunc('month', to_timestamp(at / 1000), 'UTC')
+          from unnest(${batch.ats as number[]}::float8[]) as a(at)))`;
+      await tx`
+        insert into access_source (id, sequence) values (${source}, 0) on conflict (id) do nothing`;
+      const [row] = await tx<{ sequence: number }[]>`
+        select sequence from access_source where id = ${source} for update`;
+      const last = Math.max(row?.sequence ?? 0, acknowledged);
+      if (sequence <= (row?.sequence ?? 0)) return "known";
+      if (sequence !== last + 1) return "gap";
+      await tx`
+        update access_source set sequence = ${sequence}, seen_at = now() where id = ${source}`;
+      await store(tx, batch);
+      return "stored";
+    }),
+);
+
+/**
+ * One statement: the rows, then what is counted of them. Counts are inserted in the order of their keys, so that
+ * two at once cannot wait for each other in a circle.
+ */
+async function store(tx: Tx, batch: AccessBatch): Promise<void> {
+  const { clients } = batch;
+  await tx`
+    with visit as materialized (
+      select v.kind, to_timestamp(v.at / 1000) as at, v.address::inet as address, v.package, v.filename, v.path,
+        c.arch, c.distro_name, c.distro_version, c.os_name, c.os_version, c.implementation_name,
+        c.implementation_version, c.python_version, c.installer_name, c.installer_version,
+        c.setuptools_version, (to_timestamp(v.at / 1000) at time zone 'UTC')::date as day
+      from unnest(
+        ${batch.kinds as string[]}::text[], ${batch.ats as number[]}::float8[],
+        ${batch.addresses as (string | null)[]}::text[], ${batch.packages as (string | null)[]}::text[],
+        ${batch.filenames as (string | null)[]}::text[], ${batch.paths as (string | null)[]}::text[],
+        ${batch.clientOf as number[]}::int[]
+      ) as v(kind, at, address, package, filename, path, client)
+      join unnest(
+        ${clients.map((_, index) => index)}::int[],
+        ${clients.map((client) => client.arch)}::text[],
+        ${clients.map((client) => client.distroName)}::text[],
+        ${clients.map((client) => client.distroVersion)}::text[],
+        ${clients.map((client) => client.osName)}::text[],
+        ${clients.map((client) => client.osVersion)}::text[],
+        ${clients.map((client) => client.implementationName)}::text[],
+        ${clients.map((client) => client.implementationVersion)}::text[],
+        ${clients.map((client) => client.pythonVersion)}::text[],
+        ${clients.map((client) => client.installerName)}::text[],
+        ${clients.map((client) => client.installerVersion)}::text[],
+        ${clients.map((client) => client.setuptoolsVersion)}::text[]
+      ) as c(id, arch, distro_name, distro_version, os_name, os_version, implementation_name,
+        implementation_version, python_version, installer_name, installer_version, setuptools_version)
+      on c.id = v.client
+    ), stored as (
+      insert into access_log
+      select kind, at, address, package, filename, path, arch, distro_name, distro_version, os_name, os_version,
+        implementation_name, implementation_version, python_version, installer_name, installer_version,
+        setuptools_version
+      from visit
+    ), by_package as (
+      select package, day, count(*) filter (where kind = 'download') as downloads,
+        count(*) filter (where kind = 'search') as searches
+      from visit where kind in ('download', 'search') group by package, day
+    ), package_day as (
+      insert into access_package_day as t (package, day, downloads, searches)
+      select * from by_package order by package, day
+      on conflict (package, day) do update
+        set downloads = t.downloads + excluded.downloads, searches = t.searches + excluded.searches
+    ), package as (
+      insert into access_package as t (package, downloads, searches)
+      select package, sum(downloads), sum(searches) from by_package group by package order by package
+      on conflict (package) do update
+        set downloads = t.downloads + excluded.downloads, searches = t.searches + excluded.searches
+    ), counted as (
+      select day, 'kind' as aspect, kind as value, count(*) as visits from visit group by day, kind
+      union all
+      select day, aspect, value, count(*)
+      from visit cross join lateral (values
+        ('arch', arch), ('python', substring(python_version from '^[0-9]+[.][0-9]+')),
+        ('implementation', implementation_name), ('os', os_name),
+        ('distro', concat_ws(' ', distro_name, distro_version)),
+        ('installer', installer_name)) as said(aspect, value)
+      where kind = 'download' and value <> '' group by day, aspect, value
+    ), named as (
+      -- New values find room in the order of their counts; those that are there already stay.
+      select c.*, t.value is not null as is_known,
+        row_number() over (partition by c.day, c.aspect, t.value is not null order by c.visits desc, c.value) as place,
+        (select count(*) from access_day a where a.day = c.day and a.aspect = c.aspect) as there
+      from counted c left join access_day t on t.day = c.day and t.aspect = c.aspect and t.value = c.value
+    ), kept as (
+      select day, aspect,
+        case when is_known or there + place <= ${MAX_VALUES_A_DAY} then value else 'other' end as value,
+        sum(visits) as visits
+      from named group by 1, 2, 3
+    )
+    insert into access_day as t (day, aspect, value, visits)
+    select * from kept order by day, aspect, value
+    on conflict (day, aspect, value) do update set visits = t.visits + excluded.visits`;
+}
+
+/**
+ * What has to be done now and then: the partition of the coming days is there before the first line needs it,
+ * months beyond the expiry are dropped, and piw-loggers that are gone are forgotten. Gives the number of months
+ * dropped.
+ */
+export const tendAccessLog = request({ args: z.null(), result: countSchema }, async (sql) => {
+  await sql`select access_log_make_months(array[now(), now() + interval '7 days'])`;
+  await sql`delete from access_source where seen_at < now() - ${SOURCE_DAYS} * interval '1 day'`;
+  const [row] = await sql<{ dropped: number }[]>`select access_log_expire() as dropped`;
+  return row?.dropped ?? 0;
+});
