@@ -145,7 +145,7 @@ export class Incarnation implements ScopeOwner, Watcher, Subscriber, ContextSour
 
   /** There may be something to do. */
   wake(): void {
-    if (this.isRunning()) this.#runner?.wake();
+    if (this.isRunning() && !this.#loop?.willLook) this.#runner?.wake();
   }
 
   // ---- end ------------------------------------------------------------------------------------

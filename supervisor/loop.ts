@@ -7,6 +7,8 @@ import type { ExitReason } from "./exit-reason.ts";
 export interface Loop {
   /** Whether a handler runs that `idle` is to be waited for. */
   readonly isBusy: boolean;
+  /** Whether it will look at the mailbox in any case, so that no turn need be asked for. */
+  readonly willLook: boolean;
   /** How long the message in hand has been in hand; 0 when idle. */
   readonly busyMs: number;
   /** Settles when no handler runs: at once, or when the one in hand has settled. */

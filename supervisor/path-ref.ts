@@ -11,10 +11,11 @@ import { isRemotePath } from "./nodes/nodes.ts";
 import type { Receiver, Runtime } from "./runtime.ts";
 import { currentScope } from "./scope.ts";
 
-/** What a message becomes on its way: itself, or the reason why it cannot go. */
-type Posting =
-  | { readonly receiver: Receiver; readonly envelope: Envelope }
-  | { readonly failure: Failure; readonly why: string };
+/** Why a message cannot go. */
+interface Obstacle {
+  readonly failure: Failure;
+  readonly why: string;
+}
 
 type Failure = Extract<
   DeadLetterReason,
@@ -42,28 +43,29 @@ class PathRef {
   }
 
   tell(type: string, body?: unknown): TellResult {
-    const posting = this.#address(type, body, undefined);
-    if ("failure" in posting) return this.#dead(type, posting.failure);
-    return posting.receiver.deliver(posting.envelope);
+    const receiver = this.#find(type, body);
+    if ("failure" in receiver) return this.#dead(type, receiver.failure);
+    const envelope = this.#seal(type, body, undefined);
+    if ("failure" in envelope) return this.#dead(type, envelope.failure);
+    return receiver.deliver(envelope);
   }
 
   async send(type: string, body?: unknown): Promise<TellResult> {
-    const posting = this.#address(type, body, undefined);
-    if ("failure" in posting) return this.#dead(type, posting.failure);
-    return posting.receiver.deliverWhenRoom(posting.envelope);
+    const receiver = this.#find(type, body);
+    if ("failure" in receiver) return this.#dead(type, receiver.failure);
+    const envelope = this.#seal(type, body, undefined);
+    if ("failure" in envelope) return this.#dead(type, envelope.failure);
+    return receiver.deliverWhenRoom(envelope);
   }
 
   ask(type: string, body?: unknown, options?: AskOptions): Promise<unknown> {
     const ask = new PendingAsk(this.#runtime.clock, this.path, type, options);
     if (ask.isSettled) return ask.promise;
-    const posting = this.#address(type, body, ask);
-    if ("failure" in posting) {
-      const { failure, why } = posting;
-      this.#dead(type, failure);
-      ask.fail(failure === "fenced" ? "aborted" : failure === "invalid" ? "failed" : "dead", why);
-    } else {
-      posting.receiver.deliver(posting.envelope);
-    }
+    const receiver = this.#find(type, body);
+    const envelope = "failure" in receiver ? receiver : this.#seal(type, body, ask);
+    if ("failure" in receiver) this.#fail(ask, type, receiver);
+    else if ("failure" in envelope) this.#fail(ask, type, envelope);
+    else receiver.deliver(envelope);
     return ask.promise;
   }
 
@@ -71,10 +73,11 @@ class PathRef {
     return this.path;
   }
 
-  #address(type: string, body: unknown, ask: PendingAsk | undefined): Posting {
+  /** Who is to get it, looked up anew for each message. */
+  #find(type: string, body: unknown): Receiver | Obstacle {
     const scope = currentScope();
     if (scope && !scope.isLive) return endedSender;
-    const { tracer, receivers, border, freezesMessages } = this.#runtime;
+    const { tracer, receivers } = this.#runtime;
     if (tracer.isActive && scope) {
       const { path, number: incarnation } = scope.owner;
       const id = path.slice(path.lastIndexOf("/") + 1);
@@ -86,6 +89,11 @@ class PathRef {
       const isThere = this.#pinnedTo > 0 && receiver.incarnationNumber === this.#pinnedTo;
       if (!isThere) return endedIncarnation;
     }
+    return receiver;
+  }
+
+  #seal(type: string, body: unknown, ask: PendingAsk | undefined): Envelope | Obstacle {
+    const { border, freezesMessages } = this.#runtime;
     let crossed = body;
     if (border && !this.#remote) {
       const checked = border.body(this.path, type, body);
@@ -94,7 +102,12 @@ class PathRef {
       if (ask) ask.checkAnswer = (value) => border.reply(this.path, type, value);
     }
     if (freezesMessages) freezePlain(crossed);
-    return { receiver, envelope: { type, body: crossed, ask, guard: this.#guard } };
+    return { type, body: crossed, ask, guard: this.#guard };
+  }
+
+  #fail(ask: PendingAsk, type: string, { failure, why }: Obstacle): void {
+    this.#dead(type, failure);
+    ask.fail(failure === "fenced" ? "aborted" : failure === "invalid" ? "failed" : "dead", why);
   }
 
   #dead(type: string, reason: DeadLetterReason): TellResult {

@@ -36,6 +36,8 @@ interface Flight {
 export class ThreadLoop implements Loop, TakenAhead {
   /** The thread waits for its handler itself, before it runs `stop`. */
   readonly isBusy = false;
+  /** Its turns are over as soon as they have begun. */
+  readonly willLook = false;
   readonly #owner: LoopOwner;
   readonly #host: IncarnationHost;
   readonly #thread: Thread;
