@@ -1,7 +1,7 @@
 /** piw-initdb: its options, and the settings of the database's creation or upgrade. */
 import { commonOptions } from "./common-options.ts";
 import { dsnOption } from "./master.ts";
-import { flag, option, type Program, type Values } from "./option.ts";
+import { flag, list, option, type Program, type Values } from "./option.ts";
 import type { InitdbSettings } from "./settings.ts";
 import { textFormat } from "./value-format.ts";
 import { productVersion } from "./version.ts";
@@ -15,6 +15,7 @@ const initdbOptions = {
   user: option(textFormat, "NAME", "piwheels", "The role that gets the master's rights", {
     short: "u",
   }),
+  reader: list("NAME", "A role that may read everything and change nothing. Repeatable"),
   yes: flag("Go ahead without asking", { short: "y", stored: false }),
 };
 
@@ -26,5 +27,11 @@ export const initdbProgram = {
 } satisfies Program;
 
 export function initdbSettings(values: Values<typeof initdbOptions>): InitdbSettings {
-  return { version: productVersion, dsn: values.dsn, user: values.user, yes: values.yes };
+  return {
+    version: productVersion,
+    dsn: values.dsn,
+    user: values.user,
+    readers: values.reader,
+    yes: values.yes,
+  };
 }

@@ -117,6 +117,8 @@ export interface InitdbSettings {
   readonly dsn: string;
   /** The role that gets the master's rights. */
   readonly user: string;
+  /** Roles that get the right to read. */
+  readonly readers: readonly string[];
   /** No prompt. */
   readonly yes: boolean;
 }

@@ -5,7 +5,8 @@
 import { type PartName, partNames } from "../../config/parts.ts";
 import type { MasterSettings } from "../../config/settings.ts";
 import { openConnection } from "../../db/connection.ts";
-import { checkMasterRights, checkSchema } from "../../db/migrate.ts";
+import { checkSchema } from "../../db/migrate.ts";
+import { checkMasterRights } from "../../db/rights.ts";
 import type { ToPart } from "../../protocol/links/tasks/part.ts";
 import {
   codec,

@@ -11,9 +11,10 @@ export function initdb(argv: readonly string[]): Promise<void> {
       program: initdbProgram,
       logLevel: "warn",
       run: async (values, _operands, frame) => {
-        const { dsn, user, yes } = initdbSettings(values);
+        const { dsn, user, readers, yes } = initdbSettings(values);
         const outcome = await upgradeDatabase(dsn, {
           masterRole: user,
+          readers,
           log: frame.print,
           ...(yes ? {} : { confirm: (plan: UpgradePlan) => confirm(plan, frame) }),
         });
