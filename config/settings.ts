@@ -32,6 +32,8 @@ export interface MasterSettings {
   readonly version: string;
   /** As libpq understands it; the PG* variables are still to be applied. */
   readonly dsn: string;
+  /** Takes the database from another master, whether that is gone or not. */
+  readonly takeOver: boolean;
   /** Absolute. */
   readonly outputPath: string;
   readonly devMode: boolean;

@@ -11,6 +11,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { openConnection, type Sql, type Tx, transaction } from "./connection.ts";
 import { codeOf } from "./database-error.ts";
 import { connectionOptions, describeDatabase } from "./dsn.ts";
+import { refuseWhileLed } from "./leader.ts";
 import { checkReader, checkRole, grantRights } from "./rights.ts";
 import { SchemaError } from "./schema-error.ts";
 
@@ -120,6 +121,8 @@ async function upgrade(tx: Tx, options: UpgradeOptions, database: string): Promi
   // Another run may have been quicker.
   const from = await readSchemaVersion(tx);
   refuseNewer(from);
+  // Rights may be given while a master runs.
+  if (from < SCHEMA_VERSION) await refuseWhileLed(tx);
   for (const step of steps.slice(from)) {
     options.log(`${step.version}: ${step.name}`);
     await tx.unsafe(readFileSync(new URL(step.name, SCHEMA_FOLDER), "utf8"));
