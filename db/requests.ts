@@ -11,6 +11,7 @@ import {
   referencedBlobs,
   unplaced,
   withdrawnFiles,
+  yieldNames,
 } from "./files.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { duePages, pagesWritten, requestPage } from "./pages.ts";
@@ -68,6 +69,7 @@ export const requests = {
   unreadProjects,
   upstreamSerial,
   withdrawnFiles,
+  yieldNames,
 };
 
 export type RequestName = keyof typeof requests;
