@@ -1,7 +1,7 @@
 /** piw-initdb: its options, and the settings of the database's creation or upgrade. */
 import { commonOptions } from "./common-options.ts";
 import { dsnOption } from "./master.ts";
-import { flag, option, optional, type Program, type Values } from "./option.ts";
+import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { InitdbSettings } from "./settings.ts";
 import { expiryFormat, textFormat } from "./value-format.ts";
 import { productVersion } from "./version.ts";
@@ -21,6 +21,7 @@ const initdbOptions = {
     "Keep the rows of the access log for so long (such as 90d, 12w, 2y), or never let them expire",
     { defaultText: "as it is; never at first", stored: false },
   ),
+  reader: list("NAME", "A role that may read everything and change nothing. Repeatable"),
   yes: flag("Go ahead without asking", { short: "y", stored: false }),
 };
 
@@ -32,6 +33,6 @@ export const initdbProgram = {
 } satisfies Program;
 
 export function initdbSettings(values: Values<typeof initdbOptions>): InitdbSettings {
-  const { dsn, user, yes, expire } = values;
-  return { version: productVersion, dsn, user, yes, accessExpiry: expire };
+  const { dsn, user, reader, yes, expire } = values;
+  return { version: productVersion, dsn, user, readers: reader, yes, accessExpiry: expire };
 }

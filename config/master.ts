@@ -89,6 +89,10 @@ function partQueueOption(name: string, whose: string) {
 const masterOptions = {
   ...commonOptions,
   dsn: dsnOption,
+  "take-over": flag(
+    "Take the database from a master that is gone, without waiting until that is sure; one that still lives stops",
+    { stored: false },
+  ),
   "output-path": option(pathFormat, "PATH", "/var/www", "Write the web site under this folder", {
     short: "o",
   }),
@@ -184,6 +188,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
   return {
     version: productVersion,
     dsn: values.dsn,
+    takeOver: values["take-over"],
     outputPath: values["output-path"],
     devMode,
     times: masterTimes(devMode),

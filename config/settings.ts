@@ -33,6 +33,8 @@ export interface MasterSettings {
   readonly version: string;
   /** As libpq understands it; the PG* variables are still to be applied. */
   readonly dsn: string;
+  /** Takes the database from another master, whether that is gone or not. */
+  readonly takeOver: boolean;
   /** Absolute. */
   readonly outputPath: string;
   readonly devMode: boolean;
@@ -118,6 +120,8 @@ export interface InitdbSettings {
   readonly dsn: string;
   /** The role that gets the master's rights. */
   readonly user: string;
+  /** Roles that get the right to read. */
+  readonly readers: readonly string[];
   /** No prompt. */
   readonly yes: boolean;
   /** How long rows of the access log are kept, whole days; undefined: as it is. */

@@ -42,6 +42,8 @@ const masterRows = {
   heartbeatMs: [10 * SECOND, 2 * SECOND],
   /** What waits for another part of the master (`--tasks`) is given up when it has been away for so long. */
   partAwayMs: [30 * SECOND, 5 * SECOND],
+  /** A master that was not heard of for so long may be followed by one on another host. */
+  leaderMs: [60 * SECOND, 6 * SECOND],
   /** The whole program has this long to stop in order, then it is ended. */
   shutdownMs: [30 * SECOND, 10 * SECOND],
 } as const satisfies Record<string, Row>;

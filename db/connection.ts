@@ -13,7 +13,7 @@
 import type postgres from "postgres";
 import { ConnectionLost, codeOf } from "./database-error.ts";
 import { connectionOptions } from "./dsn.ts";
-import { openSession, type Session } from "./session.ts";
+import { type Admission, openSession, type Session } from "./session.ts";
 
 export { codeOf, isConnectionLost, isRetryable, isUnavailable } from "./database-error.ts";
 
@@ -40,6 +40,8 @@ export interface OpenConnectionOptions {
   readonly lockTimeoutMs?: number;
   /** PostgreSQL ends a session that idles longer within a transaction. Default 30,000; 0: no limit. */
   readonly idleInTransactionTimeoutMs?: number;
+  /** Asked first on each new session; one that is refused is lost, and nothing else was sent on it. Default: all may be used. */
+  readonly admission?: Admission;
   /** What the server says beside its answers. Default: nothing is done with it. Must not throw. */
   readonly onNotice?: (message: string, severity: string) => void;
   /** A NOTIFY on a channel that this session listens to. Must not throw. */
@@ -125,6 +127,7 @@ class Connection {
     if (present !== undefined && present.lostBy() === undefined) return present;
     const options = this.#options;
     const session = openSession(this.#address, {
+      admission: options.admission,
       connectTimeoutMs: options.connectTimeoutMs ?? this.#address.connectTimeoutMs ?? 10_000,
       applicationName: options.applicationName ?? this.#address.applicationName ?? "wheelwright",
       settings: {
@@ -285,11 +288,30 @@ function guard(
   query.handler = (sent) => {
     // Whoever takes note of failures makes them the transaction's: none is unhandled.
     if (onFailure !== undefined) sent.catch(() => undefined);
-    const reason = session.lostBy() ?? refusal();
-    if (reason === undefined) send(sent);
-    else query.reject(reason);
+    const sendNow = () => {
+      const reason = session.lostBy() ?? refusal();
+      if (reason === undefined) send(sent);
+      else query.reject(reason);
+    };
+    // The driver would send it with the answer to the first query, before that is judged.
+    if (session.isOpen() || session.lostBy() !== undefined) sendNow();
+    else whenSettled(session, sendNow);
   };
   return query;
+}
+
+/** Calls back once, when the session is open or lost. */
+function whenSettled(session: Session, callback: () => void): void {
+  let isOver = false;
+  const settle = () => {
+    if (isOver) return;
+    isOver = true;
+    forget();
+    callback();
+  };
+  let forget: () => void = () => undefined;
+  session.opened.then(settle, settle);
+  forget = session.whenLost(settle);
 }
 
 function beginStatement({

@@ -16,6 +16,14 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/** Another master has the database now: this one's sessions are not let in any more. Nothing was sent. */
+export class Superseded extends DatabaseUnavailable {
+  constructor(message: string) {
+    super(message, "SUPERSEDED");
+    this.name = "Superseded";
+  }
+}
+
 /** The session ended under a request: whether that took effect is unknown. */
 export class ConnectionLost extends Error {
   readonly code = "CONNECTION_LOST";

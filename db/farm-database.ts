@@ -6,7 +6,7 @@
 import { openConnection } from "./connection.ts";
 import { connectionOptions } from "./dsn.ts";
 import type { EmbeddedPostgres } from "./embedded.ts";
-import { quoteName } from "./migrate.ts";
+import { quoteName } from "./rights.ts";
 
 export interface FarmDatabase {
   /** Creates and upgrades the tables. */

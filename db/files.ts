@@ -9,6 +9,7 @@ import { rowIdSchema } from "../protocol/model/scalar.ts";
 import { transaction } from "./connection.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
+import { lockVersions, recompute } from "./work.ts";
 
 const unplacedFileSchema = z.object({
   id: rowIdSchema,
@@ -89,6 +90,40 @@ export const markPlaced = request(
         { kind: "home", key: "" },
       ]);
       return { packages: names };
+    }),
+);
+
+/**
+ * Names that turn out to be taken by files that the database knows nothing of, as after an older backup of
+ * it was restored: those stay as they are, for who has installed them. Ours give way, and what they stood
+ * for is built again under a build tag. The names stay taken.
+ */
+export const yieldNames = request(
+  { args: z.object({ fileIds: fileIdsSchema }), result: z.null() },
+  async (sql, args) =>
+    transaction(sql, async (tx) => {
+      const ids = [...args.fileIds];
+      const concerned = await tx<{ version_id: number }[]>`
+        select distinct version_id from file where id = any(${ids})`;
+      const versionIds = concerned.map((row) => row.version_id);
+      await lockVersions(tx, versionIds);
+      const yielded = await tx<{ token: number }[]>`
+        update file set removed_at = now(), cleared_at = now()
+        where id = any(${ids}) and placed_at is null and removed_at is null returning token`;
+      await tx`
+        update build b set stands = false, outcome = 'superseded',
+          message = 'another file of that name was there: it is built again under a build tag'
+        where token = any(${yielded.map((row) => row.token)})
+          and not exists (select from file f where f.token = b.token and f.removed_at is null)`;
+      await recompute(tx, versionIds);
+      const packages = await tx<{ name: string }[]>`
+        select distinct p.name from version v join package p on p.id = v.package_id
+        where v.id = any(${versionIds})`;
+      await requestPages(tx, [
+        ...packages.map(({ name }) => ({ kind: "project" as const, key: name })),
+        { kind: "home", key: "" },
+      ]);
+      return null;
     }),
 );
 

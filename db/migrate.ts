@@ -1,7 +1,7 @@
 /**
  * Creates and upgrades the farm's tables: numbered SQL files, applied step by step in one transaction
  * under an advisory lock, so that a database is at one version or another and never between. Called
- * by piw-initdb, by the embedded farm and by tests; the checks at the end by the master at its start.
+ * by piw-initdb, by the embedded farm and by tests; `checkSchema` by the master at its start.
  *
  * A step is a file `schema/NNNN-name.sql`, numbered from 0001 without gaps; it may hold any statements
  * that may stand in a transaction, and is never changed once released. The first makes the table
@@ -11,6 +11,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { openConnection, type Sql, type Tx, transaction } from "./connection.ts";
 import { codeOf } from "./database-error.ts";
 import { connectionOptions, describeDatabase } from "./dsn.ts";
+import { refuseWhileLed } from "./leader.ts";
+import { checkReader, checkRole, grantRights } from "./rights.ts";
+import { SchemaError } from "./schema-error.ts";
 
 /** Copied beside the built program by the build. */
 const SCHEMA_FOLDER = new URL("./schema/", import.meta.url);
@@ -42,6 +45,8 @@ export interface UpgradePlan {
 export interface UpgradeOptions {
   /** The role that the master connects as: it must exist, be no superuser and not own the tables. */
   readonly masterRole: string;
+  /** Roles that may read everything and change nothing; they must exist. Default: none are added. */
+  readonly readers?: readonly string[];
   /** One line per step. */
   readonly log: (line: string) => void;
   /**
@@ -55,14 +60,6 @@ export interface UpgradeOptions {
 
 /** `refused`: the answer to `confirm` was no. Rights are granted anew also when it is `current`. */
 export type UpgradeOutcome = "created" | "upgraded" | "current" | "refused";
-
-/** The database is not as it must be. The message is one line that says what to do. */
-export class SchemaError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "SchemaError";
-  }
-}
 
 /**
  * Brings the database to `SCHEMA_VERSION` and gives the master's role what it needs, all or nothing.
@@ -86,6 +83,7 @@ export async function upgradeDatabase(
   try {
     await checkServer(sql);
     await checkRole(sql, options.masterRole);
+    for (const reader of options.readers ?? []) await checkReader(sql, reader, options.masterRole);
     const from = await readSchemaVersion(sql);
     refuseNewer(from);
     if (from < SCHEMA_VERSION && options.confirm !== undefined) {
@@ -122,58 +120,21 @@ export async function checkSchema(sql: Sql | Tx): Promise<void> {
   );
 }
 
-/**
- * @throws SchemaError unless the session's role is fit for the master: no superuser, so that a hole in
- * the master is not one in the server, not the owner of the tables, who could change them, and with
- * rights on every table and sequence.
- */
-export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
-  const [role] = await sql<{ name: string; superuser: boolean }[]>`
-    select rolname as name, rolsuper as superuser from pg_roles where rolname = current_user`;
-  if (role === undefined || role.superuser)
-    throw new SchemaError(
-      `the master does not run as the database superuser "${role?.name ?? ""}": name another role in its dsn, and give it rights with piw-initdb --user`,
-    );
-  const [owned] = await sql`
-    select from pg_class c
-    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
-      and pg_get_userbyid(c.relowner) = current_user limit 1`;
-  if (owned !== undefined)
-    throw new SchemaError(
-      `the master does not run as "${role.name}", the owner of the tables: name another role in its dsn, and give it rights with piw-initdb --user`,
-    );
-  const [missing] = await sql<{ name: string }[]>`
-    select c.relname as name
-    from pg_class c
-    where c.relnamespace = 'public'::regnamespace
-      -- Partitions are reached through their table, and need no rights of their own.
-      and not c.relispartition
-      and case
-        when c.relkind in ('r', 'p') then not (has_table_privilege(c.oid, 'select')
-          and has_table_privilege(c.oid, 'insert')
-          and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
-        when c.relkind = 'S' then not has_sequence_privilege(c.oid, 'usage')
-        else false end
-    order by 1 limit 1`;
-  if (missing !== undefined)
-    throw new SchemaError(
-      `the role "${role.name}" lacks rights on "${missing.name}": run piw-initdb --user ${role.name}`,
-    );
-}
-
 async function upgrade(tx: Tx, options: UpgradeOptions, database: string): Promise<UpgradeOutcome> {
   await tx`select pg_advisory_xact_lock(${UPGRADE_LOCK}::bigint)`;
   const [before] = await tx<{ id: string }[]>`select pg_current_xact_id()::text as id`;
   // Another run may have been quicker.
   const from = await readSchemaVersion(tx);
   refuseNewer(from);
+  // Rights may be given while a master runs.
+  if (from < SCHEMA_VERSION) await refuseWhileLed(tx);
   for (const step of steps.slice(from)) {
     options.log(`${step.version}: ${step.name}`);
     await tx.unsafe(readFileSync(new URL(step.name, SCHEMA_FOLDER), "utf8"));
   }
   if (from < SCHEMA_VERSION)
     await tx`update public.configuration set schema_version = ${SCHEMA_VERSION}`;
-  await grantRights(tx, options.masterRole, database);
+  await grantRights(tx, options.masterRole, options.readers ?? [], database);
   if (options.accessExpiryDays !== undefined)
     await tx`
       update public.configuration set access_expiry = ${options.accessExpiryDays}::int * interval '1 day'`;
@@ -182,16 +143,6 @@ async function upgrade(tx: Tx, options: UpgradeOptions, database: string): Promi
     throw new SchemaError("a step of the schema ended the transaction that it ran in");
   if (from === SCHEMA_VERSION) return "current";
   return from === 0 ? "created" : "upgraded";
-}
-
-async function grantRights(tx: Tx, role: string, database: string): Promise<void> {
-  const name = quoteName(role);
-  await tx.unsafe(`
-    grant connect on database ${quoteName(database)} to ${name};
-    grant usage on schema public to ${name};
-    grant select, insert, update, delete on all tables in schema public to ${name};
-    grant usage, select on all sequences in schema public to ${name};
-    grant execute on function access_log_make_months(timestamptz[]), access_log_expire() to ${name}`);
 }
 
 async function checkServer(sql: Sql): Promise<void> {
@@ -205,23 +156,6 @@ async function checkServer(sql: Sql): Promise<void> {
   if (server.encoding !== "UTF8")
     throw new SchemaError(
       `the database's encoding is ${server.encoding}: create it with encoding UTF8`,
-    );
-}
-
-async function checkRole(sql: Sql, role: string): Promise<void> {
-  const [found] = await sql<{ superuser: boolean; own: boolean }[]>`
-    select rolsuper as superuser, rolname = current_user as own from pg_roles where rolname = ${role}`;
-  if (found === undefined)
-    throw new SchemaError(
-      `there is no role "${role}": create it (createuser ${role}), or name another with --user`,
-    );
-  if (found.superuser)
-    throw new SchemaError(
-      `the role "${role}" is a superuser, which the master does not run as: name another with --user`,
-    );
-  if (found.own)
-    throw new SchemaError(
-      `the role "${role}" would own the tables, which the master's must not: run this as another role`,
     );
 }
 
@@ -244,9 +178,6 @@ function explained(error: unknown, user: string, database: string): unknown {
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** As `quote_ident` does for names that need it. */
-export const quoteName = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** Numbered from 1 without a gap, or the program is not whole. */
 function readSteps(): Step[] {

@@ -12,6 +12,7 @@ import {
   referencedBlobs,
   unplaced,
   withdrawnFiles,
+  yieldNames,
 } from "./files.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
@@ -86,6 +87,7 @@ export const requests = {
   unreadProjects,
   upstreamSerial,
   withdrawnFiles,
+  yieldNames,
 };
 
 export type RequestName = keyof typeof requests;

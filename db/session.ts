@@ -16,7 +16,15 @@ import { ConnectionLost, codeOf, DatabaseUnavailable, isUnavailable } from "./da
 import { type ConnectionOptions, describeDatabase } from "./dsn.ts";
 import { openSocket } from "./socket.ts";
 
+/** Whether a session may be used, judged by the answer to the first query on it. */
+export interface Admission {
+  readonly query: string;
+  /** Why it may not; undefined where it may. */
+  refusalOf(rows: readonly unknown[]): Error | undefined;
+}
+
 export interface SessionOptions {
+  readonly admission: Admission | undefined;
   readonly connectTimeoutMs: number;
   readonly applicationName: string;
   /** Server settings for the session; 0 is PostgreSQL's "no limit". */
@@ -29,6 +37,7 @@ export interface Session {
   readonly client: postgres.Sql;
   /** Resolves when PostgreSQL has let the session in. */
   readonly opened: Promise<void>;
+  isOpen(): boolean;
   /** Why the session is gone; undefined while it is opening or open. */
   lostBy(): Error | undefined;
   /** Resolves once, when the session is lost. For who waits as long as the session lives. */
@@ -138,7 +147,11 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
 
   // The first query is ours: a session that PostgreSQL refuses fails with that reason for everybody who
   // waits behind, and a reservation on a client that is not connected would wait for ever.
-  const opened = client.unsafe("select 1").then(
+  const first = client.unsafe(options.admission?.query ?? "select 1").then((rows) => {
+    const refusal = options.admission?.refusalOf(rows);
+    if (refusal !== undefined) throw refusal;
+  });
+  const opened = first.then(
     () => {
       open = true;
     },
@@ -153,6 +166,7 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
   return {
     client,
     opened,
+    isOpen: () => open,
     lostBy: lostNow,
     lost,
     whenLost: (callback) => {

@@ -4,6 +4,8 @@
  * an idle LISTEN never sees a half-open connection.
  */
 import { openConnection, type Sql } from "../../db/connection.ts";
+import { admission, sessionName } from "../../db/leader.ts";
+import type { ProcessIdentity } from "../../db/own-process.ts";
 import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
 
@@ -14,6 +16,8 @@ interface ListenerMessages {
 
 export interface ListenerArgs {
   readonly dsn: string;
+  /** Which process of a master listens. */
+  readonly process: ProcessIdentity;
   readonly architect: ActorRef<ToArchitect>;
   /** How often the connection is tried, in ms. */
   readonly probeMs: number;
@@ -33,7 +37,8 @@ export const listener = defineActor<ListenerMessages, ListenerArgs, State>({
   mailbox: { bound: 1_000, overflow: "drop-oldest" },
   init(ctx, args) {
     const sql = openConnection(args.dsn, {
-      applicationName: "wheelwright listener",
+      applicationName: sessionName("listener", args.process),
+      admission: admission(args.process),
       onNotify: ctx.bind((_channel: string, payload: string) => {
         ctx.self.tell("HEARD", { payload });
       }),

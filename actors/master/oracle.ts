@@ -10,6 +10,8 @@ import {
   openConnection,
   type Sql,
 } from "../../db/connection.ts";
+import { admission, sessionName } from "../../db/leader.ts";
+import type { ProcessIdentity } from "../../db/own-process.ts";
 import { type RequestName, requests } from "../../db/requests.ts";
 import { defineActor, Refusal, toError } from "../../supervisor/index.ts";
 
@@ -23,15 +25,20 @@ export interface OracleMessages {
 
 export interface OracleArgs {
   readonly dsn: string;
-  /** Shown in pg_stat_activity. */
-  readonly applicationName: string;
+  /** How its session is called, and for which process of a master. */
+  readonly task: string;
+  readonly process: ProcessIdentity;
 }
 
 export const oracle = defineActor<OracleMessages, OracleArgs, Sql>({
   name: "runs database requests",
   // PostgreSQL ends a statement long before; a request of several is bounded by this.
   handlerTimeoutMs: 180_000,
-  init: (_ctx, { dsn, applicationName }) => openConnection(dsn, { applicationName }),
+  init: (_ctx, { dsn, task, process }) =>
+    openConnection(dsn, {
+      applicationName: sessionName(task, process),
+      admission: admission(process),
+    }),
   handle: {
     async RUN(sql, { name, args }, ctx) {
       const wanted: { run(sql: Sql, args: never): Promise<unknown> } = requests[name];

@@ -27,8 +27,8 @@ export interface MasterPart {
 /** Shorter than the tools wait. */
 const PATIENCE = { timeoutMs: 4_000 };
 
-/** Whoever could bring the tasks back is not ended with them. */
-const spared = ["/parts", "/links", "/observers"];
+/** Whoever could bring the tasks back is not ended with them, nor who holds the database for them. */
+const spared = ["/leadership", "/parts", "/links", "/observers"];
 
 /** The part that runs here. The system is asked for when it is needed: its tree is made before it is. */
 export function localPart(name: string, system: () => System | undefined): MasterPart {

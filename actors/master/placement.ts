@@ -46,6 +46,14 @@ export async function place(
     await askUntilDone(ctx, database, "markPlaced", { fileIds, logTokens: [] });
     ctx.log.info({ files: placedFiles.done.map(wheelName) }, "published");
   }
+  if (placedFiles.taken.length > 0) {
+    const taken = placedFiles.taken.map((file) => file.id);
+    await askUntilDone(ctx, database, "yieldNames", { fileIds: taken });
+    ctx.log.warn(
+      { files: placedFiles.taken.map(wheelName) },
+      "other files of these names are published, which the database does not know: building anew under a build tag",
+    );
+  }
   const placedLogs = await placeEach(ctx, logs, logName, (log) =>
     storage.publishCompressed(logKey(log.token), log.sha256),
   );
@@ -74,6 +82,8 @@ interface Placed<T> {
   readonly full: string | undefined;
   /** The first whose blob is not there. */
   readonly missing: string | undefined;
+  /** Something else stands under their names, for ever. */
+  readonly taken: readonly T[];
 }
 
 /**
@@ -87,6 +97,7 @@ async function placeEach<T>(
   work: (thing: T) => Promise<void>,
 ): Promise<Placed<T>> {
   const done: T[] = [];
+  const taken: T[] = [];
   let missing: string | undefined;
   for (const thing of things) {
     try {
@@ -94,12 +105,16 @@ async function placeEach<T>(
       done.push(thing);
     } catch (error) {
       const code = error instanceof StorageError ? error.code : undefined;
-      if (code === "full") return { done, full: nameOf(thing), missing };
+      if (code === "full") return { done, full: nameOf(thing), missing, taken };
+      if (code === "exists") {
+        taken.push(thing);
+        continue;
+      }
       if (code === "missing") missing ??= nameOf(thing);
       ctx.log.error({ err: error, file: nameOf(thing) }, "what is settled could not be placed");
     }
   }
-  return { done, full: undefined, missing };
+  return { done, full: undefined, missing, taken };
 }
 
 /** Takes away the public names of what upstream withdrew. */

@@ -4,6 +4,7 @@
  */
 import { needsOf, type PartName, partNames } from "../../config/parts.ts";
 import type { ListenAddress, MasterSettings } from "../../config/settings.ts";
+import type { ProcessIdentity } from "../../db/own-process.ts";
 import { type ControlAnswers, controlLink } from "../../protocol/links/control.ts";
 import { filesLink, type ToFileSender } from "../../protocol/links/files.ts";
 import { type ImportAnswers, importLink } from "../../protocol/links/import.ts";
@@ -28,6 +29,7 @@ import { defineEndpoint, type EndpointMessages, newEndpointMemory } from "./endp
 import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
 import { http } from "./http.ts";
 import { type ImportDeskMessages, importDesk } from "./import-desk.ts";
+import { leader } from "./leader.ts";
 import { listener } from "./listener.ts";
 import { type LumberjackMessages, lumberjack } from "./lumberjack.ts";
 import { type MrChaseMessages, mrChase } from "./mr-chase.ts";
@@ -55,6 +57,10 @@ export interface Means {
   readonly storage: Storage | undefined;
   readonly checkWheel: WheelCheck | undefined;
   readonly upstream: UpstreamClient | undefined;
+  /** Who this process is to the database, where its tasks run here. */
+  readonly leading: ProcessIdentity | undefined;
+  /** Ends the master, since another one has the database. */
+  readonly superseded: (reason: string) => void;
   /** The master's processes as Control sees them, this one last. */
   readonly parts: readonly MasterPart[];
 }
@@ -99,6 +105,19 @@ export function refusalOf(
     return `at the address of ${channel} runs ${name}: give all processes the same queues`;
   }
   return undefined;
+}
+
+/** First, so that it ends last: the database is given back when nobody works on it any more. */
+export function leadershipBranch({ settings, leading, superseded }: Means): ChildSpec {
+  const { dsn, times } = settings;
+  return supervisor("leadership", { revive }, [
+    child("leader", leader, {
+      dsn,
+      process: needed(leading),
+      leaderMs: times.leaderMs,
+      superseded,
+    }),
+  ]);
 }
 
 /** Doors for the others and connections to them; nothing in a master that is one process. */
@@ -200,20 +219,23 @@ export function observersBranch({ settings, colleagues, ref, parts }: Means): Ch
   ]);
 }
 
-export function databaseBranch({ settings, colleagues, ref }: Means): ChildSpec {
+export function databaseBranch(means: Means): ChildSpec {
+  const { settings, colleagues, ref } = means;
   const { dsn, oracles, times } = settings;
+  const leading = needed(means.leading);
   const names = Array.from({ length: oracles }, (_, at) => `oracle-${at + 1}`);
   return supervisor("database", { strategy: "rest_for_one", revive }, [
     supervisor(
       "oracles",
       {},
-      names.map((name) => child(name, oracle, { dsn, applicationName: `wheelwright ${name}` })),
+      names.map((name) => child(name, oracle, { dsn, task: name, process: leading })),
     ),
     child("seraph", seraph, {
       oracles: names.map((name) => ref<OracleMessages>(`${paths.oracles}/${name}`)),
     }),
     child("listener", listener, {
       dsn,
+      process: leading,
       architect: colleagues.architect,
       probeMs: times.sweepMs,
     }),

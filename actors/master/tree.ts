@@ -5,7 +5,10 @@
 import { type PartName, partNames } from "../../config/parts.ts";
 import type { MasterSettings } from "../../config/settings.ts";
 import { openConnection } from "../../db/connection.ts";
-import { checkMasterRights, checkSchema } from "../../db/migrate.ts";
+import { releaseLeadership, takeLeadership } from "../../db/leader.ts";
+import { checkSchema } from "../../db/migrate.ts";
+import { ownProcess, type ProcessIdentity } from "../../db/own-process.ts";
+import { checkMasterRights } from "../../db/rights.ts";
 import type { ToPart } from "../../protocol/links/tasks/part.ts";
 import {
   codec,
@@ -29,6 +32,7 @@ import { taskProtocols } from "./protocols.ts";
 import {
   databaseBranch,
   greetingOf,
+  leadershipBranch,
   linksBranch,
   observersBranch,
   partsBranch,
@@ -50,7 +54,7 @@ export async function startMaster(
 ): Promise<System> {
   const { times, parts: here } = settings;
   const isHere = (part: PartName): boolean => here.includes(part);
-  if (isHere("db")) await checkDatabase(settings.dsn);
+  const leading = isHere("db") ? ownProcess() : undefined;
   const ownKeys = settings.keyFile === undefined ? undefined : readKeyFile(settings.keyFile);
   const keys = ownKeys && serverKeys(ownKeys, settings.authorizedKeysDir);
   const storage =
@@ -61,7 +65,17 @@ export async function startMaster(
     : undefined;
 
   let system: System | undefined;
+  let isLeading = false;
+  let supersession: Error | undefined;
+  const superseded = (reason: string): void => {
+    supersession = new Error(reason);
+    system?.crash("/", supersession);
+  };
   try {
+    if (leading !== undefined) {
+      await beginOnDatabase(settings, leading, logger, signal);
+      isLeading = true;
+    }
     system = await startSystem({
       name: "master",
       logger,
@@ -87,9 +101,12 @@ export async function startMaster(
           storage,
           checkWheel: wheelChecker?.check,
           upstream,
+          leading,
+          superseded,
           parts: allParts(here, ref, () => system),
         };
         return supervisor("main", { strategy: "rest_for_one" }, [
+          ...(leading === undefined ? [] : [leadershipBranch(means)]),
           partsBranch(means),
           linksBranch(means),
           ...(isHere("main") ? [observersBranch(means)] : []),
@@ -100,9 +117,11 @@ export async function startMaster(
     });
   } catch (error) {
     await closeAll();
-    throw error;
+    if (isLeading && leading !== undefined) await giveBack(settings.dsn, leading);
+    throw supersession ?? error;
   }
   void system.terminated.then(closeAll);
+  if (supersession !== undefined) system.crash("/", supersession);
   return system;
 
   async function closeAll(): Promise<void> {
@@ -123,15 +142,44 @@ function allParts(
   ];
 }
 
-/** @throws SchemaError, DsnError, or an error for which `isUnavailable` holds: each one line. */
-async function checkDatabase(dsn: string): Promise<void> {
+/**
+ * Makes sure that the database is as this program wants it, and takes it for this master.
+ * @throws SchemaError, DsnError, or an error for which `isUnavailable` holds: each one line.
+ */
+async function beginOnDatabase(
+  { dsn, times, takeOver }: MasterSettings,
+  leading: ProcessIdentity,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const sql = openConnection(dsn, { applicationName: "wheelwright master" });
   try {
     await checkSchema(sql);
     await checkMasterRights(sql);
+    await takeLeadership(sql, leading, {
+      leaderMs: times.leaderMs,
+      takeOver,
+      log: (line) => logger.warn(line),
+      signal,
+    });
+    // piw-initdb may have been at work until a moment ago; from now on it is refused.
+    await checkSchema(sql);
+  } catch (error) {
+    await releaseLeadership(sql, leading).catch(() => undefined);
+    throw error;
   } finally {
     await sql.end();
   }
+}
+
+/** For a master that could not start. What cannot be given back is free when this process has ended. */
+async function giveBack(dsn: string, leading: ProcessIdentity): Promise<void> {
+  const sql = openConnection(dsn, {
+    applicationName: "wheelwright master",
+    connectTimeoutMs: 2_000,
+  });
+  await releaseLeadership(sql, leading).catch(() => undefined);
+  await sql.end({ timeoutMs: 1_000 });
 }
 
 /** The master's key pair and whom it lets in. */

@@ -10,9 +10,10 @@ export function initdb(argv: readonly string[]): Promise<void> {
       program: initdbProgram,
       logLevel: "warn",
       run: async (values, _operands, frame) => {
-        const { dsn, user, yes, accessExpiry } = initdbSettings(values);
+        const { dsn, user, readers, yes, accessExpiry } = initdbSettings(values);
         const outcome = await upgradeDatabase(dsn, {
           masterRole: user,
+          readers,
           log: frame.print,
           confirm: (plan) => confirm(questionOf(plan), { yes }, frame),
           ...(accessExpiry !== undefined && {

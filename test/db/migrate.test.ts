@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openConnection, type Sql } from "../../db/connection.ts";
 import {
-  checkMasterRights,
   checkSchema,
   readSchemaVersion,
   SCHEMA_VERSION,
-  SchemaError,
   type UpgradeOptions,
   upgradeDatabase,
 } from "../../db/migrate.ts";
+import { checkMasterRights } from "../../db/rights.ts";
+import { SchemaError } from "../../db/schema-error.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 
 const lines: string[] = [];

@@ -131,6 +131,7 @@ describe("a request and what it gives", () => {
     expect(
       await run(sql, "addWanted", { requirements: [{ name: "pkg", text: "pkg>=1" }] }),
     ).toEqual({ added: 1, known: 0 });
+    await run(sql, "yieldNames", { fileIds: [] });
     await run(sql, "resetSerial", null);
 
     const said = await run(sql, "changePackage", {

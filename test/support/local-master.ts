@@ -63,6 +63,7 @@ export class LocalMaster {
       {
         version: "test",
         dsn: options.dsn,
+        takeOver: false,
         outputPath: join(folder, "www"),
         devMode: true,
         parts: partNames,
