@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
+import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
 import {
   markPlaced,
   markRemoved,
@@ -12,23 +13,26 @@ import {
   unplaced,
   withdrawnFiles,
 } from "./files.ts";
+import {
+  followIndex,
+  foundChangelog,
+  listedNames,
+  listingTaken,
+  listingValidators,
+  lookAt,
+  lookAtWanted,
+  postponeProject,
+  recordUnchanged,
+  resetSerial,
+  unreadProjects,
+  upstreamSerial,
+} from "./following.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { duePages, pagesWritten, requestPage } from "./pages.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
-import {
-  configureFarm,
-  ping,
-  postponeProject,
-  recordChanges,
-  recordListing,
-  recordProject,
-  recordRemoval,
-  resetSerial,
-  unreadProjects,
-  upstreamSerial,
-} from "./upstream.ts";
+import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { homePage, projectPage, simpleNames, simplePage } from "./views.ts";
 import { addWanted, releaseBlocked } from "./wanted.ts";
 
@@ -38,9 +42,16 @@ export const requests = {
   duePages,
   extendLeases,
   findDelivery,
+  followIndex,
+  foundChangelog,
   helloSlave,
   homePage,
   leaseBuild,
+  listedNames,
+  listingTaken,
+  listingValidators,
+  lookAt,
+  lookAtWanted,
   markPlaced,
   markRemoved,
   openTokens,
@@ -50,9 +61,11 @@ export const requests = {
   projectPage,
   queueReport,
   recordChanges,
+  recordLateChanges,
   recordListing,
   recordProject,
   recordRemoval,
+  recordUnchanged,
   referencedBlobs,
   releaseBlocked,
   releaseLeases,

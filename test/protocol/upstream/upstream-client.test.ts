@@ -142,7 +142,8 @@ describe("the list of projects", () => {
   ] as const)("comes from an index that speaks $form", async ({ simpleFormats, serial }) => {
     const upstream = await startUpstream({ files, simpleFormats });
     const listed = [];
-    for await (const project of clientOf(upstream).listProjects(never)) listed.push(project);
+    for await (const project of (await clientOf(upstream).listing(never)).projects)
+      listed.push(project);
     expect(listed).toEqual([
       { name: "Foo.Bar", lastSerial: serial },
       { name: "baz", lastSerial: serial },
@@ -151,7 +152,7 @@ describe("the list of projects", () => {
 
   it("may be left early", async () => {
     const upstream = await startUpstream({ files });
-    for await (const { name } of clientOf(upstream).listProjects(never)) {
+    for await (const { name } of (await clientOf(upstream).listing(never)).projects) {
       expect(name).toBe("Foo.Bar");
       break;
     }
@@ -160,7 +161,7 @@ describe("the list of projects", () => {
   it("fails where the index lists nothing", async () => {
     const upstream = await startUpstream({ files });
     const client = clientOf(upstream, { simpleUrl: `${upstream.url}/nothing` });
-    const error = await errorOf(client.listProjects(never).next());
+    const error = await errorOf(client.listing(never));
     expect(error.code).toBe("refused");
   });
 });
