@@ -46,7 +46,7 @@ export const followIndex = request(
     transaction(sql, async (tx) => {
       const [row] = await tx<{ index: string | null; has_changelog: boolean }[]>`
         select upstream_index as index, has_changelog from configuration for update`;
-      const isOther = row?.index !== null && row?.index !== args.index;
+      const isOther = (row?.index ?? args.index) !== args.index;
       if (isOther) {
         await forgetProgress(tx);
         await tx`update configuration set has_changelog = false`;

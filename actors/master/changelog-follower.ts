@@ -9,7 +9,7 @@ import { ChangedNames } from "./changed-names.ts";
 import { askUntilDone } from "./database.ts";
 import type { Follower, FollowerArgs, FollowerContext } from "./follower.ts";
 
-/** As many rows as the server gives at once: then it has more, and those may belong before the last ones. */
+/** As many rows as the server gives at once: then it has more. */
 const FULL_ANSWER = 50_000;
 /** An answer of so many rows is asked after at once: a server may give fewer at a time than PyPI does. */
 const LONG_ANSWER = 1_000;
@@ -49,7 +49,7 @@ export class ChangelogFollower implements Follower {
     const { database } = this.#args;
     let serial = await askUntilDone(ctx, database, "upstreamSerial", null);
     if (serial === 0) {
-      serial = await this.#loadAll(ctx);
+      serial = await this.#loadAll(ctx, 0);
       this.#recent.clear();
       this.#questions = 0;
     }
@@ -94,15 +94,15 @@ export class ChangelogFollower implements Follower {
     const { database } = this.#args;
     this.#emptyAnswers = 0;
     this.#timesBehind = 0;
-    const to = answered >= FULL_ANSWER ? safeSerial(events) : highest(events);
-    if (to <= from) {
+    if (answered >= FULL_ANSWER && !isAscending(events)) {
       ctx.log.warn(
         { serial: from },
-        "the changelog is in no order in which it could be followed: all projects are listed",
+        "the changelog is out of order here, and cut off: all projects are listed instead",
       );
-      await askUntilDone(ctx, database, "resetSerial", null);
+      await this.#loadAll(ctx, from);
       return true;
     }
+    const to = highest(events);
     const batches = changed(ctx, events);
     // The last one moves the serial; should a crash come before it, the others are noted again.
     const last = batches.pop() ?? [];
@@ -171,10 +171,11 @@ export class ChangelogFollower implements Follower {
   }
 
   /**
-   * The first load: the listing of all projects instead of the years of log before. The serial is asked
-   * for first, so that what changes meanwhile is read again. Returns that serial.
+   * The first load: the listing of all projects instead of the years of log before, whose first part (on PyPI up
+   * to serial 628000) is out of order. The serial is asked for first, so that what changes meanwhile is read
+   * again. Returns that serial.
    */
-  async #loadAll(ctx: FollowerContext): Promise<number> {
+  async #loadAll(ctx: FollowerContext, from: number): Promise<number> {
     const { database, upstream, follow } = this.#args;
     const to = Math.max(1, await upstream.changelogLastSerial(ctx.signal));
     if (follow === "all") {
@@ -194,7 +195,7 @@ export class ChangelogFollower implements Follower {
       names.warn(ctx.log);
       ctx.log.info({ projects: count, serial: to }, "the upstream listing was taken up");
     }
-    await askUntilDone(ctx, database, "recordChanges", { from: 0, to, projects: [] });
+    await askUntilDone(ctx, database, "recordChanges", { from, to, projects: [] });
     return to;
   }
 }
@@ -215,17 +216,6 @@ const withSerial = ({ name, spelling, serial }: ListedProject) => ({
 const highest = (events: readonly ChangelogEvent[]): number =>
   events.reduce((most, event) => Math.max(most, event.serial), 0);
 
-/**
- * Up to where an answer that was cut off at its length can have told all. In order, that is its last row.
- * Where it is disordered (PyPI's log before serial 628000), a row that did not fit in may be as far behind
- * the highest one as any that did.
- */
-export function safeSerial(events: readonly ChangelogEvent[]): number {
-  let most = 0;
-  let furthestBehind = 0;
-  for (const { serial } of events) {
-    furthestBehind = Math.max(furthestBehind, most - serial);
-    most = Math.max(most, serial);
-  }
-  return most - furthestBehind;
-}
+/** An answer that was cut off at its length tells all up to its last row only where its rows are in order. */
+const isAscending = (events: readonly ChangelogEvent[]): boolean =>
+  events.every((event, at) => at === 0 || (events[at - 1]?.serial ?? 0) <= event.serial);
