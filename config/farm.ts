@@ -1,7 +1,7 @@
 /** piw farm: everything on this machine. Its options, and the settings that its tree takes. */
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { orderFormat, upstreamOptions } from "./master.ts";
+import { orderFormat, upstreamContactOption, upstreamOptions } from "./master.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { FarmSettings, UpstreamUrls } from "./settings.ts";
 import { masterTimes } from "./times.ts";
@@ -12,6 +12,8 @@ import {
   listenFormat,
   pathFormat,
   urlFormat,
+  urlOrNone,
+  urlOrNoneFormat,
 } from "./value-format.ts";
 import { productVersion } from "./version.ts";
 
@@ -46,10 +48,16 @@ const farmOptions = {
     "URL",
     "Build from the index with this Simple API instead of the sample packages",
   ),
-  "pypi-xmlrpc": optional(urlFormat, "URL", "XML-RPC service of that index", beside),
-  "pypi-json": optional(urlFormat, "URL", "JSON API of that index", beside),
+  "pypi-xmlrpc": optional(
+    urlOrNoneFormat,
+    "URL",
+    "XML-RPC service of that index; none: follow its pages instead",
+    beside,
+  ),
+  "pypi-json": optional(urlOrNoneFormat, "URL", "JSON API of that index, or none", beside),
   slaves: option(countFormat, "N", "1", "Number of slaves"),
   python: list("PATH", "Build with this interpreter instead of python3. Repeatable"),
+  "upstream-contact": upstreamContactOption,
   timeout: optional(durationFormat, "DURATION", "Stop a build that takes longer", {
     short: "t",
     defaultText: "3h; 1h in dev mode",
@@ -95,6 +103,7 @@ export function farmSettings(
     version: productVersion,
     requirements,
     upstream: values.pypi || simpleUrl !== undefined ? upstreamUrls(values) : undefined,
+    upstreamContact: values["upstream-contact"],
     once: values.once,
     dataDir: values["data-dir"],
     http: listenAddress(values.http),
@@ -116,7 +125,7 @@ function upstreamUrls(values: Values<typeof farmOptions>): UpstreamUrls {
   const servicesUrl = `${simpleUrl.replace(/\/[^/]*$/, "")}/pypi`;
   return {
     simpleUrl,
-    xmlrpcUrl: values["pypi-xmlrpc"] ?? servicesUrl,
-    jsonUrl: values["pypi-json"] ?? servicesUrl,
+    xmlrpcUrl: urlOrNone(values["pypi-xmlrpc"] ?? servicesUrl),
+    jsonUrl: urlOrNone(values["pypi-json"] ?? servicesUrl),
   };
 }

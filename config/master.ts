@@ -16,6 +16,7 @@ import type { ListenAddress, MasterSettings } from "./settings.ts";
 import { masterTimes } from "./times.ts";
 import {
   choiceFormat,
+  contactFormat,
   countFormat,
   dsnFormat,
   listenAddress,
@@ -25,6 +26,8 @@ import {
   pathFormat,
   queueFormat,
   urlFormat,
+  urlOrNone,
+  urlOrNoneFormat,
 } from "./value-format.ts";
 import { productVersion } from "./version.ts";
 
@@ -62,10 +65,10 @@ export const orderFormat = choiceFormat("newest", "oldest");
 
 export const upstreamOptions = {
   "pypi-xmlrpc": option(
-    urlFormat,
+    urlOrNoneFormat,
     "URL",
     "https://pypi.org/pypi",
-    "XML-RPC service of the followed index",
+    "XML-RPC service of the followed index, for its changelog; none: follow its pages instead",
   ),
   "pypi-simple": option(
     urlFormat,
@@ -73,8 +76,19 @@ export const upstreamOptions = {
     "https://pypi.org/simple",
     "Simple API of the followed index",
   ),
-  "pypi-json": option(urlFormat, "URL", "https://pypi.org/pypi", "JSON API of the followed index"),
+  "pypi-json": option(
+    urlOrNoneFormat,
+    "URL",
+    "https://pypi.org/pypi",
+    "JSON API of the followed index, for descriptions; none: do without",
+  ),
 };
+
+export const upstreamContactOption = optional(
+  contactFormat,
+  "CONTACT",
+  "An address or page where the followed index can reach you; said to it in each request (User-Agent)",
+);
 
 /** Where one part of the master is spoken to by the others. */
 function partQueueOption(name: string, whose: string) {
@@ -98,6 +112,7 @@ const masterOptions = {
   }),
   ...daemonOptions,
   ...upstreamOptions,
+  "upstream-contact": upstreamContactOption,
   "status-queue": option(
     queueFormat,
     "ADDR",
@@ -194,10 +209,11 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     times: masterTimes(devMode),
     debug: values.debug,
     upstream: {
-      xmlrpcUrl: values["pypi-xmlrpc"],
+      xmlrpcUrl: urlOrNone(values["pypi-xmlrpc"]),
       simpleUrl: values["pypi-simple"],
-      jsonUrl: values["pypi-json"],
+      jsonUrl: urlOrNone(values["pypi-json"]),
     },
+    upstreamContact: values["upstream-contact"],
     queues,
     parts,
     partQueues,

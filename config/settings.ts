@@ -13,9 +13,11 @@ export interface ListenAddress {
 
 /** The followed index; no URL ends in a slash. */
 export interface UpstreamUrls {
-  readonly xmlrpcUrl: string;
+  /** Undefined: it has no changelog, or is not to be asked for one. */
+  readonly xmlrpcUrl: string | undefined;
   readonly simpleUrl: string;
-  readonly jsonUrl: string;
+  /** Undefined: it describes no projects. */
+  readonly jsonUrl: string | undefined;
 }
 
 /** ZeroMQ addresses (`tcp://`, `ipc://`, `inproc://`) of the master's ends. */
@@ -42,6 +44,8 @@ export interface MasterSettings {
   /** Task names and `*` patterns to trace. */
   readonly debug: readonly string[];
   readonly upstream: UpstreamUrls;
+  /** Where upstream's operators can reach whoever runs the farm; said with each request. */
+  readonly upstreamContact: string | undefined;
   readonly queues: MasterQueues;
   /** The parts of the master that this process runs. */
   readonly parts: readonly PartName[];
@@ -95,6 +99,8 @@ export interface FarmSettings {
   readonly requirements: readonly string[];
   /** undefined: the sample upstream that ships with the project. */
   readonly upstream: UpstreamUrls | undefined;
+  /** See `MasterSettings`. */
+  readonly upstreamContact: string | undefined;
   /** End when nothing is left to build. */
   readonly once: boolean;
   /** Database, keys, site and spools lie under it; absolute. */

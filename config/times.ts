@@ -18,6 +18,10 @@ const masterRows = {
   pageGatherMs: [60 * SECOND, 3 * SECOND],
   /** Cloud Gazer asks the upstream for news this often. */
   cloudGazerPollMs: [10 * SECOND, 500],
+  /** It asks for the listing of an index without a changelog this often, or a tenth of the time that that takes. */
+  listingMs: [60 * SECOND, 500],
+  /** It looks at each page of an index without serials this often, where there are few; see `cloud-gazer.ts`. */
+  lookAgainMs: [10 * MINUTE, 1 * SECOND],
   /** Longest pause of Cloud Gazer between attempts while the upstream is away or says "too often". */
   upstreamBackoffMaxMs: [10 * MINUTE, 10 * SECOND],
   /** A build is leased for this long; a lease that nobody renews expires. */

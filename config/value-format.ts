@@ -147,6 +147,39 @@ export const urlFormat: ValueFormat<string> = {
   },
 };
 
+/** The same, or `none` for a service that is not there. */
+export const urlOrNoneFormat: ValueFormat<string> = {
+  name: "piw-url-or-none",
+  parse(text) {
+    if (text.trim().toLowerCase() === "none") {
+      return "none";
+    }
+    try {
+      return urlFormat.parse(text);
+    } catch {
+      throw new Error(`"${text}" is neither an http:// or https:// URL nor none`);
+    }
+  },
+};
+
+/** What an `urlOrNoneFormat` value means. */
+export const urlOrNone = (value: string): string | undefined =>
+  value === "none" ? undefined : value;
+
+/** An address or a page where somebody can be reached, as it may stand in a User-Agent's comment. */
+export const contactFormat: ValueFormat<string> = {
+  name: "piw-contact",
+  parse(text) {
+    const value = text.trim();
+    if (!/^[\x21-\x27\x2a-\x5b\x5d-\x7e]{1,200}$/.test(value)) {
+      throw new Error(
+        `"${text}" is no contact such as farm@example.org or https://example.org/farm (no spaces or brackets)`,
+      );
+    }
+    return value;
+  },
+};
+
 /** A database's address: a URL of the scheme postgres or postgresql, parsed further by `db/`. */
 export const dsnFormat: ValueFormat<string> = {
   name: "piw-dsn",

@@ -14,11 +14,14 @@ export async function requestPages(
   tx: Tx,
   pages: readonly { readonly kind: PageKind; readonly key: string }[],
 ): Promise<void> {
-  for (const page of pages)
-    await tx`
-      insert into page_request (kind, key) values (${page.kind}, ${page.key})
-      on conflict (kind, key) do update
-        set generation = nextval('page_generation'), renewed_at = now()`;
+  await tx`
+    insert into page_request (kind, key)
+    select distinct kind, key
+    from unnest(${pages.map(({ kind }) => kind)}::text[], ${pages.map(({ key }) => key)}::text[])
+      as r(kind, key)
+    order by kind, key
+    on conflict (kind, key) do update
+      set generation = nextval('page_generation'), renewed_at = now()`;
 }
 
 export const requestPage = request(

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { recordAccess, tendAccessLog } from "./access-log.ts";
+import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
 import {
   markPlaced,
   markRemoved,
@@ -14,6 +15,20 @@ import {
   withdrawnFiles,
   yieldNames,
 } from "./files.ts";
+import {
+  followIndex,
+  foundChangelog,
+  listedNames,
+  listingTaken,
+  listingValidators,
+  lookAt,
+  lookAtWanted,
+  postponeProject,
+  recordUnchanged,
+  resetSerial,
+  unreadProjects,
+  upstreamSerial,
+} from "./following.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
@@ -23,18 +38,7 @@ import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
-import {
-  configureFarm,
-  ping,
-  postponeProject,
-  recordChanges,
-  recordListing,
-  recordProject,
-  recordRemoval,
-  resetSerial,
-  unreadProjects,
-  upstreamSerial,
-} from "./upstream.ts";
+import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
 import { addWanted, releaseBlocked } from "./wanted.ts";
 
@@ -47,12 +51,19 @@ export const requests = {
   duePages,
   extendLeases,
   findDelivery,
+  followIndex,
+  foundChangelog,
   helloSlave,
   homePage,
   importedFiles,
   leaseBuild,
   listTargets,
   lookUp,
+  listedNames,
+  listingTaken,
+  listingValidators,
+  lookAt,
+  lookAtWanted,
   markPlaced,
   markRemoved,
   openImport,
@@ -64,9 +75,11 @@ export const requests = {
   queueReport,
   recordAccess,
   recordChanges,
+  recordLateChanges,
   recordListing,
   recordProject,
   recordRemoval,
+  recordUnchanged,
   referencedBlobs,
   releaseBlocked,
   releaseLeases,

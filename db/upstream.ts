@@ -1,7 +1,7 @@
 /**
- * What upstream has, as the Cloud Gazer records it: first which projects changed (the changelog and
- * its serial, in one transaction), then what each of them is now (its releases). The state of a
- * project is taken whole, so events may be repeated, late or out of order without harm.
+ * What the projects of the followed index are now: their releases, and by their absence what was removed.
+ * The state of a project is taken whole, so events may be repeated, late or out of order without harm.
+ * Cloud Gazer calls it with what it has read; which projects are to be read is said in following.ts.
  */
 import { z } from "zod";
 import { sdistSchema } from "../protocol/model/build.ts";
@@ -16,6 +16,7 @@ import {
 import { upstreamReasons } from "../protocol/model/skip-reason.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
 import { type Tx, transaction } from "./connection.ts";
+import { validatorsSchema } from "./following.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
 import { selectWanted } from "./wanted.ts";
@@ -40,37 +41,7 @@ const releaseFactsSchema = z.object({
 /** One release of a project as upstream shows it now. */
 export type ReleaseFacts = Immutable<z.infer<typeof releaseFactsSchema>>;
 
-const unreadProjectSchema = z.object({
-  name: z.string(),
-  seenSerial: countSchema,
-  attempts: countSchema,
-});
-export type UnreadProject = Immutable<z.infer<typeof unreadProjectSchema>>;
-
-const changedProjectSchema = z.object({
-  name: projectNameSchema,
-  spelling: projectNameSchema,
-  serial: countSchema,
-});
-type ChangedProject = Immutable<z.infer<typeof changedProjectSchema>>;
-/** More than an index tells of at once; a message has no room for more. */
-const changedProjectsSchema = z.array(changedProjectSchema).max(100_000);
-
 const UPSTREAM_REASONS = [...upstreamReasons];
-
-export const upstreamSerial = request({ args: z.null(), result: countSchema }, async (sql) => {
-  const [row] = await sql<{ upstream_serial: number }[]>`select upstream_serial from configuration`;
-  return row?.upstream_serial ?? 0;
-});
-
-/** Begins the following anew from a listing: upstream's serials have gone backwards. */
-export const resetSerial = request({ args: z.null(), result: z.null() }, async (sql) => {
-  await transaction(sql, async (tx) => {
-    await tx`update package set seen_serial = 0, read_serial = -1`;
-    await tx`update configuration set upstream_serial = 0`;
-  });
-  return null;
-});
 
 /** Whether the database answers. */
 export const ping = request({ args: z.null(), result: z.null() }, async (sql) => {
@@ -109,157 +80,170 @@ export async function reselect(tx: Tx, packageId: number): Promise<void> {
   await recompute(tx, ids);
 }
 
-/**
- * Takes up a stretch of the changelog: these projects changed, and the serial moves from `from` to
- * `to`. Where the serial is not `from` any more, nothing happens: the stretch was taken up before.
- * A farm that follows a wanted set takes up only what it knows already.
- */
-export const recordChanges = request(
-  {
-    args: z.object({ from: countSchema, to: countSchema, projects: changedProjectsSchema }),
-    result: z.object({ moved: z.boolean() }),
-  },
-  async (sql, args) =>
-    transaction(sql, async (tx) => {
-      const moved = await tx`
-        update configuration set upstream_serial = ${args.to}
-        where upstream_serial = ${args.from} returning 1`;
-      if (moved.length === 0) return { moved: false };
-      await noteChanges(tx, args.projects);
-      return { moved: true };
-    }),
-);
-
-/** Records projects of a whole listing as changed, without moving the serial: the first load. */
-export const recordListing = request(
-  { args: z.object({ projects: changedProjectsSchema }), result: z.null() },
-  async (sql, args) =>
-    transaction(sql, async (tx) => {
-      await noteChanges(tx, args.projects);
-      return null;
-    }),
-);
-
-/** Marks projects as changed: all of them, or in a farm that follows a wanted set those it knows. */
-async function noteChanges(tx: Tx, projects: readonly ChangedProject[]): Promise<void> {
-  const [configuration] = await tx<{ follow: string }[]>`select follow from configuration`;
-  const rows = tx.json(projects.map((project) => ({ ...project })));
-  if (configuration?.follow === "all")
-    await tx`
-      insert into package (name, display_name, seen_serial)
-      select r.name, r.spelling, r.serial
-      from jsonb_to_recordset(${rows}) as r(name text, spelling text, serial bigint)
-      order by r.name
-      on conflict (name) do update
-        set seen_serial = greatest(package.seen_serial, excluded.seen_serial),
-          read_not_before = '-infinity', read_attempts = 0`;
-  else
-    await tx`
-      update package p set seen_serial = greatest(p.seen_serial, r.serial),
-        read_not_before = '-infinity', read_attempts = 0
-      from jsonb_to_recordset(${rows}) as r(name text, serial bigint)
-      where p.name = r.name`;
-}
-
-/** Projects whose recorded state is older than what the changelog said of them, oldest change first. */
-export const unreadProjects = request(
-  {
-    args: z.object({ limit: z.int().positive().max(10_000) }),
-    result: z.array(unreadProjectSchema),
-  },
-  async (sql, args) => [
-    ...(await sql<UnreadProject[]>`
-      select name, seen_serial as "seenSerial", read_attempts as attempts from package
-      where read_serial < seen_serial and read_not_before <= now()
-      order by seen_serial, id limit ${args.limit}`),
-  ],
-);
-
-/** Puts off the next reading of a project: it could not be read, or what was read was too old. */
-export const postponeProject = request(
-  {
-    args: z.object({
-      name: projectNameSchema,
-      delayMs: durationSchema,
-      /** Whether it counts towards believing what is odd: a 404, a page that is too old. */
-      isCounted: z.boolean(),
-    }),
-    result: z.null(),
-  },
-  async (sql, args) => {
-    await sql`
-      update package set read_attempts = read_attempts + ${args.isCounted ? 1 : 0},
-        read_not_before = now() + ${args.delayMs} * interval '1 millisecond'
-      where name = ${args.name}`;
-    return null;
-  },
-);
+const recordedProjectSchema = z.object({
+  name: projectNameSchema,
+  /** Null where what was read does not say it: then it stays as the changelog or the listing spells it. */
+  displayName: projectNameSchema.nullable(),
+  summary: z.string().max(2_000),
+  /** The serial that the state stands for. */
+  serial: countSchema,
+  releases: z.array(releaseFactsSchema).max(100_000),
+  /** Of the page that says so; without it the next question is not a conditional one. */
+  page: validatorsSchema
+    .extend({
+      serial: countSchema.nullable(),
+      /** Of a project without serials: when its page is to be looked at again. */
+      lookAgainMs: durationSchema.nullable(),
+    })
+    .optional(),
+});
+type RecordedProject = Immutable<z.infer<typeof recordedProjectSchema>>;
 
 /**
- * Records what a project is now: its releases, and by their absence what was removed. Locks the
- * package and all its versions, then recomputes the queue for them. What an operator said of them stays
- * (db/packages.ts); a package that is the farm's own is not upstream's, whoever has its name there.
+ * Records what a project is now. Locks the package and its versions, and recomputes the queue for those
+ * that have changed. What an operator said of them stays (db/packages.ts); a package that is the farm's own
+ * is not upstream's, whoever has its name there. A crash of the server may forget the last of these: it is
+ * still unread then, and read again, so that a commit need not wait for the disk.
  */
 export const recordProject = request(
   {
-    args: z.object({
-      name: projectNameSchema,
-      displayName: projectNameSchema,
-      summary: z.string().max(2_000),
-      /** The serial that the state stands for. */
-      serial: countSchema,
-      releases: z.array(releaseFactsSchema).max(100_000),
-    }),
+    args: recordedProjectSchema,
     result: z.object({ releases: countSchema, removed: countSchema }),
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
-      await tx`select pg_advisory_xact_lock_shared(${TARGETS_LOCK}::bigint)`;
-      const [row] = await tx<{ id: number; source: string }[]>`
-        insert into package (name, display_name) values (${args.name}, ${args.displayName})
-        on conflict (name) do update set name = excluded.name returning id, source`;
-      const packageId = row?.id ?? 0;
-      if (row?.source === "local") {
-        await markRead(tx, packageId, args.serial);
+      await tx`
+        select pg_advisory_xact_lock_shared(${TARGETS_LOCK}::bigint),
+          set_config('synchronous_commit', 'off', true)`;
+      const { id, isNew, isLocal, wasSkipped, isRedescribed } = await lockProject(tx, args);
+      if (isLocal) {
+        await markRead(tx, id, args.serial);
         return { releases: 0, removed: 0 };
       }
-      // The stronger lock: this may take back or set the package's own skip.
-      await tx`select id from package where id = ${packageId} for no key update`;
-      await lockVersions(tx, await versionIds(tx, packageId));
-      await tx`
-        update package set display_name = ${args.displayName},
-          summary = case when summary_kept then summary else ${args.summary} end,
-          skip = case when skip = 'deleted' then null else skip end,
-          read_serial = greatest(read_serial, ${args.serial}), read_attempts = 0
-        where id = ${packageId}`;
-      await tx`
-        insert into package_alias (alias, package_id) values (${args.displayName}, ${packageId})
-        on conflict (alias) do update set seen_at = now()`;
-      await upsertReleases(tx, packageId, args.releases);
-      const removed = await tx<{ id: number }[]>`
-        update version
-        set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
-        where package_id = ${packageId} and skip is distinct from 'deleted' and source = 'upstream'
-          and not sort_key = any(${args.releases.map((release) => release.sortKey)})
-        returning id`;
-      await withdraw(
-        tx,
-        removed.map((version) => version.id),
-      );
-      await selectWanted(tx, packageId);
-      await recompute(tx, await versionIds(tx, packageId));
-      await requestPages(tx, [
-        { kind: "simple", key: args.name },
-        { kind: "project", key: args.name },
-        { kind: "home", key: "" },
-      ]);
+      // With the package locked nobody else changes its versions; they are locked for those who build them.
+      const known = isNew
+        ? []
+        : await tx<{ id: number }[]>`
+            select id from version where package_id = ${id} order by id for no key update`;
+      await updateProject(tx, id, args);
+      const changed = await upsertReleases(tx, id, args.releases);
+      const removed = known.length === 0 ? [] : await removeReleases(tx, id, args.releases);
+      const reselected = await selectWanted(tx, id);
+      const touched = new Set([...changed, ...removed, ...reselected]);
+      // A skip of the whole package may be taken back here, and concerns them all.
+      await recompute(tx, wasSkipped ? await versionIds(tx, id) : [...touched]);
+      if ((touched.size > 0 || isRedescribed) && known.length > 0)
+        await requestItsPages(tx, id, args.name);
       return { releases: args.releases.length, removed: removed.length };
     }),
 );
 
+/** Makes the package where it is new. The stronger lock: this may take back the package's own skip. */
+async function lockProject(tx: Tx, project: RecordedProject): Promise<LockedProject> {
+  const { name, displayName, summary } = project;
+  const find = async (): Promise<LockedProject | undefined> => {
+    const [row] = await tx<
+      {
+        id: number;
+        source: string;
+        display_name: string;
+        summary: string;
+        summary_kept: boolean;
+        skip: string | null;
+      }[]
+    >`
+      select id, source, display_name, summary, summary_kept, skip
+      from package where name = ${name} for no key update`;
+    if (row === undefined) return undefined;
+    const isRenamed = displayName !== null && displayName !== row.display_name;
+    const isRedescribed = isRenamed || (summary !== row.summary && !row.summary_kept);
+    const isLocal = row.source === "local";
+    return { id: row.id, isNew: false, isLocal, wasSkipped: row.skip !== null, isRedescribed };
+  };
+  const known = await find();
+  if (known !== undefined) return known;
+  const [made] = await tx<{ id: number }[]>`
+    insert into package (name, display_name) values (${name}, ${displayName ?? name})
+    on conflict (name) do nothing returning id`;
+  if (made !== undefined)
+    return { id: made.id, isNew: true, isLocal: false, wasSkipped: false, isRedescribed: true };
+  const theirs = await find();
+  if (theirs === undefined) throw new Error(`package ${name} went while it was made`);
+  return theirs;
+}
+
+interface LockedProject {
+  readonly id: number;
+  readonly isNew: boolean;
+  /** The farm's own: not upstream's. */
+  readonly isLocal: boolean;
+  readonly wasSkipped: boolean;
+  /** What its page says beside its versions is another. */
+  readonly isRedescribed: boolean;
+}
+
+async function updateProject(tx: Tx, id: number, project: RecordedProject): Promise<void> {
+  const { displayName, page } = project;
+  await tx`
+    update package set display_name = coalesce(${displayName}, display_name),
+      summary = case when summary_kept then summary else ${project.summary} end,
+      skip = nullif(skip, 'deleted'),
+      read_serial = greatest(read_serial, ${project.serial}), read_attempts = 0,
+      page_etag = ${page?.etag ?? null}, page_modified = ${page?.modified ?? null},
+      page_serial = ${page?.serial ?? null},
+      look_at = case when look_at is not null
+        then now() + ${page?.lookAgainMs ?? null}::float8 * interval '1 millisecond' end
+    where id = ${id}`;
+  if (displayName !== null && displayName !== project.name)
+    await tx`
+      insert into package_alias (alias, package_id) values (${displayName}, ${id})
+      on conflict (alias) do nothing`;
+}
+
+/** Marks versions that are not among these as removed, with their files. Returns which they were. */
+async function removeReleases(
+  tx: Tx,
+  packageId: number,
+  releases: readonly ReleaseFacts[],
+): Promise<number[]> {
+  const removed = await tx<{ id: number }[]>`
+    update version
+    set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
+    where package_id = ${packageId} and skip is distinct from 'deleted' and source = 'upstream'
+      and not sort_key = any(${releases.map((release) => release.sortKey)})
+    returning id`;
+  const ids = removed.map((version) => version.id);
+  await withdraw(tx, ids);
+  return ids;
+}
+
+/**
+ * The pages of a project that something was tried of. Others have nothing to show: a first load of an
+ * index would ask for hundreds of thousands of them, before those that are waited for.
+ */
+async function requestItsPages(tx: Tx, packageId: number, name: string): Promise<boolean> {
+  const [row] = await tx<{ is_shown: boolean }[]>`
+    select exists (select from version v join build b on b.version_id = v.id
+      where v.package_id = ${packageId}) as is_shown`;
+  if (row?.is_shown !== true) return false;
+  await requestPages(tx, [
+    { kind: "simple", key: name },
+    { kind: "project", key: name },
+  ]);
+  return true;
+}
+
 /** Records that upstream has no such project (any more). Its files are withdrawn, its builds cancelled. */
 export const recordRemoval = request(
-  { args: z.object({ name: projectNameSchema, serial: countSchema }), result: z.null() },
+  {
+    args: z.object({
+      name: projectNameSchema,
+      serial: countSchema,
+      /** Should it be listed all the same, it is not asked for again before that. */
+      restMs: durationSchema,
+    }),
+    result: z.null(),
+  },
   async (sql, args) =>
     transaction(sql, async (tx) => {
       const [row] = await tx<{ id: number; source: string }[]>`
@@ -271,10 +255,13 @@ export const recordRemoval = request(
       await lockVersions(tx, ids);
       // With versions of the farm's own it stays, with those.
       await tx`
-        update package set skip = coalesce(skip, 'deleted')
-        where id = ${row.id} and not exists (
-          select from version v where v.package_id = ${row.id} and v.source = 'local'
-            and v.skip is distinct from 'deleted')`;
+        update package set look_at = null, page_etag = null, page_modified = null, page_serial = null,
+          read_not_before = now() + ${args.restMs} * interval '1 millisecond',
+          skip = case when exists (
+              select from version v where v.package_id = ${row.id} and v.source = 'local'
+                and v.skip is distinct from 'deleted')
+            then skip else coalesce(skip, 'deleted') end
+        where id = ${row.id}`;
       const removed = await tx<{ id: number }[]>`
         update version
         set skip = case when skip is null or skip = any(${UPSTREAM_REASONS}) then 'deleted' else skip end
@@ -284,29 +271,30 @@ export const recordRemoval = request(
         removed.map((version) => version.id),
       );
       await recompute(tx, ids);
-      await requestPages(tx, [
-        { kind: "simple", key: args.name },
-        { kind: "project", key: args.name },
-        { kind: "root", key: "" },
-        { kind: "home", key: "" },
-      ]);
+      if (await requestItsPages(tx, row.id, args.name))
+        await requestPages(tx, [{ kind: "root", key: "" }]);
       return null;
     }),
 );
 
+/** There is nothing to look for: a package that is the farm's own, or one that upstream does not have. */
 async function markRead(tx: Tx, packageId: number, serial: number): Promise<void> {
   await tx`
-    update package set read_serial = greatest(read_serial, ${serial}), read_attempts = 0
+    update package set read_serial = greatest(read_serial, ${serial}), read_attempts = 0,
+      look_at = null
     where id = ${packageId}`;
 }
 
-/** A version of the farm's own that has files stays as it is: its name may be somebody else's upstream. */
+/**
+ * Returns the versions that are new or have changed: of a project with thousands these are a few. A version
+ * of the farm's own that has files stays as it is: its name may be somebody else's upstream.
+ */
 async function upsertReleases(
   tx: Tx,
   packageId: number,
   releases: readonly ReleaseFacts[],
-): Promise<void> {
-  if (releases.length === 0) return;
+): Promise<number[]> {
+  if (releases.length === 0) return [];
   const specifiers = [...new Set(releases.map((release) => release.requiresPython))].filter(
     (specifier) => specifier !== null,
   );
@@ -326,16 +314,17 @@ async function upsertReleases(
     sdist_size_bytes: release.sdist?.sizeBytes ?? null,
     upstream_tags: [...release.upstreamTags],
   }));
-  await tx`
+  const changed = await tx<{ id: number }[]>`
     insert into version (package_id, version, spelling, sort_key, prerelease, released_at,
       requires_python_id, yanked, upstream_yanked, priority, skip, wanted, sdist_filename, sdist_url,
       sdist_sha256, sdist_size_bytes, upstream_tags)
     select ${packageId}, r.version, r.spelling, r.sort_key, r.prerelease, r.released_at,
-      q.id, r.yanked, r.yanked, (select priority from package where id = ${packageId}), r.skip, false, r.sdist_filename, r.sdist_url, r.sdist_sha256,
+      q.id, r.yanked, r.yanked, (select priority from package where id = ${packageId}), r.skip,
+      c.follow = 'all', r.sdist_filename, r.sdist_url, r.sdist_sha256,
       r.sdist_size_bytes, r.upstream_tags
-    from jsonb_to_recordset(${tx.json(rows)}) as r(version text, spelling text, sort_key text,
-      prerelease boolean, released_at timestamptz, specifier text, yanked text, skip text,
-      sdist_filename text, sdist_url text, sdist_sha256 text, sdist_size_bytes bigint,
+    from configuration c, jsonb_to_recordset(${tx.json(rows)}) as r(version text, spelling text,
+      sort_key text, prerelease boolean, released_at timestamptz, specifier text, yanked text,
+      skip text, sdist_filename text, sdist_url text, sdist_sha256 text, sdist_size_bytes bigint,
       upstream_tags text[])
     left join requires_python q on q.specifier = r.specifier
     order by r.sort_key
@@ -358,15 +347,31 @@ async function upsertReleases(
       changed_at = case when (version.sdist_sha256, version.upstream_tags)
                           is distinct from (excluded.sdist_sha256, excluded.upstream_tags)
                         then now() else version.changed_at end
-    where version.source = 'upstream' or not exists (
-      select from file f where f.version_id = version.id and f.removed_at is null)`;
+      where (version.source = 'upstream' or not exists (
+          select from file f where f.version_id = version.id and f.removed_at is null))
+        and (version.source, version.spelling, version.prerelease, version.requires_python_id,
+            version.upstream_yanked, version.sdist_filename, version.sdist_url,
+            version.sdist_sha256, version.sdist_size_bytes, version.upstream_tags,
+            version.released_at, version.skip)
+          is distinct from ('upstream', excluded.spelling, excluded.prerelease,
+            excluded.requires_python_id, excluded.upstream_yanked, excluded.sdist_filename,
+            excluded.sdist_url, excluded.sdist_sha256, excluded.sdist_size_bytes,
+            excluded.upstream_tags,
+            case when version.released_kept then version.released_at
+                 else coalesce(excluded.released_at, version.released_at) end,
+            case when version.skip is null or version.skip = any(${UPSTREAM_REASONS})
+                 then excluded.skip else version.skip end)
+    returning id`;
+  return changed.map((version) => version.id);
 }
 
 /** Stores specifiers that are new, with the targets that each admits. */
 async function admitSpecifiers(tx: Tx, specifiers: readonly string[]): Promise<void> {
+  if (specifiers.length === 0) return;
   const fresh = await tx<{ id: number; specifier: string }[]>`
     insert into requires_python (specifier)
-    select s from unnest(${[...specifiers]}::text[]) as g(s) order by s
+    select s from unnest(${[...specifiers]}::text[]) as g(s)
+    where not exists (select from requires_python where specifier = s) order by s
     on conflict (specifier) do nothing returning id, specifier`;
   if (fresh.length === 0) return;
   const targets = await tx<{ id: number; python: string }[]>`

@@ -45,15 +45,26 @@ export const simplePage = request(
   },
 );
 
-/** Names of the projects that have a simple page, in order. */
+/** As many names as a message of them may be long. */
+export const NAMES_A_REQUEST = 20_000;
+
+/** Names of the projects that have a simple page, in order, a stretch at a time: those after the last one. */
 export const simpleNames = request(
-  { args: z.null(), result: z.array(z.string()), slow: true },
-  async (sql) => {
+  {
+    args: z.object({
+      after: z.string().max(200),
+      limit: z.int().positive().max(NAMES_A_REQUEST),
+    }),
+    result: z.array(z.string()),
+    slow: true,
+  },
+  async (sql, args) => {
     const rows = await sql<{ name: string }[]>`
       select p.name from package p
-      where exists (select from version v join file f on f.version_id = v.id
-                    where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
-      order by p.name collate "C"`;
+      where p.name collate "C" > ${args.after} and exists (
+        select from version v join file f on f.version_id = v.id
+        where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
+      order by p.name collate "C" limit ${args.limit}`;
     return rows.map((row) => row.name);
   },
 );

@@ -54,12 +54,16 @@ export const addWanted = request(
     }),
 );
 
-/** Marks the versions of a package that are wanted now. The caller holds their locks and recomputes. */
-export async function selectWanted(tx: Tx, packageId: number): Promise<void> {
+/**
+ * Marks the versions of a package that are wanted now. The caller holds their locks and recomputes.
+ * Returns those for which that has changed.
+ */
+export async function selectWanted(tx: Tx, packageId: number): Promise<number[]> {
   const [configuration] = await tx<{ follow: string }[]>`select follow from configuration`;
   if (configuration?.follow !== "wanted") {
-    await tx`update version set wanted = true where package_id = ${packageId} and not wanted`;
-    return;
+    const all = await tx<{ id: number }[]>`
+      update version set wanted = true where package_id = ${packageId} and not wanted returning id`;
+    return all.map(({ id }) => id);
   }
   const wanted = await tx<{ requirement: string }[]>`
     select w.requirement from wanted w join package p on p.name = w.name
@@ -75,9 +79,10 @@ export async function selectWanted(tx: Tx, packageId: number): Promise<void> {
     }
   }
   const ids = [...chosen];
-  await tx`
+  const changed = await tx<{ id: number }[]>`
     update version set wanted = id = any(${ids})
-    where package_id = ${packageId} and wanted <> (id = any(${ids}))`;
+    where package_id = ${packageId} and wanted <> (id = any(${ids})) returning id`;
+  return changed.map(({ id }) => id);
 }
 
 /**

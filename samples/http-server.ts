@@ -2,6 +2,7 @@
  * The sample upstream over HTTP/1.1: routes, redirects to the canonical address, status codes. Called by
  * `sample-upstream.ts`. Only for loopback: it has no limits beyond the size of a request.
  */
+import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { canonicalName } from "../protocol/packaging/canonical-name.ts";
 import { jsonApiPage } from "./json-api.ts";
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly baseUrl: () => string;
   readonly simpleFormats: readonly SimpleFormat[];
   readonly speaksXmlRpc: boolean;
+  readonly saysSerials: boolean;
+  readonly saysValidators: boolean;
   readonly hook: () => RequestHook | undefined;
 }
 
@@ -42,7 +45,9 @@ async function serve(
   const path = request.url ?? "/";
   const body = await readBody(request);
   const misbehaviour = await options.hook()?.({ method, path, body, headers: request.headers });
-  const due = route(options, method, path, body, request.headers.accept);
+  const right = route(options, method, path, body, request.headers.accept);
+  const isMarked = options.saysValidators && path.startsWith("/simple/");
+  const due = isMarked ? conditional(right, request.headers["if-none-match"]) : right;
   send(response, await distort(misbehaviour, due), method === "HEAD");
 }
 
@@ -91,12 +96,25 @@ function simple(
   const isJson = format === "json";
   const page =
     project === undefined
-      ? (isJson ? rootJson : rootHtml)(index)
+      ? isJson
+        ? rootJson(index, options.saysSerials)
+        : rootHtml(index)
       : isJson
-        ? projectJson(project, options.baseUrl())
+        ? projectJson(project, options.baseUrl(), options.saysSerials)
         : projectHtml(project);
-  const headers = { "x-pypi-last-serial": String(serial), vary: "Accept" };
+  const headers = {
+    vary: "Accept",
+    ...(options.saysSerials && { "x-pypi-last-serial": String(serial) }),
+  };
   return ok(simpleContentType[format], page, headers);
+}
+
+/** The answer with its entity tag, or 304 for whoever has it (RFC 9110, 13.1.2). */
+function conditional(response: SampleResponse, known: string | undefined): SampleResponse {
+  if (response.status !== 200) return response;
+  const etag = `"${createHash("sha256").update(response.body).digest("hex").slice(0, 32)}"`;
+  const headers = { ...response.headers, etag };
+  return known === etag ? { status: 304, headers, body: "" } : { ...response, headers };
 }
 
 function jsonApi(options: ServerOptions, rest: readonly string[]): SampleResponse {

@@ -31,6 +31,10 @@ export interface SampleUpstreamOptions {
   readonly simpleFormats?: readonly SimpleFormat[];
   /** Default true; false is an index without a changelog. */
   readonly speaksXmlRpc?: boolean;
+  /** Default true; false is an index whose Simple API has none, as plain web servers. */
+  readonly saysSerials?: boolean;
+  /** Entity tags on the pages of the Simple API, and 304 for whoever shows one. Default true. */
+  readonly saysValidators?: boolean;
   /** Every serial is above it. Default 1,000,000. */
   readonly firstSerial?: number;
   readonly onRequest?: RequestHook;
@@ -74,6 +78,8 @@ export async function startSampleUpstream(
     baseUrl: () => url,
     simpleFormats: options.simpleFormats ?? ["json", "html"],
     speaksXmlRpc: options.speaksXmlRpc ?? true,
+    saysSerials: options.saysSerials ?? true,
+    saysValidators: options.saysValidators ?? true,
     hook: () => hook,
   });
   let connections = 0;

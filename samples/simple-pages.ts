@@ -31,18 +31,23 @@ const filesOf = (project: HeldProject): { file: HeldFile; yanked: string | null 
 const hasMetadataFile = (file: HeldFile): boolean =>
   file.metadataText !== null && file.filename.endsWith(".whl");
 
-export function rootJson(index: SampleIndex): string {
+const meta = (serial: number | false): object => ({
+  "api-version": API_VERSION,
+  ...(serial !== false && { "_last-serial": serial }),
+});
+
+export function rootJson(index: SampleIndex, saysSerials: boolean): string {
   const projects = [...index.projects.values()].map((project) => ({
     name: project.name,
-    "_last-serial": project.lastSerial,
+    ...(saysSerials && { "_last-serial": project.lastSerial }),
   }));
   return JSON.stringify({
-    meta: { "api-version": API_VERSION, "_last-serial": index.lastSerial },
+    meta: meta(saysSerials && index.lastSerial),
     projects,
   });
 }
 
-export function projectJson(project: HeldProject, baseUrl: string): string {
+export function projectJson(project: HeldProject, baseUrl: string, saysSerials: boolean): string {
   const files = filesOf(project).map(({ file, yanked }) => ({
     filename: file.filename,
     url: `${baseUrl}${file.urlPath}`,
@@ -54,7 +59,7 @@ export function projectJson(project: HeldProject, baseUrl: string): string {
     "core-metadata": hasMetadataFile(file),
   }));
   return JSON.stringify({
-    meta: { "api-version": API_VERSION, "_last-serial": project.lastSerial },
+    meta: meta(saysSerials && project.lastSerial),
     name: canonicalName(project.name),
     versions: releasesInOrder(project).map(({ version }) => version),
     files,

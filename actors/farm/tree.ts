@@ -265,9 +265,12 @@ function masterArguments(
     ...Object.entries(queues).map(([name, address]) => `--${name}-queue=${address}`),
     `--key=${keys.masterKey}`,
     `--authorized-keys=${keys.authorizedKeys}`,
-    `--pypi-xmlrpc=${upstream?.xmlrpcUrl ?? ""}`,
+    `--pypi-xmlrpc=${upstream?.xmlrpcUrl ?? "none"}`,
     `--pypi-simple=${upstream?.simpleUrl ?? ""}`,
-    `--pypi-json=${upstream?.jsonUrl ?? ""}`,
+    `--pypi-json=${upstream?.jsonUrl ?? "none"}`,
+    ...(settings.upstreamContact === undefined
+      ? []
+      : [`--upstream-contact=${settings.upstreamContact}`]),
     `--http=${site.host.includes(":") ? `[${site.host}]` : site.host}:${site.port}`,
     `--index-url=${siteUrl}/simple`,
     `--follow=${settings.requirements.length > 0 ? "wanted" : "all"}`,

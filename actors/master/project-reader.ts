@@ -1,13 +1,14 @@
 /**
- * Reads one project that changed: its page and its description as upstream has them now, into the
+ * Reads one project that may have changed: its page and its description as upstream has them now, into the
  * database; or puts it off. Cloud Gazer calls it, decides how many at once, and when to leave upstream
  * alone for a while.
  */
-import type { UnreadProject } from "../../db/upstream.ts";
+import type { UnreadProject } from "../../db/following.ts";
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
 import { type UpstreamClient, UpstreamError } from "../../protocol/upstream/index.ts";
-import { AskError, type Logger, Refusal } from "../../supervisor/index.ts";
-import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
+import { AskError, Refusal } from "../../supervisor/index.ts";
+import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { Follower, FollowerContext } from "./follower.ts";
 import { projectReleases } from "./project-releases.ts";
 
 interface ReaderArgs {
@@ -15,11 +16,6 @@ interface ReaderArgs {
   readonly upstream: UpstreamClient;
   readonly pollMs: number;
   readonly backoffMaxMs: number;
-}
-
-/** What it needs of the actor that it works for. */
-interface ReaderContext extends Asker {
-  readonly log: Logger;
 }
 
 /** A page older than its event (a cache) or a 404 is asked for again this often before it is believed. */
@@ -38,26 +34,28 @@ export const retryAfterMs = (error: unknown): number =>
 const isAway = (error: UpstreamError): boolean =>
   error.code === "unreachable" || error.code === "busy";
 
+/** `doubtful`: a page older than its event, or none; it is asked for again before it is believed. */
+type Outcome = "recorded" | "unchanged" | "doubtful";
+
 /**
- * Records what a project is now, or puts it off. Returns why where upstream did not answer for it.
+ * Records what a project is now, or puts it off. Returns what came of it, or why upstream did not answer for it.
  *
- * @param highestSerial the latest that the changelog has shown
  * @throws AskError `aborted`; what is no error of upstream's or the database's
  */
 export async function readProject(
-  ctx: ReaderContext,
+  ctx: FollowerContext,
   args: ReaderArgs,
   unread: UnreadProject,
-  highestSerial: number,
-): Promise<UpstreamError | undefined> {
+  follower: Follower,
+): Promise<Outcome | "put off" | UpstreamError> {
   const { database, pollMs, backoffMaxMs } = args;
   const delayMs = Math.min(backoffMaxMs, pollMs * 2 ** unread.attempts);
   const { name } = unread;
   try {
-    const outcome = await takeUp(ctx, args, unread, highestSerial);
+    const outcome = await takeUp(ctx, args, unread, follower);
     if (outcome === "doubtful")
       await askUntilDone(ctx, database, "postponeProject", { name, delayMs, isCounted: true });
-    return undefined;
+    return outcome;
   } catch (error) {
     if (isAborted(error) || ctx.signal.aborted) throw error;
     if (!(error instanceof UpstreamError || error instanceof Refusal)) throw error;
@@ -74,37 +72,49 @@ export async function readProject(
     // What makes no sense concerns this project only.
     ctx.log.warn({ package: name, reason: error.message }, "project cannot be read now");
     await askUntilDone(ctx, database, "postponeProject", { name, delayMs, isCounted: true });
-    return undefined;
+    return "put off";
   }
 }
 
-/** `doubtful`: a page older than its event, or none; it is asked for again before it is believed. */
 async function takeUp(
-  ctx: ReaderContext,
-  { database, upstream }: ReaderArgs,
+  ctx: FollowerContext,
+  { database, upstream, backoffMaxMs }: ReaderArgs,
   unread: UnreadProject,
-  highestSerial: number,
-): Promise<"recorded" | "doubtful"> {
-  const { name, seenSerial } = unread;
+  { highestSerial, lookAgainMs }: Follower,
+): Promise<Outcome> {
+  const { name, seenSerial, page } = unread;
   const isPatient = unread.attempts < PATIENT_ATTEMPTS;
-  const [page, described] = await Promise.allSettled([
-    upstream.project(name, ctx.signal),
-    findDescription(ctx, upstream, name),
+  const describe = () => findDescription(ctx, upstream, name);
+  // Both at once, but where nothing says that there is anything new.
+  const [read, soon] = await Promise.allSettled([
+    page === null
+      ? upstream.project(name, ctx.signal)
+      : upstream.project(name, ctx.signal, { etag: page.etag, modified: page.modified }),
+    unread.isLook ? undefined : describe(),
   ]);
-  if (page.status === "rejected") throw page.reason;
-  const project = page.value;
+  if (read.status === "rejected") throw read.reason;
+  const project = read.value;
   if (project === undefined) {
-    if (seenSerial > 0 && isPatient) return "doubtful";
-    await askUntilDone(ctx, database, "recordRemoval", { name, serial: seenSerial });
+    if ((seenSerial > 0 || unread.isKnown) && isPatient) return "doubtful";
+    const restMs = lookAgainMs ?? backoffMaxMs;
+    await askUntilDone(ctx, database, "recordRemoval", { name, serial: seenSerial, restMs });
     return "recorded";
   }
-  if (project.lastSerial !== null && project.lastSerial < seenSerial && isPatient)
-    return "doubtful";
-  if (described.status === "rejected") throw described.reason;
-  const description = described.value;
+  const pageSerial = project === "unchanged" ? (page?.serial ?? null) : project.lastSerial;
+  if (pageSerial !== null && pageSerial < seenSerial && isPatient) return "doubtful";
+  if (project === "unchanged") {
+    const again = { name, serial: seenSerial, lookAgainMs };
+    await askUntilDone(ctx, database, "recordUnchanged", again);
+    return "unchanged";
+  }
+  if (soon.status === "rejected") throw soon.reason;
+  const description = unread.isLook ? await describe() : soon.value;
   const { releases, refused } = projectReleases(project);
-  for (const version of refused)
-    ctx.log.warn({ package: name, version }, "a version with an over-long name is refused");
+  if (refused.length > 0)
+    ctx.log.warn(
+      { package: name, version: refused[0], count: refused.length },
+      "versions with over-long names are refused",
+    );
   await askUntilDone(ctx, database, "recordProject", {
     name,
     displayName: displayName(name, [description?.name, project.name]),
@@ -112,23 +122,28 @@ async function takeUp(
     // A serial that the changelog has not come to yet may be anything; its event is still to come.
     serial: Math.max(seenSerial, Math.min(project.lastSerial ?? 0, highestSerial)),
     releases,
+    page: { ...project.validators, serial: project.lastSerial, lookAgainMs },
   });
   return "recorded";
 }
 
-/** The first spelling that is one of this project's name: the JSON API says whatever it was told. */
-const displayName = (name: string, spellings: readonly (string | undefined)[]): string =>
-  spellings.find(
-    (spelling) =>
-      spelling !== undefined && isValidName(spelling) && canonicalName(spelling) === name,
-  ) ?? name;
+/**
+ * The first spelling that is one of this project's name: the JSON API says whatever it was told, and PyPI's
+ * pages the canonical one, which is no news.
+ */
+const displayName = (name: string, [described, onPage]: readonly (string | undefined)[]) => {
+  const isSpelling = (text: string | undefined): text is string =>
+    text !== undefined && isValidName(text) && canonicalName(text) === name;
+  if (isSpelling(described)) return described;
+  return isSpelling(onPage) && onPage !== name ? onPage : null;
+};
 
 /** Not within a character of two code units. */
 const cut = (summary: string): string =>
   summary.slice(0, MAX_SUMMARY_LENGTH).replace(/[\uD800-\uDBFF]$/, "");
 
 /** An index may have no JSON API, or not let us use it: then a project has no description. */
-async function findDescription(ctx: ReaderContext, upstream: UpstreamClient, name: string) {
+async function findDescription(ctx: FollowerContext, upstream: UpstreamClient, name: string) {
   try {
     return await upstream.description(name, ctx.signal);
   } catch (error) {

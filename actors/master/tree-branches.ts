@@ -360,6 +360,8 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         follow: settings.follow,
         order: settings.order,
         pollMs: settings.times.cloudGazerPollMs,
+        listingMs: settings.times.listingMs,
+        lookAgainMs: settings.times.lookAgainMs,
         backoffMaxMs: settings.times.upstreamBackoffMaxMs,
       }),
     ]),

@@ -17,7 +17,7 @@ import {
   readKeyFile,
   type ServerKeys,
 } from "../../protocol/transport/index.ts";
-import { UpstreamClient } from "../../protocol/upstream/index.ts";
+import { UpstreamClient, userAgent } from "../../protocol/upstream/index.ts";
 import {
   type ActorRef,
   type Logger,
@@ -61,7 +61,10 @@ export async function startMaster(
     isHere("fs") || isHere("web") ? await openLocalStorage(settings.outputPath) : undefined;
   const wheelChecker = isHere("fs") ? startWheelChecker() : undefined;
   const upstream = isHere("front")
-    ? new UpstreamClient({ ...settings.upstream, userAgent: `wheelwright/${settings.version}` })
+    ? new UpstreamClient({
+        ...settings.upstream,
+        userAgent: userAgent(settings.version, settings.upstreamContact),
+      })
     : undefined;
 
   let system: System | undefined;

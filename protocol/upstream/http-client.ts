@@ -1,10 +1,12 @@
 /**
  * One HTTP request to an index, with bounds: on silence, on waiting altogether, on the unpacked size of the
  * body. Called by `UpstreamClient`, which gives it addresses and reads what the body says. It follows
- * redirects and unpacks gzip (undici's fetch does); it keeps no cookies, no cache, and tries nothing twice.
+ * redirects and unpacks gzip (undici's fetch does), and takes the environment's proxy; it keeps no cookies, no
+ * cache, and tries nothing twice.
  */
 import type { ReadableStream } from "node:stream/web";
-import { Agent, fetch, type Response } from "undici";
+import { type Dispatcher, fetch, type Response } from "undici";
+import { environmentAgent } from "./environment-agent.ts";
 import { boundedRetryMs, UpstreamError } from "./upstream-error.ts";
 
 export interface HttpClientOptions {
@@ -22,6 +24,8 @@ export interface HttpRequest {
 }
 
 export interface HttpAnswer {
+  /** 304: what the request's conditions named is what there is. There is no body then. */
+  readonly isUnchanged: boolean;
   /** After redirects; what relative links are relative to. */
   readonly url: string;
   /** Without parameters, lower case; empty where the server does not say. */
@@ -41,12 +45,12 @@ const PIECE_LENGTH = 16_384;
 
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #agent: Agent;
+  readonly #agent: Dispatcher;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
     // Undici's own timers are off: they also run while the reader of a body takes its time.
-    this.#agent = new Agent({
+    this.#agent = environmentAgent({
       connect: { timeout: options.timeoutMs },
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -72,7 +76,7 @@ export class HttpClient {
       };
       const init = { ...request, headers, dispatcher: this.#agent, signal: wait.signal };
       const response = await wait.for(fetch(url, init));
-      if (response.ok) return this.#answer(response, wait);
+      if (response.ok || response.status === 304) return this.#answer(response, wait);
       wait.abandon();
       if (response.status === 404 || response.status === 410) return undefined;
       throw statusError(url, response);
@@ -90,7 +94,10 @@ export class HttpClient {
 
   #answer(response: Response, wait: Wait): HttpAnswer {
     const type = response.headers.get("content-type") ?? "";
+    const isUnchanged = response.status === 304;
+    if (isUnchanged) wait.end();
     return {
+      isUnchanged,
       url: response.url,
       contentType: (type.split(";", 1)[0] ?? "").trim().toLowerCase(),
       header: (name) => response.headers.get(name),

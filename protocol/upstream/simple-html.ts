@@ -10,9 +10,9 @@ import { checkApiVersion, type ListedProject } from "./simple-json.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import {
   checkFile,
+  type ProjectPage,
   resolveUrl,
   type UpstreamFile,
-  type UpstreamProject,
   versionsOf,
 } from "./upstream-project.ts";
 
@@ -31,7 +31,7 @@ export async function readProjectHtml(
   pieces: AsyncIterable<string>,
   project: string,
   pageUrl: string,
-): Promise<UpstreamProject> {
+): Promise<ProjectPage> {
   const html = await readPage(pieces);
   const files: UpstreamFile[] = [];
   let skippedFiles = 0;

@@ -10,8 +10,8 @@ import { UpstreamError } from "./upstream-error.ts";
 import {
   checkFile,
   cleanText,
+  type ProjectPage,
   type UpstreamFile,
-  type UpstreamProject,
   versionsOf,
 } from "./upstream-project.ts";
 
@@ -55,7 +55,7 @@ export async function readProjectJson(
   pieces: AsyncIterable<string>,
   project: string,
   pageUrl: string,
-): Promise<UpstreamProject> {
+): Promise<ProjectPage> {
   const files: UpstreamFile[] = [];
   let skippedFiles = 0;
   const take = (element: unknown): void => {

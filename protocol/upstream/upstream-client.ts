@@ -13,21 +13,28 @@ import { Pacer } from "./pacer.ts";
 import { readProjectHtml, readRootHtml } from "./simple-html.ts";
 import { type ListedProject, readProjectJson, readRootJson } from "./simple-json.ts";
 import { asUpstreamError, UpstreamError } from "./upstream-error.ts";
-import { cleanText, type UpstreamProject } from "./upstream-project.ts";
+import { cleanText, type UpstreamProject, type Validators } from "./upstream-project.ts";
 
 export interface UpstreamClientOptions {
-  /** `https://pypi.org/pypi`. */
-  readonly xmlrpcUrl: string;
+  /** `https://pypi.org/pypi`; undefined for an index without a changelog. */
+  readonly xmlrpcUrl: string | undefined;
   /** `https://pypi.org/simple`, with or without a slash at the end. */
   readonly simpleUrl: string;
-  /** `https://pypi.org/pypi`: NAME/json is below it. */
-  readonly jsonUrl: string;
+  /** `https://pypi.org/pypi`: NAME/json is below it; undefined for an index that describes nothing. */
+  readonly jsonUrl: string | undefined;
   /** Says who asks and where to complain; PyPI asks mirrors for that. */
   readonly userAgent: string;
   /** How long the server may be silent; a request takes ten times that at most. Default 30,000. */
   readonly timeoutMs?: number;
   /** Of one answer, unpacked; a larger one is `garbled`. Default 256 MiB (PyPI's project list has some 40). */
   readonly maxBodyBytes?: number;
+}
+
+/** All projects of an index. */
+export interface UpstreamListing {
+  readonly validators: Validators;
+  /** As they arrive; to leave the loop early ends the request. Serials come with PyPI's JSON only. */
+  readonly projects: AsyncGenerator<ListedProject, void, undefined>;
 }
 
 export interface UpstreamDescription {
@@ -61,9 +68,9 @@ const descriptionSchema = z.object({
  */
 export class UpstreamClient {
   readonly #http: HttpClient;
-  readonly #xmlrpcUrl: string;
+  readonly #xmlrpcUrl: string | undefined;
   readonly #simpleUrl: string;
-  readonly #jsonUrl: string;
+  readonly #jsonUrl: string | undefined;
 
   constructor(options: UpstreamClientOptions) {
     this.#http = new HttpClient({
@@ -73,7 +80,7 @@ export class UpstreamClient {
     });
     this.#xmlrpcUrl = options.xmlrpcUrl;
     this.#simpleUrl = options.simpleUrl.replace(/\/+$/, "");
-    this.#jsonUrl = options.jsonUrl.replace(/\/+$/, "");
+    this.#jsonUrl = options.jsonUrl?.replace(/\/+$/, "");
   }
 
   /**
@@ -88,22 +95,45 @@ export class UpstreamClient {
     return this.#call(xmlRpcCall("changelog_last_serial"), signal, readSerial);
   }
 
+  /** Whether an address was given where a changelog may be. */
+  get hasXmlRpc(): boolean {
+    return this.#xmlrpcUrl !== undefined;
+  }
+
+  /** For messages and to know the index again; without user and password. */
+  get index(): string {
+    return this.#simpleUrl.replace(/^(https?:\/\/)[^/@]*@/, "$1");
+  }
+
   /** Any spelling of the name will do; undefined where the index has no such project. */
-  async project(name: string, signal: AbortSignal): Promise<UpstreamProject | undefined> {
+  project(name: string, signal: AbortSignal): Promise<UpstreamProject | undefined>;
+  /** The same, unless its page still is the one that had these validators. */
+  project(
+    name: string,
+    signal: AbortSignal,
+    known: Validators,
+  ): Promise<UpstreamProject | "unchanged" | undefined>;
+  async project(
+    name: string,
+    signal: AbortSignal,
+    known: Validators = nothingKnown,
+  ): Promise<UpstreamProject | "unchanged" | undefined> {
     if (!isValidName(name)) return undefined;
     const canonical = canonicalName(name);
     return reading(async () => {
-      const answer = await this.#getSimple(`${this.#simpleUrl}/${canonical}/`, signal);
+      const answer = await this.#getSimple(`${this.#simpleUrl}/${canonical}/`, signal, known);
       if (answer === undefined) return undefined;
+      if (answer.isUnchanged) return "unchanged";
       const read = isJson(answer) ? readProjectJson : readProjectHtml;
-      const project = await read(answer.text(), canonical, answer.url);
-      return { ...project, lastSerial: project.lastSerial ?? serialHeader(answer) };
+      const page = await read(answer.text(), canonical, answer.url);
+      const lastSerial = page.lastSerial ?? serialHeader(answer);
+      return { ...page, lastSerial, validators: validatorsOf(answer) };
     });
   }
 
   /** From the JSON API; undefined where the index has no such project, or no such API. */
   async description(name: string, signal: AbortSignal): Promise<UpstreamDescription | undefined> {
-    if (!isValidName(name)) return undefined;
+    if (!isValidName(name) || this.#jsonUrl === undefined) return undefined;
     const address = `${this.#jsonUrl}/${canonicalName(name)}/json`;
     return reading(async () => {
       const headers = { accept: "application/json" };
@@ -113,19 +143,22 @@ export class UpstreamClient {
   }
 
   /**
-   * All projects of the index, as they arrive; to leave the loop early ends the request. Serials come with
-   * PyPI's JSON only.
+   * The listing of all projects, unless it still is the one that had these validators.
    * @throws UpstreamError `refused` from an index that lists nothing.
    */
-  async *listProjects(signal: AbortSignal): AsyncGenerator<ListedProject, void, undefined> {
-    try {
-      const answer = await this.#getSimple(`${this.#simpleUrl}/`, signal);
+  listing(signal: AbortSignal): Promise<UpstreamListing>;
+  listing(signal: AbortSignal, known: Validators): Promise<UpstreamListing | "unchanged">;
+  async listing(
+    signal: AbortSignal,
+    known: Validators = nothingKnown,
+  ): Promise<UpstreamListing | "unchanged"> {
+    return reading(async () => {
+      const answer = await this.#getSimple(`${this.#simpleUrl}/`, signal, known);
       if (answer === undefined)
         throw new UpstreamError("refused", `${this.#simpleUrl}/ does not list its projects`);
-      yield* isJson(answer) ? readRootJson(answer.text()) : readRootHtml(answer.text(), answer.url);
-    } catch (error) {
-      throw asUpstreamError(error);
-    }
+      if (answer.isUnchanged) return "unchanged";
+      return { validators: validatorsOf(answer), projects: listedProjects(answer) };
+    });
   }
 
   /** Cuts what is under way; the client is of no use afterwards. */
@@ -138,27 +171,60 @@ export class UpstreamClient {
     signal: AbortSignal,
     read: (pieces: AsyncIterable<string>) => Promise<T>,
   ): Promise<T> {
+    const address = this.#xmlrpcUrl;
     return reading(async () => {
+      if (address === undefined)
+        throw new UpstreamError("refused", "no address of an XML-RPC service was given");
       const headers = { "content-type": "text/xml", accept: "text/xml" };
       const request = { method: "POST", headers, body } as const;
-      const answer = await this.#http.request(this.#xmlrpcUrl, request, signal);
+      const answer = await this.#http.request(address, request, signal);
       if (answer === undefined)
-        throw new UpstreamError("refused", `${this.#xmlrpcUrl} is no XML-RPC service`);
+        throw new UpstreamError("refused", `${address} is no XML-RPC service`);
       return await read(answer.text());
     });
   }
 
-  async #getSimple(address: string, signal: AbortSignal): Promise<HttpAnswer | undefined> {
-    const headers = { accept: ACCEPT_SIMPLE };
+  async #getSimple(
+    address: string,
+    signal: AbortSignal,
+    { etag, modified }: Validators,
+  ): Promise<HttpAnswer | undefined> {
+    const headers = {
+      accept: ACCEPT_SIMPLE,
+      ...(etag !== null && { "if-none-match": etag }),
+      ...(modified !== null && { "if-modified-since": modified }),
+    };
     const answer = await this.#http.request(address, { method: "GET", headers }, signal);
     const type = answer?.contentType ?? "";
-    if (answer === undefined || jsonTypes.has(type) || htmlTypes.has(type)) return answer;
+    if (answer === undefined || answer.isUnchanged) return answer;
+    if (jsonTypes.has(type) || htmlTypes.has(type)) return answer;
     answer.discard();
     const name = type === "" ? "no type" : type;
     throw new UpstreamError(
       "garbled",
       `${address} answers with ${name}, not with a Simple API page`,
     );
+  }
+}
+
+const nothingKnown: Validators = { etag: null, modified: null };
+
+/** A header may hold no line break and no other alphabet when it is sent back. */
+const validator = /^[\x20-\x7e]{1,500}$/;
+
+function validatorsOf(answer: HttpAnswer): Validators {
+  const read = (name: string): string | null => {
+    const value = answer.header(name);
+    return value !== null && validator.test(value) ? value : null;
+  };
+  return { etag: read("etag"), modified: read("last-modified") };
+}
+
+async function* listedProjects(answer: HttpAnswer): AsyncGenerator<ListedProject, void, undefined> {
+  try {
+    yield* isJson(answer) ? readRootJson(answer.text()) : readRootHtml(answer.text(), answer.url);
+  } catch (error) {
+    throw asUpstreamError(error);
   }
 }
 

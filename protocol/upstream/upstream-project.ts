@@ -25,7 +25,18 @@ export interface UpstreamFile {
   readonly coreMetadata: boolean;
 }
 
-export interface UpstreamProject {
+/** What a page was marked with, to be shown when it is asked for again (RFC 9110, 8.8); null where it was not. */
+export interface Validators {
+  readonly etag: string | null;
+  readonly modified: string | null;
+}
+
+export interface UpstreamProject extends ProjectPage {
+  readonly validators: Validators;
+}
+
+/** What the page of a project says, in either form. */
+export interface ProjectPage {
   /** As the index spells it; PyPI gives the canonical name here. */
   readonly name: string;
   /** The serial of its last change; null for an index without serials. */

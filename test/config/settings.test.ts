@@ -130,6 +130,22 @@ describe("the slave's settings", () => {
   });
 });
 
+describe("the followed index", () => {
+  it("may have no changelog and no descriptions", () => {
+    const { upstream } = master("--pypi-xmlrpc", "none", "--pypi-json", "NONE");
+    expect([upstream.xmlrpcUrl, upstream.jsonUrl]).toEqual([undefined, undefined]);
+    expect(() => master("--pypi-xmlrpc", "nothing")).toThrow("nor none");
+  });
+
+  it("is told whom to ask, in what fits into a header", () => {
+    expect(master("--upstream-contact", "farm@example.org").upstreamContact).toBe(
+      "farm@example.org",
+    );
+    for (const wrong of ["me\nX-Evil: 1", "a b", "(me)", "x".repeat(201)])
+      expect(() => master("--upstream-contact", wrong)).toThrow("is no contact");
+  });
+});
+
 describe("the farm's settings", () => {
   it("without arguments build the sample packages", () => {
     expect(farm([])).toMatchObject({

@@ -32,6 +32,10 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "configureFarm", { follow: "all", order: "newest" })).toEqual({
       changed: false,
     });
+    const index = { index: "http://127.0.0.1/simple" };
+    expect(await run(sql, "followIndex", index)).toEqual({ isOther: false, hasChangelog: false });
+    await run(sql, "foundChangelog", null);
+    expect(await run(sql, "followIndex", index)).toEqual({ isOther: false, hasChangelog: true });
     expect(await run(sql, "upstreamSerial", null)).toBe(0);
     const changed = [
       { name: "pkg", spelling: "Pkg", serial: 7 },
@@ -39,10 +43,16 @@ describe("a request and what it gives", () => {
     ];
     await run(sql, "recordListing", { projects: changed });
     await run(sql, "recordChanges", { from: 0, to: 9, projects: changed });
+    const isNew = { attempts: 0, isKnown: false, isLook: false, page: null };
     expect(await run(sql, "unreadProjects", { limit: 10 })).toEqual([
-      { name: "pkg", seenSerial: 7, attempts: 0 },
-      { name: "gone", seenSerial: 8, attempts: 0 },
+      { name: "pkg", seenSerial: 7, ...isNew },
+      { name: "gone", seenSerial: 8, ...isNew },
     ]);
+    await run(sql, "recordLateChanges", { projects: changed });
+    const validators = { etag: '"1"', modified: null };
+    await run(sql, "listingTaken", validators);
+    expect(await run(sql, "listingValidators", null)).toEqual(validators);
+    await run(sql, "lookAtWanted", null);
     await run(sql, "postponeProject", { name: "gone", delayMs: 0.5, isCounted: true });
     await recordProject(sql, "gone", [release("1.0")], 8);
     const releases = [
@@ -51,6 +61,13 @@ describe("a request and what it gives", () => {
       release("3.0rc1", { isPrerelease: true, sdist: null, skip: "binary only" }),
     ];
     await recordProject(sql, "pkg", releases, 9);
+    expect(await run(sql, "listedNames", { after: "", limit: 10 })).toEqual(["gone", "pkg"]);
+    await run(sql, "lookAt", { names: ["gone"] });
+    expect(await run(sql, "unreadProjects", { limit: 10 })).toMatchObject([
+      { name: "gone", isLook: true, isKnown: true, page: { etag: null, serial: null } },
+    ]);
+    await run(sql, "recordUnchanged", { name: "gone", serial: 9, lookAgainMs: null });
+    expect(await run(sql, "unreadProjects", { limit: 10 })).toEqual([]);
 
     const slave = await hello(sql, "a", [target(11), target(12)]);
     expect(await run(sql, "findDelivery", { token: 999_999 })).toBeNull();
@@ -98,7 +115,8 @@ describe("a request and what it gives", () => {
       filename: "pkg-2.0-py3-none-any.whl",
       uploadedAt: expect.closeTo(Date.now(), -6) as number,
     });
-    expect(await run(sql, "simpleNames", null)).toEqual(["gone", "pkg"]);
+    expect(await run(sql, "simpleNames", { after: "", limit: 1 })).toEqual(["gone"]);
+    expect(await run(sql, "simpleNames", { after: "gone", limit: 10 })).toEqual(["pkg"]);
     expect(await run(sql, "projectPage", { name: "unheard-of" })).toBeNull();
     const page = await run(sql, "projectPage", { name: "pkg" });
     expect(
@@ -121,7 +139,7 @@ describe("a request and what it gives", () => {
     await run(sql, "sweepQueue", { retry, absentMs });
     await run(sql, "releaseLeases", { slaveId: slave.slaveId, tokens: [first], retry });
 
-    await run(sql, "recordRemoval", { name: "gone", serial: 10 });
+    await run(sql, "recordRemoval", { name: "gone", serial: 10, restMs: 0 });
     await run(sql, "pagesWritten", {
       pages: await run(sql, "duePages", { gatherMs: 0, limit: 50 }),
     });

@@ -128,7 +128,7 @@ describe("a skip", () => {
     expect(await change("pkg", ["1.0"], { skip: { reason: null } })).toMatchObject({
       remaining: ["1.0: binary only"],
     });
-    await run(sql, "recordRemoval", { name: "pkg", serial: 3 });
+    await run(sql, "recordRemoval", { name: "pkg", serial: 3, restMs: 0 });
     expect(await change("pkg", [], { skip: { reason: null } })).toMatchObject({
       remaining: ["pkg: deleted"],
     });
@@ -253,7 +253,7 @@ describe("what is recorded by hand", () => {
       pending: 0,
     });
     expect([await column("skip"), await column("source")]).toEqual(["binary only", "local"]);
-    await run(sql, "recordRemoval", { name: "in-house", serial: 5 });
+    await run(sql, "recordRemoval", { name: "in-house", serial: 5, restMs: 0 });
     await recordProject(sql, "in-house", [release("9.0")], 6);
     const rows = await sql<{ version: string }[]>`select version from version`;
     expect(rows.map(({ version }) => version)).toEqual(["1.0"]);
@@ -269,7 +269,7 @@ describe("what is recorded by hand", () => {
     await change("pkg", ["1.0"], { isCreation: true });
     await recordProject(sql, "pkg", [release("2.0")], 2);
     expect(await column("skip")).toBe("binary only");
-    await run(sql, "recordRemoval", { name: "pkg", serial: 3 });
+    await run(sql, "recordRemoval", { name: "pkg", serial: 3, restMs: 0 });
     expect(await column("skip")).toBe("binary only");
     expect((await sql`select skip from package`)[0]).toEqual({ skip: null });
     await recordProject(sql, "pkg", [release("1.0"), release("2.0")], 4);
@@ -499,7 +499,7 @@ describe("the queue after any history of an operator's words", () => {
               names.slice(0, a + 1).map((one) => release(one)),
               serial + 1,
             );
-          if (kind === "gone") await run(sql, "recordRemoval", { name: "pkg", serial: serial + 1 });
+          if (kind === "gone") await run(sql, "recordRemoval", { name: "pkg", serial: serial + 1, restMs: 0 });
           if (kind === "skip") await change("pkg", [name], { skip: { reason: "no" } });
           if (kind === "unskip") await change("pkg", [name], { skip: { reason: null } });
           if (kind === "skip-all") await change("pkg", [], { skip: { reason: "no" } });

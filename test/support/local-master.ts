@@ -72,6 +72,7 @@ export class LocalMaster {
         times: { ...masterTimes(true), ...options.times },
         debug: [],
         upstream: { simpleUrl, xmlrpcUrl, jsonUrl },
+        upstreamContact: undefined,
         queues: {
           status: ipc("status"),
           control: ipc("control"),

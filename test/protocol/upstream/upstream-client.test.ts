@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { userAgent } from "../../../protocol/upstream/user-agent.ts";
 import { clientOf, emptySdist, errorOf, never, startUpstream } from "./harness.ts";
 
 const wheel = {
@@ -142,7 +146,8 @@ describe("the list of projects", () => {
   ] as const)("comes from an index that speaks $form", async ({ simpleFormats, serial }) => {
     const upstream = await startUpstream({ files, simpleFormats });
     const listed = [];
-    for await (const project of clientOf(upstream).listProjects(never)) listed.push(project);
+    for await (const project of (await clientOf(upstream).listing(never)).projects)
+      listed.push(project);
     expect(listed).toEqual([
       { name: "Foo.Bar", lastSerial: serial },
       { name: "baz", lastSerial: serial },
@@ -151,7 +156,7 @@ describe("the list of projects", () => {
 
   it("may be left early", async () => {
     const upstream = await startUpstream({ files });
-    for await (const { name } of clientOf(upstream).listProjects(never)) {
+    for await (const { name } of (await clientOf(upstream).listing(never)).projects) {
       expect(name).toBe("Foo.Bar");
       break;
     }
@@ -160,12 +165,87 @@ describe("the list of projects", () => {
   it("fails where the index lists nothing", async () => {
     const upstream = await startUpstream({ files });
     const client = clientOf(upstream, { simpleUrl: `${upstream.url}/nothing` });
-    const error = await errorOf(client.listProjects(never).next());
+    const error = await errorOf(client.listing(never));
     expect(error.code).toBe("refused");
   });
 });
 
+describe("a page that was read before", () => {
+  it("is unchanged until it is another one", async () => {
+    const upstream = await startUpstream();
+    const client = clientOf(upstream);
+    const first = await client.project("foo", never);
+    if (first === undefined) throw new Error("no page");
+    expect(await client.project("foo", never, first.validators)).toBe("unchanged");
+    upstream.publish(emptySdist("foo", "2.0"));
+    expect(await client.project("foo", never, first.validators)).toMatchObject({
+      versions: ["1.0", "2.0"],
+    });
+  });
+
+  it("may be the listing", async () => {
+    const upstream = await startUpstream();
+    const client = clientOf(upstream);
+    const { validators, projects } = await client.listing(never);
+    for await (const project of projects) expect(project.name).toBe("foo");
+    expect(await client.listing(never, validators)).toBe("unchanged");
+    upstream.publish(emptySdist("bar", "1.0"));
+    expect(await client.listing(never, validators)).not.toBe("unchanged");
+  });
+
+  it("has no validators where the index says none, or such as no header can hold", async () => {
+    const upstream = await startUpstream({
+      files: [emptySdist("foo", "1.0")],
+      saysValidators: false,
+    });
+    const client = clientOf(upstream);
+    const nothing = { etag: null, modified: null };
+    expect((await client.project("foo", never))?.validators).toEqual(nothing);
+    upstream.onRequest = () => ({
+      kind: "answer",
+      answer: {
+        headers: { "content-type": "text/html", etag: `"${"x".repeat(600)}"` },
+        body: "<html><body>Links for foo</body></html>",
+      },
+    });
+    expect((await client.project("foo", never))?.validators).toEqual(nothing);
+  });
+});
+
+describe("the name that the farm goes by", () => {
+  it("says product, version and whom to ask", () => {
+    expect(userAgent("1.2.3")).toBe("wheelwright/1.2.3");
+    expect(userAgent("1.2.3", "farm@example.org")).toBe("wheelwright/1.2.3 (+farm@example.org)");
+  });
+});
+
 describe("a request", () => {
+  it("goes through the proxy that the environment names", async () => {
+    const upstream = await startUpstream();
+    const tunnels: string[] = [];
+    const proxy = createServer().on("connect", (request, socket) => {
+      tunnels.push(request.url ?? "");
+      const { port } = new URL(upstream.url);
+      const onward = connect(Number(port), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        onward.pipe(socket).pipe(onward);
+      });
+      socket.on("error", () => onward.destroy());
+      onward.on("error", () => socket.destroy());
+    });
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    const { port } = proxy.address() as AddressInfo;
+    vi.stubEnv("http_proxy", `http://127.0.0.1:${port}`).stubEnv("no_proxy", "");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+      proxy.closeAllConnections();
+      proxy.close();
+    });
+    const client = clientOf(upstream, { simpleUrl: "http://index.test/simple" });
+    expect((await client.project("foo", never))?.versions).toEqual(["1.0"]);
+    expect(tunnels).toEqual(["index.test:80"]);
+  });
+
   it("says who asks, and passes user and password on without showing them", async () => {
     const upstream = await startUpstream();
     const seen: unknown[] = [];

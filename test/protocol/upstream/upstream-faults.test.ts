@@ -23,7 +23,7 @@ const questions = [
   ["changelogLastSerial", (client: UpstreamClient) => client.changelogLastSerial(never)],
   ["project", (client: UpstreamClient) => client.project("foo", never)],
   ["description", (client: UpstreamClient) => client.description("foo", never)],
-  ["listProjects", (client: UpstreamClient) => all(client.listProjects(never))],
+  ["listing", async (client: UpstreamClient) => all((await client.listing(never)).projects)],
 ] as const;
 
 describe.each(questions)("%s", (_, ask) => {
