@@ -170,7 +170,9 @@ function explained(error: unknown, address: string): unknown {
   }
   switch (error.code) {
     case "timeout":
-      return new Error(`the master at ${address} did not answer in time`);
+      return new Error(
+        `the master at ${address} did not answer in time (--wait): what was asked may still be done`,
+      );
     case "gone":
     case "closed":
       return new Error(`the master at ${address} went away before it answered`);

@@ -25,6 +25,9 @@ import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { type Ended, runSource } from "../support/run-source.ts";
 import { slowSdist } from "../support/slow-sdist.ts";
 
+/** Several processes, each started from source, on a busy machine. */
+const PROCESSES_MS = 180_000;
+
 let database: TestDatabase;
 let upstream: SampleUpstream;
 let master: LocalMaster;
@@ -48,7 +51,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 }, 60_000);
 
-const queueArgs = () => ["--import-queue", `ipc://${join(master.folder, "import")}`];
+const queueArgs = () => [
+  "--import-queue",
+  `ipc://${join(master.folder, "import")}`,
+  ...["--wait", "60s"],
+];
 const tool = (name: string, ...args: string[]): Promise<Ended> =>
   name === "target"
     ? runSource("bin/piw.ts", ["target", args[0] ?? "", ...queueArgs(), ...args.slice(1)]).ended
@@ -68,7 +75,9 @@ const facts = async () => [
   ...(await database.sql`select version, skip, yanked, priority from version order by id`),
 ];
 
-describe("bad input: one line, an exit code, and nothing changed", () => {
+describe("bad input: one line, an exit code, and nothing changed", {
+  timeout: PROCESSES_MS,
+}, () => {
   let before: unknown[];
   beforeAll(async () => {
     before = await facts();
@@ -115,7 +124,7 @@ describe("bad input: one line, an exit code, and nothing changed", () => {
   });
 });
 
-describe("a queue address", () => {
+describe("a queue address", { timeout: PROCESSES_MS }, () => {
   const ask = (address: string) =>
     runSource("bin/piw-remove.ts", ["--import-queue", address, "--wait", "1s", "--yes", "quick"])
       .ended;
@@ -177,7 +186,7 @@ describe("a queue address", () => {
   });
 });
 
-describe("what the tools do", () => {
+describe("what the tools do", { timeout: PROCESSES_MS }, () => {
   it("piw-add says priority, date, yank and alias; its pages show it, and upstream does not undo it", async () => {
     const said = ["--yank", "leaks", "--released", "2020-01-31", "--priority", "5", "--yes"];
     const added = await tool("add", ...said, "quick", "1.0");
