@@ -9,6 +9,7 @@ import {
   type Logger,
   type ReplyOf,
 } from "../supervisor/index.ts";
+import { queueProblem } from "./queue-problem.ts";
 
 export interface MasterAddress<Q extends LinkMessages, A extends LinkMessages> {
   readonly link: Link<Q, A>;
@@ -51,7 +52,8 @@ export async function withMaster<Q extends LinkMessages, A extends LinkMessages,
   try {
     await withDeadline(connection.isUp, signal, waitMs, () => {
       throw new Error(
-        `no master answers at ${address}: is piw-master running, with this --${link.name}-queue?`,
+        queueProblem(address) ??
+          `no master answers at ${address}: is piw-master running, with this --${link.name}-queue?`,
       );
     });
     return await work(ask);
@@ -168,7 +170,9 @@ function explained(error: unknown, address: string): unknown {
   }
   switch (error.code) {
     case "timeout":
-      return new Error(`the master at ${address} did not answer in time`);
+      return new Error(
+        `the master at ${address} did not answer in time (--wait): what was asked may still be done`,
+      );
     case "gone":
     case "closed":
       return new Error(`the master at ${address} went away before it answered`);

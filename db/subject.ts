@@ -74,7 +74,7 @@ export async function lockPackage(tx: Tx, packageId: number): Promise<KnownVersi
 
 /**
  * Makes the queue and the pages of a locked package what its facts are now. Gives the builds that are on
- * the queue, and how many more than `cancelledBefore` slaves are told to drop.
+ * the queue now, and how many more than `before` slaves are told to drop.
  */
 export async function settlePackage(
   tx: Tx,

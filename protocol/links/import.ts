@@ -26,11 +26,11 @@ import { fetchMessages } from "./files.ts";
 import { wheelImportMessages } from "./wheel-import.ts";
 
 /** `simple` pages are what piw-rebuild calls the index. */
-const rebuildSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.enum(["home", "search"]) }),
-  z.object({ kind: z.enum(["simple", "project"]), package: projectNameSchema }),
+const rebuildSchema = z.union([
+  z.strictObject({ kind: z.enum(["home", "search"]) }),
+  z.strictObject({ kind: z.enum(["simple", "project"]), package: projectNameSchema }),
   /** A part of all pages of the kind: those of the packages whose names come after this one. */
-  z.object({ kind: z.enum(["simple", "project"]), after: z.string().max(200) }),
+  z.strictObject({ kind: z.enum(["simple", "project"]), after: z.string().max(200) }),
 ]);
 
 const toServer = {

@@ -41,7 +41,6 @@ export const removalSchema = subjectSchema.extend({
   /** Keeps it out, also when upstream lists it again. */
   skip: operatorReasonSchema.nullable(),
 });
-export type Removal = Immutable<z.infer<typeof removalSchema>>;
 
 const unknownSchema = z.object({
   outcome: z.literal("unknown"),

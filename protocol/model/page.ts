@@ -175,4 +175,3 @@ export type HomePage = Immutable<z.infer<typeof homePageSchema>>;
 
 /** Per package with a published file, by name: downloads of 30 days, and ever. */
 export const searchListSchema = z.array(z.tuple([z.string(), countSchema, countSchema]));
-export type SearchList = Immutable<z.infer<typeof searchListSchema>>;

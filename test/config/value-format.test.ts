@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import {
   choiceFormat,
   countFormat,
+  dateFormat,
+  descriptionFormat,
   dsnFormat,
   durationFormat,
   flagFormat,
@@ -11,7 +13,10 @@ import {
   listenAddress,
   listFormat,
   pathFormat,
+  priorityFormat,
   queueFormat,
+  rankFormat,
+  reasonFormat,
   textFormat,
   urlFormat,
   type ValueFormat,
@@ -72,6 +77,13 @@ describe("a value", () => {
     ["queue", queueFormat, "tcp://*:*", "tcp://*:*"],
     ["queue", queueFormat, "ipc:///tmp/x y", "ipc:///tmp/x y"],
     ["choice", choiceFormat("newest", "oldest"), "Oldest", "oldest"],
+    ["date", dateFormat, "2024-02-29", Date.UTC(2024, 1, 29)],
+    ["date", dateFormat, "2024-01-31 12:00:30+01:00", Date.UTC(2024, 0, 31, 11, 0, 30)],
+    ["priority", priorityFormat, "-1000", -1_000],
+    ["rank", rankFormat, "0", 0],
+    ["reason", reasonFormat, " too big ", "too big"],
+    ["description", descriptionFormat, " a\n b ", "a b"],
+    ["description", descriptionFormat, "", ""],
   ])("of format %s: %j %j is %j", (_name, format, text, value) => {
     expect(format.parse(text)).toEqual(value);
   });
@@ -90,6 +102,16 @@ describe("a value", () => {
     ["queue", queueFormat, "ipc://", "is no queue address"],
     ["queue", queueFormat, "tcp://a:1@b:2", "is no queue address"],
     ["choice", choiceFormat("newest", "oldest"), "best", '"best" is not one of newest, oldest'],
+    ["date", dateFormat, "2023-02-29", "is no date such as 2024-01-31"],
+    ["date", dateFormat, "2024-01-31T12:00", "is no date"],
+    ["date", dateFormat, "1969-12-31", "is no date"],
+    ["date", dateFormat, "yesterday", "is no date"],
+    ["priority", priorityFormat, "1001", "no whole number from -1000 to 1000"],
+    ["priority", priorityFormat, "1e2", "no whole number"],
+    ["rank", rankFormat, "-1", "no whole number from 0 to 1000000"],
+    ["reason", reasonFormat, "x".repeat(201), "longer than 200 characters"],
+    ["reason", reasonFormat, "\u001b[2J", "cannot be shown"],
+    ["description", descriptionFormat, "x".repeat(1_001), "longer than 1000"],
   ])("of format %s: %j %j is refused", (_name, format, text, message) => {
     expect(() => format.parse(text)).toThrow(message);
   });
