@@ -124,8 +124,9 @@ function runOf(state: State, ctx: Context, order: ImportOrder): Run | undefined 
   ctx.run(async () => {
     await outcome;
     run.isOver = true;
-    // Kept for a moment, for whoever is just about to ask again.
-    ctx.after(FORGET_MS, "FORGET", { key });
+    // Kept for a moment, for whoever is just about to ask again; who comes later begins anew.
+    if (tools.size > 0) ctx.after(FORGET_MS, "FORGET", { key });
+    else ctx.self.tell("FORGET", { key });
   });
   return run;
 }
