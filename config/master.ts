@@ -36,6 +36,13 @@ export const dsnOption = option(
   "The database, as libpq understands it; its user must not be a superuser",
   { short: "d", section: "master" },
 );
+export const outputPathOption = option(
+  pathFormat,
+  "PATH",
+  "/var/www",
+  "Write the web site under this folder",
+  { short: "o", section: "master" },
+);
 export const importQueueOption = option(
   queueFormat,
   "ADDR",
@@ -82,9 +89,7 @@ function partQueueOption(name: string, whose: string) {
 const masterOptions = {
   ...commonOptions,
   dsn: dsnOption,
-  "output-path": option(pathFormat, "PATH", "/var/www", "Write the web site under this folder", {
-    short: "o",
-  }),
+  "output-path": outputPathOption,
   ...daemonOptions,
   ...upstreamOptions,
   "status-queue": option(
