@@ -42,7 +42,16 @@ export const reportRowSchema = z.object({
   version: z.string(),
   /** Empty for a version that was never queued. */
   target: z.string(),
-  state: z.enum(["built", "imported", "failed", "blocked", "ready", "leased", "waiting", "skipped"]),
+  state: z.enum([
+    "built",
+    "imported",
+    "failed",
+    "blocked",
+    "ready",
+    "leased",
+    "waiting",
+    "skipped",
+  ]),
   /** Why, in words; file names for what was built. */
   reason: z.string(),
   durationMs: z.number().nullable(),

@@ -156,6 +156,7 @@ describe("any task killed while builds run", () => {
       "/services/publishing/scribe",
       "/services/publishing/secretary",
       "/services/tools/mr-chase",
+      "/services/tools/import-desk",
       "/services/upstream/cloud-gazer",
       "/observers/control",
       "/observers/status",
