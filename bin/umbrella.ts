@@ -86,6 +86,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "audit",
+    {
+      doc: "Check the output folder against the database (piw-audit)",
+      load: async () => (await import("./commands/audit.ts")).audit,
+    },
+  ],
+  [
     "status",
     {
       doc: "Show what the master has built and is building",

@@ -39,6 +39,13 @@ export const dsnOption = option(
   "The database, as libpq understands it; its user must not be a superuser",
   { short: "d", section: "master" },
 );
+export const outputPathOption = option(
+  pathFormat,
+  "PATH",
+  "/var/www",
+  "Write the web site under this folder",
+  { short: "o", section: "master" },
+);
 export const importQueueOption = option(
   queueFormat,
   "ADDR",
@@ -107,9 +114,7 @@ const masterOptions = {
     "Take the database from a master that is gone, without waiting until that is sure; one that still lives stops",
     { stored: false },
   ),
-  "output-path": option(pathFormat, "PATH", "/var/www", "Write the web site under this folder", {
-    short: "o",
-  }),
+  "output-path": outputPathOption,
   ...daemonOptions,
   ...upstreamOptions,
   "upstream-contact": upstreamContactOption,

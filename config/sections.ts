@@ -1,5 +1,6 @@
 /** Which sections and keys a configuration file may have: those of all programs, since they share files. */
 
+import { auditProgram } from "./audit.ts";
 import { farmProgram } from "./farm.ts";
 import { importProgram } from "./import.ts";
 import { initdbProgram } from "./initdb.ts";
@@ -20,6 +21,7 @@ const programs: readonly Program[] = [
   removeProgram,
   rebuildProgram,
   listTargetsProgram,
+  auditProgram,
   importProgram,
   loggerProgram,
   statusProgram,

@@ -12,5 +12,12 @@ export {
   StorageError,
   type StorageErrorCode,
 } from "./storage/contract.ts";
+export {
+  blobPlace,
+  type Look,
+  type Place,
+  type TreeEntry,
+  TreeInspection,
+} from "./storage/inspection.ts";
 export { openLocalStorage } from "./storage/local-storage.ts";
 export { openPublicFolder } from "./storage/public-folder.ts";

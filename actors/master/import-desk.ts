@@ -47,6 +47,7 @@ export interface ImportDeskArgs extends ImportMeans {
 
 /** One import under way, or what became of it. */
 interface Run {
+  readonly key: string;
   /** Who brings it, the latest last. */
   readonly tools: Map<string, Peer>;
   readonly outcome: Promise<ImportOutcome>;
@@ -83,7 +84,11 @@ export const importDesk = defineActor<ImportDeskMessages, ImportDeskArgs, State>
       if (message.type === "IMPORT") {
         const run = runOf(state, ctx, message.body);
         run?.tools.set(peer.id, peer);
-        ctx.run((signal) => answer(run, reply, signal));
+        ctx.run(async (signal) => {
+          await answer(run, reply, signal);
+          // Once told it is old: what is asked later is asked of the database.
+          if (run?.isOver === true) ctx.self.tell("FORGET", { key: run.key });
+        });
         return;
       }
       const run = state.runs.get(state.keys.get(message.body.token) ?? "");
@@ -121,13 +126,14 @@ function runOf(state: State, ctx: Context, order: ImportOrder): Run | undefined 
     isBrought: () => tools.size > 0,
     opened: (token) => state.keys.set(token, key),
   });
-  const run: Run = { tools, outcome, isOver: false };
+  const run: Run = { key, tools, outcome, isOver: false };
   state.runs.set(key, run);
   ctx.run(async () => {
     await outcome;
     run.isOver = true;
-    // Kept for a moment, for whoever is just about to ask again.
-    ctx.after(FORGET_MS, "FORGET", { key });
+    // Kept for a moment, for whoever is just about to ask again; who comes later begins anew.
+    if (tools.size > 0) ctx.after(FORGET_MS, "FORGET", { key });
+    else ctx.self.tell("FORGET", { key });
   });
   return run;
 }

@@ -198,6 +198,39 @@ describe("a request and what it gives", () => {
     };
     expect(await run(sql, "recordAccess", visit)).toBe("stored");
     expect(await run(sql, "tendAccessLog", null)).toBe(0);
+    const owned = [{ filename: "own-1-py3-none-any.whl", sha256: hash("own") }];
+    const { delivery } = await run(sql, "openImport", {
+      key: hash("key"),
+      package: "own",
+      version: "1",
+      sortKey: release("1").sortKey,
+      target: null,
+      files: owned.map((file) => ({ ...file, tags: ["py3-none-any"] })),
+      productVersion: "1",
+      host: "workshop",
+    });
+    const imported = await run(sql, "settleImport", {
+      token: delivery?.token ?? 0,
+      slaveId: delivery?.slaveId ?? 0,
+      package: "own",
+      displayName: "own",
+      version: "1",
+      sortKey: release("1").sortKey,
+      isPrerelease: false,
+      target: delivery?.target ?? "",
+      message: "",
+      durationMs: 0,
+      files: [
+        { ...wheel("1", "py3-none-any"), filename: owned[0]?.filename ?? "", sha256: hash("own") },
+      ],
+      log: null,
+    });
+    expect(imported?.outcome).toBe("published");
+    const token = delivery?.token ?? 0;
+    expect(await run(sql, "importedFiles", { token, files: owned })).toMatchObject([
+      { state: "unplaced" },
+    ]);
+
     expect([...requestsRun].sort()).toEqual(Object.keys(requests).sort());
   });
 });

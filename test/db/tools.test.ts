@@ -499,7 +499,8 @@ describe("the queue after any history of an operator's words", () => {
               names.slice(0, a + 1).map((one) => release(one)),
               serial + 1,
             );
-          if (kind === "gone") await run(sql, "recordRemoval", { name: "pkg", serial: serial + 1, restMs: 0 });
+          if (kind === "gone")
+            await run(sql, "recordRemoval", { name: "pkg", serial: serial + 1, restMs: 0 });
           if (kind === "skip") await change("pkg", [name], { skip: { reason: "no" } });
           if (kind === "unskip") await change("pkg", [name], { skip: { reason: null } });
           if (kind === "skip-all") await change("pkg", [], { skip: { reason: "no" } });

@@ -158,6 +158,7 @@ describe("any task killed while builds run", () => {
       "/services/publishing/secretary",
       "/services/tools/mr-chase",
       "/services/statistics/lumberjack",
+      "/services/tools/import-desk",
       "/services/upstream/cloud-gazer",
       "/observers/control",
       "/observers/status",

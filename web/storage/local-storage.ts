@@ -7,7 +7,10 @@
  *         temporary/              half-written things
  *     <output>/simple/... logs/... project/...   public, readable by all
  *
- * One process at a time opens it for writing; readers use `openPublicFolder`.
+ *         quarantine/<time>/      what piw-audit took from its place
+ *
+ * One process at a time opens it for writing, and beside it piw-audit, with a folder of its own for what
+ * is half-written; readers use `openPublicFolder`.
  */
 import { chmod, mkdir, rm, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -21,12 +24,16 @@ import { TemporaryFolder } from "./temporary-folder.ts";
 
 /**
  * Opens the folder, making what is missing and emptying what a crash left half-written.
+ * @param temporaryName for a program that writes beside the master: a folder of its own for what is half-written
  * @throws StorageError `failed` when the folder cannot be made or written
  */
-export async function openLocalStorage(outputPath: string): Promise<Storage> {
+export async function openLocalStorage(
+  outputPath: string,
+  temporaryName = "temporary",
+): Promise<Storage> {
   const output = resolve(outputPath);
   const store = join(output, ".store");
-  const temporary = new TemporaryFolder(join(store, "temporary"));
+  const temporary = new TemporaryFolder(join(store, temporaryName));
   const staging = new StagingFolder(join(store, "staging"));
   const blobs = new BlobFolder(join(store, "blobs"), temporary);
   const writer = new PublicWriter(output, temporary);

@@ -1,0 +1,115 @@
+/**
+ * piw-audit: the pages of what is public. A page that is missing, or does not say what the database says, is
+ * asked for; the master writes it. One that is asked for already is the master's concern.
+ */
+import { type AuditedPackage, auditedPackages, requestedPages } from "../../db/audit.ts";
+import { requestPage } from "../../db/pages.ts";
+import { simpleNames, simplePage } from "../../db/views.ts";
+import type { PageKind } from "../../protocol/model/page.ts";
+import { renderSimpleProject } from "../../web/index/simple-project.ts";
+import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
+import { HOME_PAGE_KEY, projectPageKey, simplePageKeys } from "../../web/public-key.ts";
+import { type Audit, examine, type Problem } from "./examination.ts";
+import { clear } from "./public-file.ts";
+import { sha256Of } from "./sha256-of.ts";
+
+const BATCH = 500;
+
+export async function auditPages(audit: Audit): Promise<void> {
+  for (let afterId = 0; ; ) {
+    const items = await auditedPackages(audit.sql, { afterId, limit: BATCH });
+    const last = items.at(-1);
+    if (last === undefined) break;
+    afterId = last.id;
+    await examine(audit, {
+      what: "packages",
+      items,
+      look: (item) => lookAtPackage(audit, item),
+      refresh: (some) => auditedPackages(audit.sql, { ids: some.map((item) => item.id) }),
+    });
+  }
+  await examine(audit, {
+    what: "front pages",
+    items: [null],
+    look: () => lookAtFront(audit),
+    refresh: (items) => Promise.resolve(items),
+  });
+}
+
+async function lookAtPackage(
+  audit: Audit,
+  { name, requested }: AuditedPackage,
+): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  if (!requested.includes("simple")) {
+    const view = audit.isQuick ? undefined : await simplePage.run(audit.sql, { name });
+    const rendering = view === undefined || view === null ? undefined : renderSimpleProject(view);
+    problems.push(...(await lookAtBoth(audit, simplePageKeys(name), "simple", name, rendering)));
+  }
+  if (!requested.includes("project"))
+    problems.push(...(await lookAtPage(audit, projectPageKey(name), "project", name)));
+  return problems;
+}
+
+async function lookAtFront(audit: Audit): Promise<Problem[]> {
+  const requested = await requestedPages(audit.sql);
+  const problems: Problem[] = [];
+  if (!requested.has("root")) {
+    const rendering = audit.isQuick
+      ? undefined
+      : renderSimpleRoot(await simpleNames.run(audit.sql, null));
+    problems.push(...(await lookAtBoth(audit, simplePageKeys(), "root", "", rendering)));
+  }
+  if (!requested.has("home"))
+    problems.push(...(await lookAtPage(audit, HOME_PAGE_KEY, "home", "")));
+  return problems;
+}
+
+async function lookAtBoth(
+  audit: Audit,
+  keys: { readonly html: string; readonly json: string },
+  kind: PageKind,
+  key: string,
+  rendering: SimpleRendering | undefined,
+): Promise<Problem[]> {
+  return [
+    ...(await lookAtPage(audit, keys.html, kind, key, rendering?.html)),
+    ...(await lookAtPage(audit, keys.json, kind, key, rendering?.json)),
+  ];
+}
+
+/** @param contents what it should say; undefined: it is not read */
+async function lookAtPage(
+  audit: Audit,
+  place: string,
+  kind: PageKind,
+  key: string,
+  contents?: string | Uint8Array,
+): Promise<Problem[]> {
+  const { tree, sql } = audit;
+  const found = await tree.look(place);
+  const problem = (what: string, detail: string, isCleared = false): Problem[] => [
+    {
+      kind: what,
+      place,
+      detail,
+      mend: async () => {
+        const done = isCleared ? await clear(tree, place) : "";
+        await requestPage.run(sql, { pages: [{ kind, key }] });
+        return `${done}asked for: the master writes it`;
+      },
+    },
+  ];
+  if (found.kind === "absent") return problem("missing", "there is no such page");
+  if (found.kind === "odd") return problem("no-file", found.reason, true);
+  if (found.kind === "unreadable")
+    return [{ kind: "unreadable", place, detail: found.reason, mend: undefined }];
+  if (contents === undefined) return [];
+  try {
+    if ((await tree.hash(place)) === sha256Of(contents)) return [];
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return [{ kind: "unreadable", place, detail, mend: undefined }];
+  }
+  return problem("stale", "it does not say what the database says");
+}

@@ -1,0 +1,129 @@
+/** piw-audit: every wheel that stands, its metadata beside it, and their blobs. */
+import { type AuditedFile, auditedFiles, withdrawFile } from "../../db/audit.ts";
+import { markPlaced } from "../../db/files.ts";
+import { inspectWheel } from "../../protocol/packaging/wheel-archive.ts";
+import { metadataKey, wheelKey } from "../../web/public-key.ts";
+import { blobPlace, type Storage } from "../../web/storage.ts";
+import { type Audit, examine, type Problem } from "./examination.ts";
+import { clear, type Known, problemOf } from "./public-file.ts";
+
+const BATCH = 1_000;
+
+export async function auditWheels(audit: Audit): Promise<void> {
+  for (let afterId = 0; ; ) {
+    const items = await auditedFiles(audit.sql, { afterId, limit: BATCH });
+    const last = items.at(-1);
+    if (last === undefined) return;
+    afterId = last.id;
+    await examine(audit, {
+      what: "wheels",
+      items,
+      look: (file) => look(audit, file),
+      refresh: (files) => auditedFiles(audit.sql, { ids: files.map((file) => file.id) }),
+    });
+  }
+}
+
+async function look(audit: Audit, file: AuditedFile): Promise<Problem[]> {
+  const { tree } = audit;
+  const wheel = wheelKey(file.package, file.filename);
+  if (!file.isPlaced) {
+    if (!file.isLate) return [];
+    const detail = "it was settled long ago and is not public yet";
+    return [
+      { kind: "not-placed", place: wheel, detail, mend: (storage) => place(audit, storage, file) },
+    ];
+  }
+  const { sha256, sizeBytes } = file;
+  const isHashed = !audit.isQuick;
+  const wrong = await problemOf(tree, wheel, { sha256, sizeBytes }, isHashed);
+  if (wrong !== undefined)
+    return [{ ...wrong, mend: mendOf(wrong, (storage) => place(audit, storage, file)) }];
+  const problems: Problem[] = [];
+  const metadata = metadataKey(file.package, file.filename);
+  const unfit = await problemOf(tree, metadata, { sha256: file.metadataSha256 }, isHashed);
+  if (unfit !== undefined)
+    problems.push({
+      ...unfit,
+      mend: mendOf(unfit, (storage) => placeMetadata(audit, storage, file)),
+    });
+  const blob = await problemOfBlob(audit, wheel, file);
+  if (blob !== undefined) {
+    const mend = async () => {
+      // Only what is known to be right becomes the blob again.
+      const bad = await problemOf(tree, wheel, { sha256, sizeBytes }, true);
+      if (bad !== undefined) throw new Error(`${wheel}: ${bad.detail}`);
+      const cleared = await clear(tree, blobPlace(sha256));
+      await tree.restoreBlob(wheel, sha256);
+      return `${cleared}linked again to the public file`;
+    };
+    problems.push({ ...blob, mend });
+  }
+  return problems;
+}
+
+const mendOf = (problem: Omit<Problem, "mend">, mend: Problem["mend"]): Problem["mend"] =>
+  problem.kind === "unreadable" ? undefined : mend;
+
+/** The blob is mostly the same file; one that was restored from elsewhere is read for itself. */
+async function problemOfBlob(
+  { tree, isQuick }: Audit,
+  wheel: string,
+  { sha256, sizeBytes }: AuditedFile,
+): Promise<Omit<Problem, "mend"> | undefined> {
+  const place = blobPlace(sha256);
+  const [found, publicFile] = [await tree.look(place), await tree.look(wheel)];
+  const isSame =
+    found.kind === "file" && publicFile.kind === "file" && found.identity === publicFile.identity;
+  if (isSame) return undefined;
+  return problemOf(tree, place, { sha256, sizeBytes }, !isQuick);
+}
+
+/** Puts the wheel and its metadata where they belong, from a blob that is right; else withdraws the file. */
+async function place(audit: Audit, storage: Storage, file: AuditedFile): Promise<string> {
+  const { tree, sql } = audit;
+  const { sha256, sizeBytes } = file;
+  const wheel = wheelKey(file.package, file.filename);
+  const isGood = async (at: string, known: Known) =>
+    (await problemOf(tree, at, known, true)) === undefined;
+  let done = "";
+  if (!(await isGood(wheel, { sha256, sizeBytes }))) {
+    done += await clear(tree, wheel);
+    if (!(await isGood(blobPlace(sha256), { sha256, sizeBytes }))) {
+      done += await clear(tree, blobPlace(sha256));
+      await withdrawFile(sql, file.id);
+      return `${done}withdrawn, since no good copy is left: where it was built here it is built again`;
+    }
+  }
+  if (!file.isPlaced) await placeMetadata(audit, storage, file);
+  await storage.publishOnce(wheel, sha256);
+  if (!file.isPlaced) await markPlaced.run(sql, { fileIds: [file.id], logTokens: [] });
+  return `${done}placed again from its blob`;
+}
+
+/** From its blob, or from the wheel, which has it too. */
+async function placeMetadata(
+  { tree }: Audit,
+  storage: Storage,
+  file: AuditedFile,
+): Promise<string> {
+  const key = metadataKey(file.package, file.filename);
+  const known = { sha256: file.metadataSha256 };
+  if ((await problemOf(tree, blobPlace(known.sha256), known, true)) !== undefined) {
+    await clear(tree, blobPlace(known.sha256));
+    const wheel = tree.pathOf(
+      file.isPlaced ? wheelKey(file.package, file.filename) : blobPlace(file.sha256),
+    );
+    const { metadataText, metadataSha256 } = await inspectWheel(wheel, {
+      filename: file.filename,
+      verifyHashes: false,
+    });
+    if (metadataSha256 !== known.sha256)
+      throw new Error("the wheel's own metadata is not what was published");
+    await storage.putBlob(metadataText);
+  }
+  const isGood = (await problemOf(tree, key, known, true)) === undefined;
+  const done = isGood ? "" : await clear(tree, key);
+  await storage.publishOnce(key, known.sha256);
+  return `${done}placed again`;
+}
