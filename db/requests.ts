@@ -12,11 +12,14 @@ import {
   unplaced,
   withdrawnFiles,
 } from "./files.ts";
+import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { duePages, pagesWritten, requestPage } from "./pages.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
+import { farmFigures } from "./statistics.ts";
+import { foldTallies } from "./tallies.ts";
 import {
   configureFarm,
   ping,
@@ -37,8 +40,11 @@ export const requests = {
   configureFarm,
   duePages,
   extendLeases,
+  farmFigures,
   findDelivery,
+  foldTallies,
   helloSlave,
+  historyOf,
   homePage,
   leaseBuild,
   markPlaced,
@@ -50,6 +56,7 @@ export const requests = {
   projectPage,
   queueReport,
   recordChanges,
+  recordFigures,
   recordListing,
   recordProject,
   recordRemoval,
@@ -64,6 +71,7 @@ export const requests = {
   simpleNames,
   simplePage,
   sweepQueue,
+  thinHistory,
   unplaced,
   unreadProjects,
   upstreamSerial,
