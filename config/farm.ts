@@ -1,7 +1,7 @@
 /** piw farm: everything on this machine. Its options, and the settings that its tree takes. */
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { orderFormat, upstreamOptions } from "./master.ts";
+import { diskReserveOption, orderFormat, upstreamOptions } from "./master.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { FarmSettings, UpstreamUrls } from "./settings.ts";
 import { masterTimes } from "./times.ts";
@@ -41,6 +41,7 @@ const farmOptions = {
     "Database, site, keys and logs lie under this folder, and are kept",
   ),
   http: option(listenFormat, "ADDR", "127.0.0.1:8080", "Serve the site at this HOST:PORT"),
+  "disk-reserve": diskReserveOption,
   "pypi-simple": optional(
     urlFormat,
     "URL",
@@ -98,6 +99,7 @@ export function farmSettings(
     once: values.once,
     dataDir: values["data-dir"],
     http: listenAddress(values.http),
+    diskReserveBytes: values["disk-reserve"],
     slaves: values.slaves,
     pythons: values.python,
     timeoutMs: values.timeout,

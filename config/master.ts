@@ -24,6 +24,7 @@ import {
   partQueueFormat,
   pathFormat,
   queueFormat,
+  sizeFormat,
   urlFormat,
 } from "./value-format.ts";
 import { productVersion } from "./version.ts";
@@ -52,6 +53,14 @@ export const controlQueueOption = option(
 );
 /** Which build comes first. */
 export const orderFormat = choiceFormat("newest", "oldest");
+
+/** `piw farm` has it too. */
+export const diskReserveOption = option(
+  sizeFormat,
+  "SIZE",
+  "1GB",
+  "Give out no builds while the disk of the site has less room than this; 0: never mind",
+);
 
 export const upstreamOptions = {
   "pypi-xmlrpc": option(
@@ -85,6 +94,7 @@ const masterOptions = {
   "output-path": option(pathFormat, "PATH", "/var/www", "Write the web site under this folder", {
     short: "o",
   }),
+  "disk-reserve": diskReserveOption,
   ...daemonOptions,
   ...upstreamOptions,
   "status-queue": option(
@@ -113,7 +123,7 @@ const masterOptions = {
   "fs-queue": partQueueOption("fs", "the File Juggler"),
   "web-queue": partQueueOption("web", "Secretary, Scribe and HTTP server"),
   "front-queue": partQueueOption("front", "Cloud Gazer and Mr. Chase"),
-  "stats-queue": partQueueOption("stats", "the main, control and status tasks"),
+  "stats-queue": partQueueOption("stats", "the main, control and status tasks and Big Brother"),
   tasks: option(
     listFormat,
     "TASKS",
@@ -176,6 +186,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     version: productVersion,
     dsn: values.dsn,
     outputPath: values["output-path"],
+    diskReserveBytes: values["disk-reserve"],
     devMode,
     times: masterTimes(devMode),
     debug: values.debug,

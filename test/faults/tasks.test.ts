@@ -157,6 +157,7 @@ describe("any task killed while builds run", () => {
       "/services/publishing/secretary",
       "/services/tools/mr-chase",
       "/services/upstream/cloud-gazer",
+      "/services/statistics/big-brother",
       "/observers/control",
       "/observers/status",
       "/services/http",

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { buildResultSchema, tokenSchema } from "../../model/build.ts";
 import { collectedSchema, deliverySchema } from "../../model/delivery.ts";
+import { diskRoomSchema } from "../../model/host.ts";
 import { declareProtocol } from "../declare.ts";
 
 export const fileJugglerProtocol = declareProtocol({
@@ -23,6 +24,8 @@ export const fileJugglerProtocol = declareProtocol({
      * are to be collected again.
      */
     PLACE: { body: z.object({ token: tokenSchema.nullable() }) },
+    /** How much room the output disk has. */
+    ROOM: { reply: diskRoomSchema },
     /** The slave has been told DONE: what is staged for the build is not needed any more. */
     CLEAR: { body: z.object({ token: tokenSchema }) },
   },
