@@ -14,7 +14,7 @@ import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../protocol/links/tasks/status.ts";
-import type { DiskRoom } from "../../protocol/model/host.ts";
+import type { DiskRoom, HostStats } from "../../protocol/model/host.ts";
 import {
   type FarmStatistics,
   figureNames,
@@ -47,7 +47,8 @@ export interface BigBrotherArgs {
 interface State {
   readonly args: BigBrotherArgs;
   known: FarmStatistics;
-  room: DiskRoom;
+  /** Of the output disk; undefined while it could not be measured. */
+  room: DiskRoom | undefined;
   /** By id, whoever spoke last at the end. */
   readonly slaves: Map<number, SlaveFigures>;
   /** Slaves that said something since the last figures were taken. */
@@ -64,6 +65,7 @@ type Context = ActorContext<BigBrotherMessages>;
 const PATIENCE_MS = 8_000;
 /** A slave that was silent for so long is shown no more. */
 const FORGET_MS = 3_600_000;
+const UNKNOWN_ROOM: DiskRoom = { freeBytes: 0, sizeBytes: 0 };
 /** Of one statement. */
 const MAX_SAMPLES = 2_000;
 /** Rows of counters that are put together by one statement, and how many of those follow each other. */
@@ -82,7 +84,7 @@ export const bigBrother = defineActor<BigBrotherMessages, BigBrotherArgs, State>
     return {
       args,
       known: { asOf: null, farm: null, targets: [], master: null, resting: null },
-      room: { freeBytes: 0, sizeBytes: 0 },
+      room: undefined,
       slaves: new Map(),
       fresh: new Set(),
       isLooking: false,
@@ -110,9 +112,10 @@ export const bigBrother = defineActor<BigBrotherMessages, BigBrotherArgs, State>
         try {
           const options = { timeoutMs: PATIENCE_MS, signal };
           state.room = await state.args.fileJuggler.ask("ROOM", undefined, options);
-          rest(state, ctx);
+          rest(state, state.room, ctx);
         } catch (error) {
-          // Nobody can say: it stays as it is.
+          // Nobody can say: whether the farm rests stays as it is.
+          state.room = undefined;
           if (!signal.aborted)
             ctx.log.debug({ err: error }, "the output disk could not be measured");
         } finally {
@@ -141,14 +144,14 @@ export const bigBrother = defineActor<BigBrotherMessages, BigBrotherArgs, State>
 });
 
 /** Decides whether builds may be given out, and says so to the Architect whether it is new or not. */
-function rest(state: State, ctx: Context): void {
+function rest(state: State, room: DiskRoom, ctx: Context): void {
   const before = state.known.resting;
-  const reason = restReason(state.room, state.args.diskReserveBytes, before !== null);
+  const reason = restReason(room, state.args.diskReserveBytes, before !== null);
   state.known = { ...state.known, resting: reason };
   state.args.architect.tell("REST", { reason });
   if (before === null && reason !== null) ctx.log.warn(reason);
   if (before !== null && reason === null)
-    ctx.log.info({ ...state.room }, "the output disk has room again: builds are given out");
+    ctx.log.info({ ...room }, "the output disk has room again: builds are given out");
   tellHealth(state, ctx);
 }
 
@@ -160,9 +163,10 @@ function tellHealth(state: State, ctx: Context): void {
 
 /** Takes the figures of this moment, tells them, keeps them, and puts what is old together. */
 async function take(state: State, signal: AbortSignal): Promise<void> {
-  const { database, slaveDriver, status } = state.args;
+  const { database, fileJuggler, slaveDriver, status } = state.args;
   const options = { timeoutMs: PATIENCE_MS, signal };
-  const master = await hostStats(state.room);
+  const look = () => fileJuggler.ask("ROOM", undefined, options).catch(() => UNKNOWN_ROOM);
+  const master = await hostStats(state.room ?? (await look()));
   state.known = { ...state.known, master };
   forget(state);
   const [figures, slaves] = await Promise.all([
@@ -175,11 +179,11 @@ async function take(state: State, signal: AbortSignal): Promise<void> {
 
   const samples: Sample[] = [
     sample("farm", 0, farm),
-    sample("master", 0, master),
+    hostSample("master", 0, master),
     ...figures.targets.map((target) => sample("target", target.id, target.figures)),
     ...[...state.fresh].flatMap((id) => {
       const slave = state.slaves.get(id);
-      return slave === undefined ? [] : [sample("slave", id, slave.stats)];
+      return slave === undefined ? [] : [hostSample("slave", id, slave.stats)];
     }),
   ];
   // What cannot be stored now is not tried again: the next figures come.
@@ -204,6 +208,16 @@ function sample<K extends SubjectKind>(
 ): Sample {
   const names: readonly (typeof figureNames)[K][number][] = figureNames[kind];
   return { kind, subject, figures: names.map((name) => figures[name]) };
+}
+
+/** What could not be measured is no 0 in the history. */
+function hostSample(kind: "master" | "slave", subject: number, stats: HostStats): Sample {
+  const isTold = stats.diskSizeBytes > 0;
+  return sample(kind, subject, {
+    ...stats,
+    diskFreeBytes: isTold ? stats.diskFreeBytes : null,
+    diskSizeBytes: isTold ? stats.diskSizeBytes : null,
+  });
 }
 
 function forget(state: State): void {

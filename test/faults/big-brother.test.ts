@@ -106,13 +106,13 @@ describe("the database away", () => {
       return (await database.sql`select 1 from history where kind = 'farm'`).length > 0;
     });
     const before = await known();
-    const admin = openConnection(database.adminDsn, { applicationName: "fault test" });
+    const name = /\/(test_\w+)/.exec(database.dsn)?.[1] ?? "";
+    const admin = openConnection(database.adminDsn.replace(name, "postgres"));
     try {
-      const name = new URL(database.dsn).pathname.slice(1);
       await admin.unsafe(`alter database ${name} allow_connections false`);
       await admin`
         select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name like 'wheelwright%' and datname = current_database()`;
+        where application_name like 'wheelwright%' and datname = ${name}`;
       await master.until("it says what it is without", () =>
         /no figures are kept now/.test(troubleOf(BIG_BROTHER) ?? ""),
       );
