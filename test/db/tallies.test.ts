@@ -284,7 +284,7 @@ describe("the counters", () => {
       await sql`update file set placed_at = now() where id = ${first?.id ?? 0}`;
       const placing = run(rival, "markPlaced", { fileIds: [second?.id ?? 0], logTokens: [] });
       const admin = openConnection(database.adminDsn);
-      for (;;) {
+      for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
         const waiting = await admin`
           select 1 from pg_locks where locktype = 'advisory' and not granted`;
         if (waiting.length > 0) break;
