@@ -50,7 +50,7 @@ async function kept(from: Sql = sql): Promise<Counts> {
 
 /** The definition: each counter from the tables themselves. */
 async function counted(from: Sql = sql): Promise<Counts> {
-  const rows = await from<{ name: string; id: number; n: number }[]>`
+  const rows = await from<{ name: string; id: number; n: number | null }[]>`
     with ended as (
       select target_id, cause, stands, coalesce(duration_ms, 0)::bigint as ms
       from build where settled_at is not null
@@ -81,7 +81,7 @@ async function counted(from: Sql = sql): Promise<Counts> {
     union all select 'versions_built', 0, count(distinct version_id)::int from published
     union all select 'versions', 0, count(*)::int from version`;
   return Object.fromEntries(
-    rows.filter(({ n }) => n !== null && n !== 0).map(({ name, id, n }) => [`${name} ${id}`, n]),
+    rows.filter(({ n }) => n).map(({ name, id, n }) => [`${name} ${id}`, n ?? 0]),
   );
 }
 
