@@ -38,6 +38,12 @@ module.exports = {
       "Nouns that rooms share.",
     ),
     only(
+      "host-reads-the-machine",
+      "protocol/host",
+      ["protocol/host", "protocol/model"],
+      "A machine's own figures, for every program.",
+    ),
+    only(
       "links-are-messages",
       "protocol/links",
       ["protocol/links", "protocol/model", "protocol/packaging", "supervisor"],

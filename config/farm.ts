@@ -1,7 +1,12 @@
 /** piw farm: everything on this machine. Its options, and the settings that its tree takes. */
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { orderFormat, upstreamContactOption, upstreamOptions } from "./master.ts";
+import {
+  diskReserveOption,
+  orderFormat,
+  upstreamContactOption,
+  upstreamOptions,
+} from "./master.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { FarmSettings, UpstreamUrls } from "./settings.ts";
 import { masterTimes } from "./times.ts";
@@ -43,6 +48,7 @@ const farmOptions = {
     "Database, site, keys and logs lie under this folder, and are kept",
   ),
   http: option(listenFormat, "ADDR", "127.0.0.1:8080", "Serve the site at this HOST:PORT"),
+  "disk-reserve": diskReserveOption,
   "pypi-simple": optional(
     urlFormat,
     "URL",
@@ -107,6 +113,7 @@ export function farmSettings(
     once: values.once,
     dataDir: values["data-dir"],
     http: listenAddress(values.http),
+    diskReserveBytes: values["disk-reserve"],
     slaves: values.slaves,
     pythons: values.python,
     timeoutMs: values.timeout,

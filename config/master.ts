@@ -25,6 +25,7 @@ import {
   partQueueFormat,
   pathFormat,
   queueFormat,
+  sizeFormat,
   urlFormat,
   urlOrNone,
   urlOrNoneFormat,
@@ -69,6 +70,14 @@ export const controlQueueOption = option(
 );
 /** Which build comes first. */
 export const orderFormat = choiceFormat("newest", "oldest");
+
+/** `piw farm` has it too. */
+export const diskReserveOption = option(
+  sizeFormat,
+  "SIZE",
+  "1GB",
+  "Give out no builds while the disk of the site has less room than this; 0: never mind",
+);
 
 export const upstreamOptions = {
   "pypi-xmlrpc": option(
@@ -115,6 +124,7 @@ const masterOptions = {
     { stored: false },
   ),
   "output-path": outputPathOption,
+  "disk-reserve": diskReserveOption,
   ...daemonOptions,
   ...upstreamOptions,
   "upstream-contact": upstreamContactOption,
@@ -145,7 +155,7 @@ const masterOptions = {
   "fs-queue": partQueueOption("fs", "the File Juggler"),
   "web-queue": partQueueOption("web", "Secretary, Scribe and HTTP server"),
   "front-queue": partQueueOption("front", "Cloud Gazer, Mr. Chase and Lumberjack"),
-  "stats-queue": partQueueOption("stats", "the main, control and status tasks"),
+  "stats-queue": partQueueOption("stats", "the main, control and status tasks and Big Brother"),
   tasks: option(
     listFormat,
     "TASKS",
@@ -210,6 +220,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     dsn: values.dsn,
     takeOver: values["take-over"],
     outputPath: values["output-path"],
+    diskReserveBytes: values["disk-reserve"],
     devMode,
     times: masterTimes(devMode),
     debug: values.debug,

@@ -15,12 +15,12 @@ interface Part {
 
 const table = {
   main: {
-    tasks: ["main", "control", "status"],
+    tasks: ["main", "control", "status", "big-brother"],
     queue: "stats",
     needs: ["db", "builds", "driver", "fs", "web", "front"],
   },
   db: { tasks: ["seraph", "oracle", "listener"], queue: "db", needs: ["builds"] },
-  builds: { tasks: ["architect"], queue: "builds", needs: ["db", "driver"] },
+  builds: { tasks: ["architect"], queue: "builds", needs: ["main", "db", "driver"] },
   driver: {
     tasks: ["slave-driver"],
     queue: "driver",

@@ -39,6 +39,8 @@ export interface MasterSettings {
   readonly takeOver: boolean;
   /** Absolute. */
   readonly outputPath: string;
+  /** No builds are given out while the disk of `outputPath` has less room; 0: never mind. */
+  readonly diskReserveBytes: number;
   readonly devMode: boolean;
   readonly times: MasterTimes;
   /** Task names and `*` patterns to trace. */
@@ -106,6 +108,7 @@ export interface FarmSettings {
   /** Database, keys, site and spools lie under it; absolute. */
   readonly dataDir: string;
   readonly http: ListenAddress;
+  readonly diskReserveBytes: number;
   /** At least 1. */
   readonly slaves: number;
   /** Interpreters of the slaves; empty: the slave's default. */

@@ -42,6 +42,10 @@ const masterRows = {
   fetchRetryMs: [20 * SECOND, 3 * SECOND],
   /** A blob that nothing refers to is removed when it is older than this. */
   blobGraceMs: [1 * HOUR, 1 * MINUTE],
+  /** Big Brother takes the farm's figures this often. */
+  statisticsMs: [10 * SECOND, 1 * SECOND],
+  /** Big Brother looks this often whether the output disk has room. */
+  diskCheckMs: [5 * SECOND, 500],
   /** Application heartbeats on the slave and file links. */
   heartbeatMs: [10 * SECOND, 2 * SECOND],
   /** What waits for another part of the master (`--tasks`) is given up when it has been away for so long. */

@@ -65,6 +65,33 @@ export const expiryFormat: ValueFormat<{ readonly days: number } | "never"> = {
   },
 };
 
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  "": 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  ki: 1024,
+  mi: 1024 ** 2,
+  gi: 1024 ** 3,
+  ti: 1024 ** 4,
+};
+
+/** `500MB`, `1.5G`, `2GiB`, or plain bytes; 0 is a size. */
+export const sizeFormat: ValueFormat<number> = {
+  name: "piw-size",
+  parse(text) {
+    const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt]i?)?b?)$/i.exec(text.trim());
+    const bytes = Math.round(
+      Number(match?.[1]) * (UNIT_BYTES[(match?.[2] ?? "").toLowerCase()] ?? 0),
+    );
+    if (match === null || !Number.isSafeInteger(bytes)) {
+      throw new Error(`"${text}" is no size such as 500MB, 2GiB or 0`);
+    }
+    return bytes;
+  },
+};
+
 /** Any text but the empty one. */
 export const textFormat: ValueFormat<string> = {
   name: "piw-text",

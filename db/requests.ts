@@ -29,6 +29,7 @@ import {
   unreadProjects,
   upstreamSerial,
 } from "./following.ts";
+import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
@@ -37,6 +38,8 @@ import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
+import { farmFigures } from "./statistics.ts";
+import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
@@ -50,10 +53,13 @@ export const requests = {
   configureFarm,
   duePages,
   extendLeases,
+  farmFigures,
   findDelivery,
   followIndex,
   foundChangelog,
+  foldTallies,
   helloSlave,
+  historyOf,
   homePage,
   importedFiles,
   leaseBuild,
@@ -76,6 +82,7 @@ export const requests = {
   recordAccess,
   recordChanges,
   recordLateChanges,
+  recordFigures,
   recordListing,
   recordProject,
   recordRemoval,
@@ -96,6 +103,7 @@ export const requests = {
   simplePage,
   sweepQueue,
   tendAccessLog,
+  thinHistory,
   unplaced,
   unreadProjects,
   upstreamSerial,

@@ -16,6 +16,7 @@ import {
 } from "../protocol/model/page.ts";
 import { projectNameSchema } from "../protocol/model/scalar.ts";
 import { request } from "./request.ts";
+import { readTallies } from "./tallies.ts";
 
 /** A view's row as the driver gives it: an instant is a Date there, and a number in the view. */
 type WithDate<Row, Instant extends keyof Row> = Omit<Row, Instant> & {
@@ -173,35 +174,9 @@ export const projectPage = request(
 export const homePage = request(
   { args: z.null(), result: homePageSchema, slow: true },
   async (sql) => {
-    const [totals] = await sql<
-      {
-        as_of: Date;
-        packages: number;
-        versions: number;
-        files: number;
-        size: number;
-        ready: number;
-        leased: number;
-        waiting: number;
-        blocked: number;
-        failed: number;
-      }[]
-    >`
-      with placed as (
-        select f.version_id, f.size_bytes from file f
-        where f.placed_at is not null and f.removed_at is null
-      ), queue as (select state, count(*)::int as n from work group by state)
-      select now() as as_of,
-        (select count(distinct v.package_id)::int
-          from placed join version v on v.id = placed.version_id) as packages,
-        (select count(distinct version_id)::int from placed) as versions,
-        (select count(*)::int from placed) as files,
-        (select coalesce(sum(size_bytes), 0)::bigint from placed) as size,
-        coalesce((select n from queue where state = 'ready'), 0) as ready,
-        coalesce((select n from queue where state = 'leased'), 0) as leased,
-        coalesce((select n from queue where state = 'waiting'), 0) as waiting,
-        coalesce((select n from queue where state = 'blocked'), 0) as blocked,
-        (select count(*)::int from build where stands and cause <> 'built') as failed`;
+    const [clock] = await sql<{ as_of: Date }[]>`select now() as as_of`;
+    const tallies = await readTallies(sql);
+    const total = (name: string): number => tallies(name, 0).total;
     const recent = await sql<WithDate<RecentBuild, "endedAt">[]>`
       select p.name as package, v.version, t.name as target, b.cause, b.message,
         b.settled_at as "endedAt", coalesce(b.duration_ms, 0) as "durationMs",
@@ -211,18 +186,20 @@ export const homePage = request(
       join target t on t.id = b.target_id
       where b.settled_at is not null order by b.settled_at desc limit 20`;
     return {
-      asOf: totals?.as_of.getTime() ?? 0,
-      packages: totals?.packages ?? 0,
-      versionsBuilt: totals?.versions ?? 0,
-      files: totals?.files ?? 0,
-      filesSizeBytes: totals?.size ?? 0,
+      asOf: clock?.as_of.getTime() ?? 0,
+      packages: total("packages"),
+      versionsBuilt: total("versions_built"),
+      files: total("files"),
+      filesSizeBytes: total("bytes"),
       queue: {
-        ready: totals?.ready ?? 0,
-        leased: totals?.leased ?? 0,
-        waiting: totals?.waiting ?? 0,
-        blocked: totals?.blocked ?? 0,
+        ready: total("ready"),
+        leased: total("leased"),
+        waiting: total("waiting"),
+        blocked: total("blocked"),
       },
-      failed: totals?.failed ?? 0,
+      failed: total("failed"),
+      buildsLastHour: tallies("builds", 0).lastHour,
+      newVersionsLastHour: tallies("versions", 0).lastHour,
       recentBuilds: recent.map((build) => ({ ...build, endedAt: build.endedAt.getTime() })),
     };
   },

@@ -109,6 +109,8 @@ export function openProgress(output: ProgressOutput): Progress {
           if (event.state === "gone") note(`slave ${harmless(event.label)} is gone`);
           break;
         case "published":
+        case "figures":
+        case "host":
           break;
       }
       draw();

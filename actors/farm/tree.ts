@@ -262,6 +262,7 @@ function masterArguments(
   return [
     ...commonArguments(settings),
     `--output-path=${folder.site}`,
+    `--disk-reserve=${settings.diskReserveBytes}`,
     ...Object.entries(queues).map(([name, address]) => `--${name}-queue=${address}`),
     `--key=${keys.masterKey}`,
     `--authorized-keys=${keys.authorizedKeys}`,

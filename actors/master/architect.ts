@@ -6,6 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RetryRule } from "../../db/leases.ts";
 import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
+import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import {
   type ActorContext,
@@ -24,6 +25,7 @@ export interface ArchitectMessages extends ToArchitect {
 export interface ArchitectArgs {
   readonly database: DatabaseRef;
   readonly slaveDriver: ActorRef<ToSlaveDriver>;
+  readonly bigBrother: ActorRef<ToBigBrother>;
   readonly leaseMs: number;
   readonly graceMs: number;
   readonly sweepMs: number;
@@ -39,6 +41,8 @@ interface State {
     readonly slaveId: number;
     readonly reply: Deferred<boolean>;
   }[];
+  /** Why no builds are given out, as Big Brother said last. */
+  resting: string | null;
   isRequeuing: boolean;
   isSweeping: boolean;
   /** When the database last answered a sweep, on the monotonic clock. */
@@ -60,10 +64,13 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       args,
       below: {},
       renewals: [],
+      resting: null,
       isRequeuing: false,
       isSweeping: false,
       sweptAt: performance.now(),
     };
+    // Whether builds may be given out is told with each look at the disk; this one is sooner.
+    args.bigBrother.tell("LOOK");
     // Whoever built while the master was away has had nobody to say so to.
     ctx.run(async () => {
       const kept = await askUntilDone(ctx, args.database, "extendLeases", {
@@ -75,7 +82,14 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
     return state;
   },
   handle: {
+    REST(state, { reason }) {
+      const isWoken = state.resting !== null && reason === null;
+      state.resting = reason;
+      if (isWoken) state.args.slaveDriver.tell("WAKE", { targetIds: [] });
+    },
     async LEASE(state, { slaveId, targetIds, holding }, ctx) {
+      // Its slave is told to sleep.
+      if (state.resting !== null) return null;
       const ask = (below: Record<string, number>) =>
         state.args.database.ask("leaseBuild", {
           slaveId,

@@ -3,6 +3,7 @@
  * they run. Made once, by the tree; no task looks for another one by itself.
  */
 import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
+import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
@@ -37,6 +38,7 @@ export const paths = {
   importDesk: "/services/tools/import-desk",
   lumberjack: "/services/statistics/lumberjack",
   cloudGazer: "/services/upstream/cloud-gazer",
+  bigBrother: "/services/statistics/big-brother",
   http: "/services/http",
 } as const;
 
@@ -52,6 +54,7 @@ export interface Colleagues {
   readonly cloudGazer: ActorRef<ToCloudGazer>;
   readonly control: ActorRef<ToControl>;
   readonly status: ActorRef<ToStatus>;
+  readonly bigBrother: ActorRef<ToBigBrother>;
 }
 
 /** `whereIs` gives what comes before the paths of a part: nothing here, `NAME:` in another process. */
@@ -71,5 +74,6 @@ export function findColleagues(
     cloudGazer: ref(whereIs("front") + paths.cloudGazer),
     control: ref(whereIs("main") + paths.control),
     status: ref(whereIs("main") + paths.status),
+    bigBrother: ref(whereIs("main") + paths.bigBrother),
   };
 }

@@ -3,6 +3,7 @@
  * needs database and Slave Driver, and says so while one of them is away.
  */
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
+import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
@@ -18,6 +19,7 @@ export interface ControlArgs {
   readonly link: ActorRef<EndpointMessages<ControlAnswers>>;
   readonly database: DatabaseRef;
   readonly slaveDriver: ActorRef<ToSlaveDriver>;
+  readonly bigBrother: ActorRef<ToBigBrother>;
   /** Every process of the master, this one last: a QUIT reaches the others first. */
   readonly parts: readonly MasterPart[];
 }
@@ -73,6 +75,16 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
         case "REPORT":
           answer(ctx, reply, () => report(state));
           return;
+        case "HELLO": {
+          const { bigBrother } = state.args;
+          answer(ctx, reply, () => bigBrother.ask("EVERYTHING", undefined, ANSWER_OPTIONS));
+          return;
+        }
+        case "HISTORY": {
+          const question = message.body;
+          answer(ctx, reply, () => state.args.database.ask("historyOf", question, ANSWER_OPTIONS));
+          return;
+        }
       }
     },
   },
@@ -137,13 +149,12 @@ function eachOnce(nodes: readonly TaskNode[]): TaskNode[] {
 }
 
 /** Less than the tools wait for an answer. */
-const REPORT_MS = 4_000;
+const ANSWER_OPTIONS = { timeoutMs: 4_000 };
 
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
-  const options = { timeoutMs: REPORT_MS };
   const [slaves, queue, tree] = await Promise.all([
-    args.slaveDriver.ask("COUNT", undefined, options),
-    args.database.ask("queueReport", null, options),
+    args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS),
+    args.database.ask("queueReport", null, ANSWER_OPTIONS),
     askAll(args.parts, (part) => part.tree()),
   ]);
   const { unread, ...rest } = queue;

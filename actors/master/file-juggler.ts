@@ -8,6 +8,7 @@ import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
 import { type BuiltFile, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
 import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
+import type { DiskRoom } from "../../protocol/model/host.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -81,7 +82,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
   name: "receives files, verifies them, moves them into place",
   // Each may be a chunk of 1 MiB. One that finds no room is asked for again; who is there must be known.
   mailbox: { bound: 2_000 },
-  control: ["PEER_OPENED", "PEER_CLOSED", "COLLECTED"],
+  control: ["PEER_OPENED", "PEER_CLOSED", "COLLECTED", "ROOM"],
   handlerTimeoutMs: 0,
   async init(ctx, args) {
     await args.link.ask("ATTACH");
@@ -166,6 +167,18 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
           reply.resolve();
         } catch (error) {
           reply.reject(toError(error));
+        }
+      });
+      return reply;
+    },
+    ROOM(state, _body, ctx) {
+      const reply = ctx.defer<DiskRoom>();
+      // A disk that does not answer, such as one across a network, must not hold up the chunks.
+      ctx.run(async () => {
+        try {
+          reply.resolve(await state.args.storage.room());
+        } catch (error) {
+          reply.reject(new Refusal(toError(error).message, { code: "failed" }));
         }
       });
       return reply;

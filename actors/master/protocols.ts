@@ -3,6 +3,7 @@
  * that is not here cannot be reached from there. `tree.ts` hands this to the runtime.
  */
 import { architectProtocol } from "../../protocol/links/tasks/architect.ts";
+import { bigBrotherProtocol } from "../../protocol/links/tasks/big-brother.ts";
 import { cloudGazerProtocol } from "../../protocol/links/tasks/cloud-gazer.ts";
 import { controlProtocol } from "../../protocol/links/tasks/control.ts";
 import { fileJugglerProtocol } from "../../protocol/links/tasks/file-juggler.ts";
@@ -29,5 +30,6 @@ export const taskProtocols: ReadonlyMap<string, Protocol> = new Map<string, Prot
   [paths.secretary, secretaryProtocol],
   [paths.importDesk, importDeskProtocol],
   [paths.cloudGazer, cloudGazerProtocol],
+  [paths.bigBrother, bigBrotherProtocol],
   [paths.http, httpProtocol],
 ]);

@@ -10,6 +10,7 @@
 import type { RetryRule } from "../../db/leases.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import type { Token } from "../../protocol/model/build.ts";
+import type { HostStats } from "../../protocol/model/host.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -37,7 +38,7 @@ export interface SlaveSessionMessages {
 export interface SessionContext
   extends Pick<
     Colleagues,
-    "database" | "architect" | "fileJuggler" | "secretary" | "status" | "http"
+    "database" | "architect" | "fileJuggler" | "secretary" | "status" | "http" | "bigBrother"
   > {
   readonly peer: Peer;
   readonly link: ActorRef<EndpointMessages<ToSlave>>;
@@ -101,9 +102,11 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
           }
           return;
         case "IDLE":
+          tellHost(state, message.body.stats);
           await offerWork(state, ctx);
           return;
         case "BUSY":
+          tellHost(state, message.body.stats);
           renew(state, message.body.token, ctx);
           return;
         case "BUILT":
@@ -346,6 +349,10 @@ function drop(state: State, token: Token): void {
 
 function tellStatus(state: State, what: "here" | "gone"): void {
   state.status.tell("EVENT", { kind: "slave", label: state.label, state: what });
+}
+
+function tellHost({ bigBrother, slaveId, label }: State, stats: HostStats): void {
+  bigBrother.tell("HOST", { slaveId, label, stats });
 }
 
 function send(state: State, message: MessageOf<ToSlave>): void {

@@ -22,6 +22,7 @@ import {
 } from "../../supervisor/index.ts";
 import type { Storage } from "../../web/storage.ts";
 import { architect } from "./architect.ts";
+import { bigBrother } from "./big-brother.ts";
 import { cloudGazer } from "./cloud-gazer.ts";
 import { type Colleagues, paths } from "./colleagues.ts";
 import { type ControlMessages, control } from "./control.ts";
@@ -207,13 +208,14 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
 }
 
 export function observersBranch({ settings, colleagues, ref, parts }: Means): ChildSpec {
-  const { database, slaveDriver: driver } = colleagues;
+  const { database, slaveDriver: driver, bigBrother: watcher } = colleagues;
   return supervisor("observers", { revive }, [
     child("status", statusPublisher, { address: settings.queues.status }),
     child("control", control, {
       link: ref<EndpointMessages<ControlAnswers>>(paths.controlLink),
       database,
       slaveDriver: driver,
+      bigBrother: watcher,
       parts,
     }),
   ]);
@@ -251,6 +253,7 @@ export function servicesBranch(means: Means): ChildSpec {
     ...(isAnyOf("builds", "driver") ? [farmBranch(means)] : []),
     ...only(parts, "web", () => [publishingBranch(means)]),
     ...only(parts, "front", () => frontBranches(means)),
+    ...only(parts, "main", () => [statisticsBranch(means)]),
     ...only(parts, "web", () => [child("http", http, { address, outputPath }, { revive })]),
   ]);
 }
@@ -284,6 +287,7 @@ function farmBranch({ settings, colleagues, ref }: Means): ChildSpec {
       child("architect", architect, {
         database: colleagues.database,
         slaveDriver: colleagues.slaveDriver,
+        bigBrother: colleagues.bigBrother,
         leaseMs,
         graceMs: leaseGraceMs,
         sweepMs,
@@ -366,6 +370,20 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
       }),
     ]),
   ];
+}
+
+function statisticsBranch({ settings, colleagues }: Means): ChildSpec {
+  const { statisticsMs, diskCheckMs } = settings.times;
+  return supervisor("statistics", { revive }, [
+    ...only(settings.parts, "main", () => [
+      child("big-brother", bigBrother, {
+        ...colleagues,
+        statisticsMs,
+        diskCheckMs,
+        diskReserveBytes: settings.diskReserveBytes,
+      }),
+    ]),
+  ]);
 }
 
 const only = (

@@ -7,6 +7,8 @@
  * In `ready` the slave is, in this order: delivering (the outbox holds builds), busy, or idle. DIE leads to
  * `away`, a while without any connection, or ends the slave.
  */
+
+import { diskRoom, hostStats } from "../../protocol/host/host-reader.ts";
 import { type FromSlave, slaveLink, type ToSlave } from "../../protocol/links/slave.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import type { HostFacts } from "../../protocol/model/host.ts";
@@ -22,7 +24,6 @@ import {
   type Timer,
 } from "../../supervisor/index.ts";
 import { type Connection, openLink } from "./connection.ts";
-import { hostStats } from "./host.ts";
 import type { BuilderMessages, LinkSessionMessages } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -253,7 +254,7 @@ async function goOn(state: State, ctx: Context): Promise<void> {
     return;
   }
   if (state.isIdle) return;
-  const stats = await hostStats(state.folder);
+  const stats = await hostStats(await diskRoom(state.folder));
   if (state.running !== undefined) {
     state.endpoint?.send("BUSY", { token: state.running, stats });
     sayAgainAfter(state, state.ack.busyIntervalMs, ctx);

@@ -11,6 +11,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SlaveSettings } from "../../config/settings.ts";
+import { hostFacts } from "../../protocol/host/host-reader.ts";
 import { type ClientKeys, readKeyFile, readPublicKeyFile } from "../../protocol/transport/index.ts";
 import {
   child,
@@ -25,7 +26,6 @@ import { checkMachine } from "./check.ts";
 import type { Connection } from "./connection.ts";
 import { fileSender } from "./file-sender.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
-import { hostFacts } from "./host.ts";
 import { folderIdentity } from "./identity.ts";
 import { type Interpreter, probeInterpreter } from "./interpreter.ts";
 import { linkSession } from "./link-session.ts";

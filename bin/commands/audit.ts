@@ -12,7 +12,7 @@ import { auditLogs } from "../audit/logs.ts";
 import { auditPages } from "../audit/pages.ts";
 import { auditStrays } from "../audit/strays.ts";
 import { auditWheels } from "../audit/wheels.ts";
-import { confirm } from "../confirm.ts";
+import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { progressLine } from "../progress-line.ts";
 
@@ -41,9 +41,9 @@ async function run(
       const reason = await whyNoRepair(sql);
       if (reason !== undefined) throw new Error(reason);
       const question = `Mend what is found in ${output}? What is wrong there is moved to .store/quarantine.`;
-      if (!values.yes && !(await confirm(question, frame))) {
+      if (!(await confirm(question, values, frame))) {
         frame.print("Nothing was looked at.");
-        return 1;
+        return REFUSED;
       }
     } else await sql`set default_transaction_read_only = on`;
     const storage = values.repair ? await openLocalStorage(output, TEMPORARY) : undefined;

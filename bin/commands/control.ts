@@ -7,9 +7,11 @@ import {
   tasksProgram,
 } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
+import type { Everything } from "../../protocol/model/statistics.ts";
 import { askMaster } from "../ask-master.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { reportLines } from "../report-table.ts";
+import { statisticsLines } from "../statistics-lines.ts";
 import { taskLines } from "../task-table.ts";
 
 /** Whom all of them ask, and for how long. */
@@ -30,21 +32,29 @@ export function status(argv: readonly string[]): Promise<void> {
       program: statusProgram,
       logLevel: "warn",
       run: async (values, _operands, frame) => {
-        const report = await askMaster({
-          ...masterOf(values, frame),
-          type: "REPORT",
-          body: {},
-        });
+        const question = { ...masterOf(values, frame), body: {} };
+        const report = await askMaster({ ...question, type: "REPORT" });
+        const statistics = await findStatistics(() => askMaster({ ...question, type: "HELLO" }));
         if (values.json) {
-          frame.print(JSON.stringify(report, undefined, 2));
-        } else {
-          reportLines(report).forEach(frame.print);
+          frame.print(JSON.stringify({ ...report, statistics }, undefined, 2));
+          return 0;
         }
+        const lines = statistics === null ? [] : statisticsLines(statistics);
+        [...reportLines(report), ...lines].forEach(frame.print);
         return 0;
       },
     },
     argv,
   );
+}
+
+/** Null from a master whose Big Brother does not answer: the report says what is wrong with it. */
+async function findStatistics(ask: () => Promise<Everything>): Promise<Everything | null> {
+  try {
+    return await ask();
+  } catch {
+    return null;
+  }
 }
 
 export function tasks(argv: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 /** The control link (`--control-queue`): what a monitor asks of the master. Local, no keys. */
 import { z } from "zod";
+import { everythingSchema, historyQuestionSchema, historySchema } from "../model/statistics.ts";
 import { farmReportSchema } from "../model/status.ts";
 import { taskTreeSchema } from "../model/task-tree.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
@@ -25,6 +26,13 @@ const toServer = {
     reply: z.object({ tasks: taskTreeSchema, silent: z.array(z.string()) }),
   },
   REPORT: { body: z.object({}), reply: farmReportSchema },
+  /**
+   * A monitor that has come: everything that is known now. What happens from then on comes over the status
+   * link, and what was before is asked for with HISTORY.
+   */
+  HELLO: { body: z.object({}), reply: everythingSchema },
+  /** The history of figures, a page at a time. */
+  HISTORY: { body: historyQuestionSchema, reply: historySchema },
 };
 const toClient = {};
 

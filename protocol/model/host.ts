@@ -13,11 +13,29 @@ export const hostFactsSchema = z.object({
 });
 export type HostFacts = Immutable<z.infer<typeof hostFactsSchema>>;
 
+const bytesSchema = z.int().nonnegative();
+
+/** What a load average or a temperature may be: whoever measures keeps within it. */
+export const MAX_LOAD = 1_000_000;
+export const COLDEST_C = -100;
+export const HOTTEST_C = 250;
+
+/** Of the disk that counts there: a slave's builds, the master's output. Sizes are 0 where they cannot be told. */
+export const diskRoomSchema = z.object({ freeBytes: bytesSchema, sizeBytes: bytesSchema });
+export type DiskRoom = Immutable<z.infer<typeof diskRoomSchema>>;
+
 export const hostStatsSchema = z.object({
-  diskFreeBytes: z.number().nonnegative(),
-  diskSizeBytes: z.number().nonnegative(),
-  memoryFreeBytes: z.number().nonnegative(),
-  memorySizeBytes: z.number().nonnegative(),
-  loadAverage: z.number().nonnegative(),
+  diskFreeBytes: bytesSchema,
+  diskSizeBytes: bytesSchema,
+  /** What programs can still have without swapping. */
+  memoryFreeBytes: bytesSchema,
+  memorySizeBytes: bytesSchema,
+  /** Both 0 without swap. */
+  swapFreeBytes: bytesSchema,
+  swapSizeBytes: bytesSchema,
+  /** Over the last minute. */
+  loadAverage: z.number().nonnegative().max(MAX_LOAD),
+  /** In degrees Celsius; null where the machine does not say. */
+  temperatureC: z.number().min(COLDEST_C).max(HOTTEST_C).nullable(),
 });
 export type HostStats = Immutable<z.infer<typeof hostStatsSchema>>;

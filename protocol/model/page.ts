@@ -167,6 +167,9 @@ export const homePageSchema = z.object({
   }),
   /** (version, target) pairs whose last attempt failed and stands. */
   failed: countSchema,
+  /** Attempts that ended, and versions that came to be known. */
+  buildsLastHour: countSchema,
+  newVersionsLastHour: countSchema,
   /** Newest first; twenty are plenty. */
   recentBuilds: z.array(recentBuildSchema),
 });

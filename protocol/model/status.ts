@@ -4,6 +4,7 @@ import { plainFilenameSchema } from "./build.ts";
 import { causeSchema } from "./cause.ts";
 import type { Immutable } from "./immutable.ts";
 import { durationSchema, projectNameSchema, versionSchema } from "./scalar.ts";
+import { farmStatisticsSchema, slaveFiguresSchema } from "./statistics.ts";
 
 const subject = {
   package: projectNameSchema,
@@ -32,6 +33,10 @@ export const farmEventSchema = z.discriminatedUnion("kind", [
     package: projectNameSchema,
     filename: plainFilenameSchema,
   }),
+  /** Every 10 s: what `HELLO` on the control link gives, but for the slaves. */
+  farmStatisticsSchema.extend({ kind: z.literal("figures") }),
+  /** What a slave said of its machine. */
+  slaveFiguresSchema.extend({ kind: z.literal("host") }),
   z.object({ kind: z.literal("slave"), label: labelSchema, state: z.enum(["here", "gone"]) }),
 ]);
 export type FarmEvent = Immutable<z.infer<typeof farmEventSchema>>;

@@ -96,7 +96,7 @@ it("an import of what upstream does not know is kept, whatever upstream says lat
     select v.version from work w join version v on v.id = w.version_id
     join package p on p.id = v.package_id where p.name = 'inhouse'`;
   expect(queued.map((row) => row.version)).toEqual(["2.0"]);
-  await run(sql, "recordRemoval", { name: "inhouse", serial: 5 });
+  await run(sql, "recordRemoval", { name: "inhouse", serial: 5, restMs: 0 });
   expect(await standing("inhouse")).toEqual(["inhouse-1.0-py3-none-any.whl"]);
   expect(
     await sql`select from work w join version v on v.id = w.version_id

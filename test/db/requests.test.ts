@@ -126,6 +126,18 @@ describe("a request and what it gives", () => {
       ["2.0", null, "built"],
       ["1.0", Date.UTC(2024, 0, 2), "blocked"],
     ]);
+    const figures = await run(sql, "farmFigures", null);
+    expect(figures.asOf).toEqual(expect.closeTo(Date.now(), -6));
+    expect(figures.farm).toMatchObject({ packages: 2, files: 2, builds: 3 });
+    const at = figures.asOf;
+    const samples = [{ kind: "farm" as const, subject: 0, figures: [1.5, null] }];
+    await run(sql, "recordFigures", { at, samples });
+    expect(await run(sql, "thinHistory", { at, steps: 10, rows: 10 })).toBe(false);
+    const question = { kind: "farm" as const, subject: 0, stepS: 10 as const, after: null };
+    expect((await run(sql, "historyOf", question)).points).toMatchObject([
+      { average: [1.5, null] },
+    ]);
+    expect(await run(sql, "foldTallies", { limit: 1_000 })).toBeGreaterThan(0);
     const home = await run(sql, "homePage", null);
     expect(home).toMatchObject({ packages: 2, files: 2, queue: { blocked: 1 } });
     expect(home.recentBuilds.map((build) => build.durationMs)).toEqual([5, 5, 1.5]);

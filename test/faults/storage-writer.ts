@@ -51,7 +51,7 @@ async function fillTheDisk(): Promise<void> {
     put: await codeOf(() => storage.putBlob(large)),
     compress: await codeOf(async () => {
       const ballast = await storage.putBlob(
-        randomBytes(Math.floor(await storage.freeBytes()) - 50_000),
+        randomBytes(Math.floor((await storage.room()).freeBytes) - 50_000),
       );
       try {
         await storage.publishCompressed("log.txt.gz", small);

@@ -160,6 +160,7 @@ describe("any task killed while builds run", () => {
       "/services/statistics/lumberjack",
       "/services/tools/import-desk",
       "/services/upstream/cloud-gazer",
+      "/services/statistics/big-brother",
       "/observers/control",
       "/observers/status",
       "/services/http",

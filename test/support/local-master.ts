@@ -24,6 +24,8 @@ export interface LocalMasterOptions {
   readonly logger?: Logger;
   /** Of the master, in place of those of dev mode. */
   readonly times?: Partial<MasterTimes>;
+  /** Default 0: none. */
+  readonly diskReserveBytes?: number;
   /** Default 0: a free one, and another one whenever the server is restarted. */
   readonly httpPort?: number;
 }
@@ -65,6 +67,7 @@ export class LocalMaster {
         dsn: options.dsn,
         takeOver: false,
         outputPath: join(folder, "www"),
+        diskReserveBytes: options.diskReserveBytes ?? 0,
         devMode: true,
         parts: partNames,
         partQueues: inProcess,

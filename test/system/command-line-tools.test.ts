@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ControlQuestions, controlLink } from "../../protocol/links/control.ts";
 import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
+import { type Everything, type FarmFigures, figureNames } from "../../protocol/model/statistics.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import { bindEndpoint } from "../../protocol/transport/index.ts";
@@ -38,6 +39,32 @@ const report: FarmReport = {
       durationMs: 1234,
     },
   ],
+};
+
+const noFigures = Object.fromEntries(figureNames.farm.map((name) => [name, null])) as FarmFigures;
+const everything: Everything = {
+  asOf: 5,
+  farm: {
+    ...noFigures,
+    buildsLastHour: 12,
+    newVersionsLastHour: 1,
+    packages: 3,
+    files: 1_234,
+    sizeBytes: 5e9,
+  },
+  targets: [],
+  master: {
+    diskFreeBytes: 12e9,
+    diskSizeBytes: 40e9,
+    memoryFreeBytes: 0,
+    memorySizeBytes: 0,
+    swapFreeBytes: 0,
+    swapSizeBytes: 0,
+    loadAverage: 0.5,
+    temperatureC: null,
+  },
+  resting: null,
+  slaves: [],
 };
 
 const tree: readonly TaskNode[] = [
@@ -81,6 +108,10 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           return { value: { tasks: tree, silent: ["web"] } };
         case "REPORT":
           return { value: report };
+        case "HELLO":
+          return { value: everything };
+        case "HISTORY":
+          return { value: { points: [], isMore: false } };
         case "QUIT":
           return { value: {} };
         default:
@@ -164,6 +195,9 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         "not found upstream: nosuch>=1",
         "trouble: cloud-gazer: upstream: away",
         "1 slave, 1 building, 0 ready, 0 waiting, 0 blocked",
+        "in the last hour: 12 builds, 1 new version",
+        "published: 3 packages, 1,234 files, 5.0 GB",
+        "output disk: 12 GB free of 40 GB",
         "",
       ],
     ]);

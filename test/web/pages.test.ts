@@ -22,6 +22,8 @@ const home: HomePage = {
   filesSizeBytes: 48_230_000_000,
   queue: { ready: 321, leased: 8, waiting: 3, blocked: 12 },
   failed: 77,
+  buildsLastHour: 41,
+  newVersionsLastHour: 6_543,
   recentBuilds: [
     {
       package: "tidepool",
@@ -82,7 +84,19 @@ const project: ProjectPage = {
 describe("the home page", () => {
   test("shows the numbers, the queue and the recent builds with their logs", () => {
     const text = renderHomePage(home, site);
-    for (const shown of ["1,234", "5,678", "9,012", "48 GB", "77", "321", "8", "3", "12"]) {
+    for (const shown of [
+      "1,234",
+      "5,678",
+      "9,012",
+      "48 GB",
+      "77",
+      "41",
+      "6,543",
+      "321",
+      "8",
+      "3",
+      "12",
+    ]) {
       expect(text).toContain(`<dd>${shown}</dd>`);
     }
     expect(text).toContain('<a href="/project/tidepool/">tidepool</a> 1.4.0');

@@ -215,7 +215,9 @@ test("the store is for its owner only, also when it was opened to others", async
 });
 
 test("says how much room is left", async () => {
-  expect(await storage.freeBytes()).toBeGreaterThan(0);
+  const { freeBytes, sizeBytes } = await storage.room();
+  expect(freeBytes).toBeGreaterThan(0);
+  expect(sizeBytes).toBeGreaterThan(freeBytes);
 });
 
 test.each([

@@ -23,6 +23,11 @@ ${number("Files", countText(page.files))}
 ${number("Size of all files", sizeText(page.filesSizeBytes))}
 ${number("Failed builds", countText(page.failed))}
 </dl>
+<h2>The last hour</h2>
+<dl class="numbers">
+${number("Builds", countText(page.buildsLastHour))}
+${number("New versions", countText(page.newVersionsLastHour))}
+</dl>
 <h2>The queue</h2>
 <dl class="numbers">
 ${number("Queued", countText(queue.ready))}

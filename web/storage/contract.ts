@@ -7,6 +7,7 @@
  * (`publishOnce`). Each step may be repeated after a crash, to the same end.
  */
 import type { Readable } from "node:stream";
+import type { DiskRoom } from "../../protocol/model/host.ts";
 
 /**
  * - `full`: no room; try again when there is some.
@@ -126,6 +127,6 @@ export interface Storage extends PublicFiles {
   /** Takes a public name away, and folders that it leaves empty. Repeatable. */
   remove(key: string): Promise<void>;
 
-  /** Room left for an ordinary user on the disk of the storage. */
-  freeBytes(): Promise<number>;
+  /** The room of its disk, for an ordinary user. */
+  room(): Promise<DiskRoom>;
 }

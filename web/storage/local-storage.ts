@@ -91,10 +91,10 @@ export async function openLocalStorage(
       inStorageWords(`writing ${key}`, () => writer.replace(key, contents)),
     remove: (key) => inStorageWords(`removing ${key}`, () => writer.remove(key)),
 
-    freeBytes: () =>
+    room: () =>
       inStorageWords("measuring the disk", async () => {
-        const { bavail, bsize } = await statfs(store);
-        return bavail * bsize;
+        const { bavail, blocks, bsize } = await statfs(store);
+        return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
       }),
   };
 }

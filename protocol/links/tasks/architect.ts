@@ -22,6 +22,8 @@ export const architectProtocol = declareProtocol({
     RENEW: { body: z.object({ token: tokenSchema, slaveId: rowIdSchema }), reply: z.boolean() },
     /** Something may be ready for these targets; for all of them when the list is empty. */
     WAKE: { body: z.object({ targetIds: targetIdsSchema }) },
+    /** Why no builds may be given out now; null: they may. Said again and again, as long as it is so. */
+    REST: { body: z.object({ reason: z.string().max(500).nullable() }) },
     /** A target came that the queue has not been computed for. */
     TARGETS_CHANGED: {},
   },

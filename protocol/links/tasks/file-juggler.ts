@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { buildResultSchema, tokenSchema } from "../../model/build.ts";
 import { collectedSchema, deliverySchema } from "../../model/delivery.ts";
+import { diskRoomSchema } from "../../model/host.ts";
 import { declareProtocol } from "../declare.ts";
 import { chunkMessages } from "../files.ts";
 
@@ -28,6 +29,8 @@ export const fileJugglerProtocol = declareProtocol({
      * are to be collected again.
      */
     PLACE: { body: z.object({ token: tokenSchema.nullable() }) },
+    /** How much room the output disk has. */
+    ROOM: { reply: diskRoomSchema },
     /** Whoever had the files has been told what became of them: what is staged for the build is not needed any more. */
     CLEAR: { body: z.object({ token: tokenSchema }) },
     /** From the import desk: what an importing tool answers to FETCH. Slaves say it on the file link. */

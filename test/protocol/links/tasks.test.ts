@@ -9,6 +9,7 @@ import { requests } from "../../../db/requests.ts";
 import { declareProtocol } from "../../../protocol/links/declare.ts";
 import { chunkMessages, fetchMessages } from "../../../protocol/links/files.ts";
 import { architectProtocol, type ToArchitect } from "../../../protocol/links/tasks/architect.ts";
+import type { ToBigBrother } from "../../../protocol/links/tasks/big-brother.ts";
 import type { ToCloudGazer } from "../../../protocol/links/tasks/cloud-gazer.ts";
 import type { ToControl } from "../../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../../protocol/links/tasks/file-juggler.ts";
@@ -26,8 +27,10 @@ import {
   tokenSchema,
 } from "../../../protocol/model/build.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
+import { diskRoomSchema } from "../../../protocol/model/host.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
+import { everythingSchema, slaveFiguresSchema } from "../../../protocol/model/statistics.ts";
 import { farmEventSchema } from "../../../protocol/model/status.ts";
 import { taskNodeSchema } from "../../../protocol/model/task-tree.ts";
 import { decode, encode } from "../../../protocol/transport/codec.ts";
@@ -86,6 +89,7 @@ const said = {
       reply: valuesOf(collectedSchema),
     },
     PLACE: { body: fc.record({ token: fc.option(token) }, { noNullPrototype: true }) },
+    ROOM: { reply: valuesOf(diskRoomSchema) },
     CLEAR: { body: fc.record({ token }, { noNullPrototype: true }) },
     CHUNK: { body: chunk },
     MISSING: { body: valuesOf(chunkMessages.MISSING.body) },
@@ -106,6 +110,7 @@ const said = {
       reply: fc.boolean(),
     },
     WAKE: { body: fc.record({ targetIds }, { noNullPrototype: true }) },
+    REST: { body: fc.record({ reason: fc.option(fc.lorem()) }, { noNullPrototype: true }) },
     TARGETS_CHANGED: {},
   } satisfies SaidTo<ToArchitect>,
   [paths.slaveDriver]: {
@@ -117,6 +122,11 @@ const said = {
   } satisfies SaidTo<ToScribe>,
   [paths.secretary]: { HURRY: {} } satisfies SaidTo<ToSecretary>,
   [paths.cloudGazer]: { LOOK: {} } satisfies SaidTo<ToCloudGazer>,
+  [paths.bigBrother]: {
+    HOST: { body: valuesOf(slaveFiguresSchema.omit({ heardAt: true })) },
+    LOOK: {},
+    EVERYTHING: { reply: valuesOf(everythingSchema) },
+  } satisfies SaidTo<ToBigBrother>,
   [paths.http]: {
     ADDRESS: {
       reply: fc.record({ url: fc.option(fc.webUrl()) }, { noNullPrototype: true }),
@@ -280,11 +290,11 @@ describe("a message that a protocol does not declare is refused", () => {
 });
 
 describe("a declaration", () => {
-  it("says which messages may be lost: events only", () => {
+  it("says which messages may be lost: news only", () => {
     const lossy = [...taskProtocols].flatMap(([path, protocol]) =>
       [...protocol.lossy].map((type) => `${path} ${type}`),
     );
-    expect(lossy).toEqual(["/observers/status EVENT"]);
+    expect(lossy).toEqual(["/observers/status EVENT", "/services/statistics/big-brother HOST"]);
   });
 
   it("of a lossy question is refused", () => {
