@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import {
+  type Downloads,
   homePageSchema,
   type ProjectFile,
   type ProjectRelease,
@@ -112,6 +113,10 @@ export const projectPage = request(
       from version v join file f on f.version_id = v.id
       where v.package_id = ${row.id} and f.placed_at is not null and f.removed_at is null
       order by v.sort_key desc, f.filename`;
+    const [downloads] = await sql<Downloads[]>`
+      select coalesce((select sum(d.downloads) from access_package_day d
+          where d.package = ${args.name} and d.day > (now() at time zone 'UTC')::date - 30), 0)::bigint as "last30Days",
+        coalesce((select a.downloads from access_package a where a.package = ${args.name}), 0) as ever`;
     const byVersion = new Map<string, ReleaseBuild[]>();
     for (const build of builds) {
       if ((build.state as string | null) === null) continue;
@@ -137,9 +142,12 @@ export const projectPage = request(
         builds: byVersion.get(release.version) ?? [],
       })),
       files: files.map((file) => ({ ...file, uploadedAt: file.uploadedAt.getTime() })),
+      downloads: downloads ?? noDownloads,
     };
   },
 );
+
+const noDownloads: Downloads = { last30Days: 0, ever: 0 };
 
 export const homePage = request(
   { args: z.null(), result: homePageSchema, slow: true },
@@ -173,6 +181,10 @@ export const homePage = request(
         coalesce((select n from queue where state = 'waiting'), 0) as waiting,
         coalesce((select n from queue where state = 'blocked'), 0) as blocked,
         (select count(*)::int from build where stands and cause <> 'built') as failed`;
+    const [downloads] = await sql<Downloads[]>`
+      select coalesce(sum(visits) filter (where day > (now() at time zone 'UTC')::date - 30), 0)::bigint as "last30Days",
+        coalesce(sum(visits), 0)::bigint as ever
+      from access_day where aspect = 'kind' and value = 'download'`;
     const recent = await sql<WithDate<RecentBuild, "endedAt">[]>`
       select p.name as package, v.version, t.name as target, b.cause, b.message,
         b.settled_at as "endedAt", coalesce(b.duration_ms, 0) as "durationMs",
@@ -194,6 +206,7 @@ export const homePage = request(
         blocked: totals?.blocked ?? 0,
       },
       failed: totals?.failed ?? 0,
+      downloads: downloads ?? noDownloads,
       recentBuilds: recent.map((build) => ({ ...build, endedAt: build.endedAt.getTime() })),
     };
   },

@@ -22,6 +22,7 @@ const home: HomePage = {
   filesSizeBytes: 48_230_000_000,
   queue: { ready: 321, leased: 8, waiting: 3, blocked: 12 },
   failed: 77,
+  downloads: { last30Days: 54321, ever: 987654 },
   recentBuilds: [
     {
       package: "tidepool",
@@ -49,6 +50,7 @@ const file: ProjectFile = {
 };
 
 const project: ProjectPage = {
+  downloads: { last30Days: 1234, ever: 56789 },
   name: "tidepool",
   displayName: "TidePool",
   summary: "Reads tide gauges.",
