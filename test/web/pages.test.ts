@@ -140,6 +140,14 @@ describe("a project's page", () => {
     expect(text).toMatch(/pre-release<.*title="wrong tides">yanked</);
   });
 
+  test("says how often it was downloaded, where it was", () => {
+    expect(renderProjectPage(project, site)).toContain(
+      "Downloaded 1,234 times in 30 days and 56,789 times ever",
+    );
+    const unused = { ...project, downloads: { last30Days: 0, ever: 0 } };
+    expect(renderProjectPage(unused, site)).not.toContain("Downloaded");
+  });
+
   test("of a project without anything says so, and why it is skipped", () => {
     const bare = { ...project, files: [], releases: [], skipReason: "deleted" };
     const text = renderProjectPage(bare, site);
