@@ -35,6 +35,8 @@ export interface BenchFarm {
   readonly outputPath: string;
   /** A connection of the master's role. */
   readonly sql: Sql;
+  /** Of the role that owns the tables. */
+  readonly ownerDsn: string;
   readonly log: LogBook;
   /** For whatever else the bench needs on disk; removed by `end`. */
   readonly folder: string;
@@ -104,7 +106,7 @@ export async function startBenchFarm(
       START_PATIENCE_MS,
       signal,
     );
-    return { siteUrl, outputPath, sql, log, folder, end };
+    return { siteUrl, outputPath, sql, ownerDsn, log, folder, end };
   } catch (error) {
     await end();
     throw error;

@@ -7,7 +7,7 @@ import {
   type TargetFigures,
   targetFiguresSchema,
 } from "../protocol/model/statistics.ts";
-import { NO_DOWNLOADS } from "./downloads.ts";
+import { readDownloads } from "./downloads.ts";
 import { request } from "./request.ts";
 import { readTallies, type Tallies } from "./tallies.ts";
 
@@ -34,8 +34,7 @@ export const farmFigures = request(
       versions: versions.total,
       newVersionsLastHour: versions.lastHour,
       slaves: null,
-      // Joined here where access logs are kept.
-      ...NO_DOWNLOADS,
+      ...(await readDownloads(sql)),
     };
     return {
       asOf: clock?.as_of.getTime() ?? 0,

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import {
+  type Downloads,
   homePageSchema,
   type ProjectFile,
   type ProjectRelease,
@@ -15,6 +16,7 @@ import {
   simpleProjectPageSchema,
 } from "../protocol/model/page.ts";
 import { projectNameSchema } from "../protocol/model/scalar.ts";
+import { readDownloads } from "./downloads.ts";
 import { request } from "./request.ts";
 import { readTallies } from "./tallies.ts";
 
@@ -142,6 +144,10 @@ export const projectPage = request(
       from version v join file f on f.version_id = v.id
       where v.package_id = ${row.id} and f.placed_at is not null and f.removed_at is null
       order by v.sort_key desc, f.filename`;
+    const [downloads] = await sql<Downloads[]>`
+      select coalesce((select sum(d.downloads) from access_package_day d
+          where d.package = ${args.name} and d.day > (now() at time zone 'UTC')::date - 30), 0)::bigint as "last30Days",
+        coalesce((select a.downloads from access_package a where a.package = ${args.name}), 0) as ever`;
     const byVersion = new Map<string, ReleaseBuild[]>();
     for (const build of builds) {
       if ((build.state as string | null) === null) continue;
@@ -167,9 +173,12 @@ export const projectPage = request(
         builds: byVersion.get(release.version) ?? [],
       })),
       files: files.map((file) => ({ ...file, uploadedAt: file.uploadedAt.getTime() })),
+      downloads: downloads ?? noDownloads,
     };
   },
 );
+
+const noDownloads: Downloads = { last30Days: 0, ever: 0 };
 
 export const homePage = request(
   { args: z.null(), result: homePageSchema, slow: true },
@@ -177,6 +186,7 @@ export const homePage = request(
     const [clock] = await sql<{ as_of: Date }[]>`select now() as as_of`;
     const tallies = await readTallies(sql);
     const total = (name: string): number => tallies(name, 0).total;
+    const downloads = await readDownloads(sql);
     const recent = await sql<WithDate<RecentBuild, "endedAt">[]>`
       select p.name as package, v.version, t.name as target, b.cause, b.message,
         b.settled_at as "endedAt", coalesce(b.duration_ms, 0) as "durationMs",
@@ -200,6 +210,7 @@ export const homePage = request(
       failed: total("failed"),
       buildsLastHour: tallies("builds", 0).lastHour,
       newVersionsLastHour: tallies("versions", 0).lastHour,
+      downloads: { last30Days: downloads.downloads30Days, ever: downloads.downloads },
       recentBuilds: recent.map((build) => ({ ...build, endedAt: build.endedAt.getTime() })),
     };
   },

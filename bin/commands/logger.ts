@@ -81,14 +81,15 @@ async function feed(
   frame: Frame,
 ): Promise<boolean> {
   const { signal } = frame;
+  const isStopped = (): boolean => signal.aborted;
   const intake = new Intake(format, sender, tally);
   let isWhole = true;
   try {
     for (const source of sources) {
-      if (signal.aborted) break;
+      if (isStopped()) break;
       tally.begin(source.name);
       isWhole = (await readWhole(source, intake, signal, frame.logger)) && isWhole;
-      if (signal.aborted && !source.isPipe)
+      if (isStopped() && !source.isPipe)
         frame.logger.warn(`interrupted after ${tally.place}; what comes before it was read`);
     }
   } finally {

@@ -115,9 +115,9 @@ async function* untilStopped(
 async function firstBytes(chunks: AsyncGenerator<Buffer>): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   while (bytes.length < 2) {
-    const { value, done } = await chunks.next();
-    if (done === true) break;
-    bytes = Buffer.concat([bytes, value]);
+    const next: IteratorResult<Buffer, unknown> = await chunks.next();
+    if (next.done === true) break;
+    bytes = Buffer.concat([bytes, next.value]);
   }
   return bytes;
 }
@@ -133,17 +133,17 @@ async function* prepended(first: Buffer, chunks: AsyncGenerator<Buffer>): AsyncG
  */
 async function* inflated(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  let failure: Error | undefined;
+  const ended: { failure?: Error } = {};
   let wake = (): void => undefined;
   gunzip.on("error", (error) => {
-    failure = error;
+    ended.failure = error;
     wake();
   });
   gunzip.on("readable", () => wake());
-  const step = async function* (start: (done: () => void) => void): AsyncGenerator<Buffer> {
-    let isDone = false;
+  const pass = async function* (start: (done: () => void) => void): AsyncGenerator<Buffer> {
+    const step = { isDone: false };
     start(() => {
-      isDone = true;
+      step.isDone = true;
       wake();
     });
     for (;;) {
@@ -156,14 +156,14 @@ async function* inflated(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
         piece = gunzip.read() as Buffer | null
       )
         yield piece;
-      if (failure !== undefined) throw failure;
-      if (isDone) return;
+      if (ended.failure !== undefined) throw ended.failure;
+      if (step.isDone) return;
       await woken;
     }
   };
   try {
-    for await (const chunk of chunks) yield* step((done) => gunzip.write(chunk, () => done()));
-    yield* step((done) => {
+    for await (const chunk of chunks) yield* pass((done) => gunzip.write(chunk, () => done()));
+    yield* pass((done) => {
       gunzip.once("end", done);
       gunzip.end();
     });

@@ -69,6 +69,7 @@ create table access_day (
   visits bigint not null,
   primary key (day, aspect, value)
 ) with (fillfactor = 80);
+create index access_day_value on access_day (aspect, value, day);
 
 -- The master does not own the tables, so it cannot make partitions; these two functions do it for
 -- whoever owns them, and nothing else. Neither takes a name from its caller.

@@ -97,6 +97,14 @@ const projectReleaseSchema = z.object({
 });
 export type ProjectRelease = Immutable<z.infer<typeof projectReleaseSchema>>;
 
+const downloadsSchema = z.object({
+  /** The present day and the 29 before it, days of UTC. */
+  last30Days: countSchema,
+  ever: countSchema,
+});
+/** Wheels fetched, as the access logs say; zeros where none is fed to the farm. */
+export type Downloads = Immutable<z.infer<typeof downloadsSchema>>;
+
 const projectFileSchema = z.object({
   filename: z.string(),
   version: z.string(),
@@ -129,6 +137,7 @@ export const projectPageSchema = z.object({
   releases: z.array(projectReleaseSchema),
   /** Newest version first, then by file name. Only placed files. */
   files: z.array(projectFileSchema),
+  downloads: downloadsSchema,
 });
 /** The page of one project, also of one that has nothing built yet. */
 export type ProjectPage = Immutable<z.infer<typeof projectPageSchema>>;
@@ -170,6 +179,7 @@ export const homePageSchema = z.object({
   /** Attempts that ended, and versions that came to be known. */
   buildsLastHour: countSchema,
   newVersionsLastHour: countSchema,
+  downloads: downloadsSchema,
   /** Newest first; twenty are plenty. */
   recentBuilds: z.array(recentBuildSchema),
 });

@@ -37,18 +37,18 @@ const untilMore = async (than: number) =>
 
 describe("a master that is killed while a log flows", () => {
   it("loses no line and counts none twice", async () => {
-    const total = 150_000;
-    const writing = (async () => {
-      for (let from = 0; from < total; from += 1_000)
-        await program.write(downloads(from, from + 1_000));
-    })();
-    for (let kill = 0; kill < 3; kill += 1) {
-      await untilMore(await rows());
+    const portion = 15_000;
+    let total = 0;
+    for (let kill = 0; kill < 2; kill += 1) {
+      // The pipe holds more than was stored when the first rows of the portion are seen.
+      const before = await rows();
+      const writing = program.write(downloads(total, total + portion));
+      total += portion;
+      await untilMore(before);
       await farm.kill("master");
-      await farm.startMasterProcess(farm.masterProcesses[0] ?? "master");
-      for (const part of farm.masterProcesses.slice(1)) await farm.startMasterProcess(part);
+      for (const part of farm.masterProcesses) await farm.startMasterProcess(part);
+      await writing;
     }
-    await writing;
     const end = await program.end();
     expect(end).toMatchObject({
       code: 0,
@@ -71,14 +71,14 @@ describe("a master that is killed while a log flows", () => {
 
 describe("a database whose sessions end while a log flows", () => {
   it("stores each line once, and what is not committed is not acknowledged", async () => {
-    const total = 60_000;
+    const total = 30_000;
     const admin = openConnection(database.adminDsn, { applicationName: "fault test" });
     try {
       const writing = (async () => {
         for (let from = 0; from < total; from += 1_000)
           await program.write(downloads(from, from + 1_000));
       })();
-      for (let round = 0; round < 10; round += 1) {
+      for (let round = 0; round < 5; round += 1) {
         await untilMore(Math.min(await rows(), total - 1));
         await admin`
           select pg_terminate_backend(pid) from pg_stat_activity

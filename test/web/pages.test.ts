@@ -24,6 +24,7 @@ const home: HomePage = {
   failed: 77,
   buildsLastHour: 41,
   newVersionsLastHour: 6_543,
+  downloads: { last30Days: 54321, ever: 987654 },
   recentBuilds: [
     {
       package: "tidepool",
@@ -51,6 +52,7 @@ const file: ProjectFile = {
 };
 
 const project: ProjectPage = {
+  downloads: { last30Days: 1234, ever: 56789 },
   name: "tidepool",
   displayName: "TidePool",
   summary: "Reads tide gauges.",
@@ -150,6 +152,14 @@ describe("a project's page", () => {
     expect(text).toContain(`href="/simple/tidepool/${file.filename}#sha256=${file.sha256}"`);
     expect(text).toMatch(/1\.2 MB.*&gt;=3\.9/);
     expect(text).toMatch(/pre-release<.*title="wrong tides">yanked</);
+  });
+
+  test("says how often it was downloaded, where it was", () => {
+    expect(renderProjectPage(project, site)).toContain(
+      "Downloaded 1,234 times in 30 days and 56,789 times ever",
+    );
+    const unused = { ...project, downloads: { last30Days: 0, ever: 0 } };
+    expect(renderProjectPage(unused, site)).not.toContain("Downloaded");
   });
 
   test("of a project without anything says so, and why it is skipped", () => {

@@ -22,6 +22,8 @@ ${number("Versions built", countText(page.versionsBuilt))}
 ${number("Files", countText(page.files))}
 ${number("Size of all files", sizeText(page.filesSizeBytes))}
 ${number("Failed builds", countText(page.failed))}
+${number("Downloads in 30 days", countText(page.downloads.last30Days))}
+${number("Downloads ever", countText(page.downloads.ever))}
 </dl>
 <h2>The last hour</h2>
 <dl class="numbers">

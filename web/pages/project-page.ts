@@ -12,7 +12,7 @@ import { findWebUrl, type Html, html } from "../html.ts";
 import { logKey, urlPathOf, wheelKey } from "../public-key.ts";
 import { layout } from "./layout.ts";
 import { pipOptionsFor, type Site } from "./site.ts";
-import { dateText, sizeText, stateWords } from "./words.ts";
+import { countText, dateText, sizeText, stateWords } from "./words.ts";
 
 export function renderProjectPage(page: ProjectPage, site: Site): string {
   const upstream = findWebUrl(page.upstreamUrl);
@@ -28,7 +28,8 @@ ${page.files.length === 0 ? html`<p>There is no wheel of this project here yet.<
 <h2>Releases</h2>
 ${page.releases.length === 0 ? html`<p>No release is known.</p>` : releaseTable(page)}
 <h2>Files</h2>
-${page.files.length === 0 ? html`<p>No file has been published.</p>` : fileTable(page)}`,
+${page.files.length === 0 ? html`<p>No file has been published.</p>` : fileTable(page)}
+${page.downloads.ever === 0 ? undefined : html`<p class="quiet">Downloaded ${countText(page.downloads.last30Days)} times in 30 days and ${countText(page.downloads.ever)} times ever, as of when this page was written.</p>`}`,
   );
 }
 
