@@ -22,6 +22,8 @@ interface OpenCall {
   readonly settleSend: ((result: TellResult) => void) | undefined;
   /** Of the letter that carries it. */
   readonly number: number;
+  /** On the monotonic clock of this node; infinite where there is none. */
+  readonly deadlineAtMs: number;
 }
 
 export interface CallsOptions {
@@ -158,6 +160,20 @@ export class RemoteCalls {
     return ["void"];
   }
 
+  /** A deadline travels as what is left of it: time that a question has waited here is not given over there once more. */
+  leaving(items: readonly Item[]): readonly Item[] {
+    if (!items.some(isAsk)) return items;
+    const nowMs = this.#options.runtime.clock.monotonicMs();
+    return items.map((item) => {
+      if (!isAsk(item)) return item;
+      const [kind, id, path, pin, type, waitMs, ...body] = item;
+      const call = typeof id === "number" ? this.#open.get(id) : undefined;
+      if (call === undefined || call.deadlineAtMs === Number.POSITIVE_INFINITY) return item;
+      const leftMs = Math.max(1, Math.round(call.deadlineAtMs - nowMs));
+      return leftMs === waitMs ? item : [kind, id, path, pin, type, leftMs, ...body];
+    });
+  }
+
   // ---- own -------------------------------------------------------------------------------------
 
   #makeReceiver(path: string, pin: number): Receiver {
@@ -192,14 +208,16 @@ export class RemoteCalls {
     protocol: Protocol | undefined,
   ): TellResult {
     const id = this.#nextId();
-    const waitMs = Number.isFinite(ask.timeoutMs) ? ask.timeoutMs : 0;
+    const { timeoutMs } = ask;
+    const waitMs = Number.isFinite(timeoutMs) ? timeoutMs : 0;
+    const deadlineAtMs = this.#options.runtime.clock.monotonicMs() + timeoutMs;
     const number = this.#options
       .channel()
       .post(withBody(["ask", id, path, pin, type, waitMs], body));
     if (typeof number === "number") {
       if (protocol) ask.checkAnswer = (value) => protocol.checkReply(type, value);
       ask.onGivenUp = () => this.#cancel(id);
-      this.#open.set(id, { path, type, ask, settleSend: undefined, number });
+      this.#open.set(id, { path, type, ask, settleSend: undefined, number, deadlineAtMs });
       return "queued";
     }
     if (number === "full") ask.fail("rejected", "too much waits to be sent to its node");
@@ -212,7 +230,8 @@ export class RemoteCalls {
     const number = this.#options.channel().post(withBody(["send", id, path, pin, type], body));
     if (typeof number !== "number") return Promise.resolve(this.#posted(number, path, type));
     return new Promise((settleSend) => {
-      this.#open.set(id, { path, type, ask: undefined, settleSend, number });
+      const deadlineAtMs = Number.POSITIVE_INFINITY;
+      this.#open.set(id, { path, type, ask: undefined, settleSend, number, deadlineAtMs });
     });
   }
 
@@ -277,6 +296,8 @@ export class RemoteCalls {
 /** `undefined` has no encoding that every codec shares: a message without a body has none on the wire. */
 export const withBody = (head: readonly unknown[], body: unknown): Item =>
   body === undefined ? head : [...head, body];
+
+const isAsk = (item: Item): boolean => item[0] === "ask";
 
 /** What comes from another node may be anything, also what has no conversion to a text. */
 const textOf = (value: unknown): string =>
