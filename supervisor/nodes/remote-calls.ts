@@ -26,6 +26,11 @@ interface OpenCall {
   readonly deadlineAtMs: number;
 }
 
+/** Less than this may be any wait for the next turn. */
+const waitThatMattersMs = 10;
+/** Where the letter of a question says how long its asker waits. */
+const waitAt = 5;
+
 export interface CallsOptions {
   readonly node: string;
   readonly runtime: Runtime;
@@ -162,16 +167,26 @@ export class RemoteCalls {
 
   /** A deadline travels as what is left of it: time that a question has waited here is not given over there once more. */
   leaving(items: readonly Item[]): readonly Item[] {
-    if (!items.some(isAsk)) return items;
     const nowMs = this.#options.runtime.clock.monotonicMs();
+    const leftMs = (item: Item): number | undefined => this.#leftMs(item, nowMs);
+    // Nearly always all of them go out at once, as they are.
+    if (items.every((item) => leftMs(item) === undefined)) return items;
     return items.map((item) => {
-      if (!isAsk(item)) return item;
-      const [kind, id, path, pin, type, waitMs, ...body] = item;
-      const call = typeof id === "number" ? this.#open.get(id) : undefined;
-      if (call === undefined || call.deadlineAtMs === Number.POSITIVE_INFINITY) return item;
-      const leftMs = Math.max(1, Math.round(call.deadlineAtMs - nowMs));
-      return leftMs === waitMs ? item : [kind, id, path, pin, type, leftMs, ...body];
+      const left = leftMs(item);
+      return left === undefined
+        ? item
+        : [...item.slice(0, waitAt), left, ...item.slice(waitAt + 1)];
     });
+  }
+
+  /** Of a question that has waited for so long that it matters. */
+  #leftMs(item: Item, nowMs: number): number | undefined {
+    const id = item[0] === "ask" ? item[1] : undefined;
+    const call = typeof id === "number" ? this.#open.get(id) : undefined;
+    const waitMs = call?.ask?.timeoutMs ?? Number.POSITIVE_INFINITY;
+    if (call === undefined || waitMs === Number.POSITIVE_INFINITY) return undefined;
+    const leftMs = call.deadlineAtMs - nowMs;
+    return waitMs - leftMs < waitThatMattersMs ? undefined : Math.max(1, Math.round(leftMs));
   }
 
   // ---- own -------------------------------------------------------------------------------------
@@ -296,8 +311,6 @@ export class RemoteCalls {
 /** `undefined` has no encoding that every codec shares: a message without a body has none on the wire. */
 export const withBody = (head: readonly unknown[], body: unknown): Item =>
   body === undefined ? head : [...head, body];
-
-const isAsk = (item: Item): boolean => item[0] === "ask";
 
 /** What comes from another node may be anything, also what has no conversion to a text. */
 const textOf = (value: unknown): string =>
