@@ -1,5 +1,5 @@
 /**
- * Deadlines that are nearly always cancelled: those of asks. All that wait equally long share one timer,
+ * Deadlines that are nearly always cancelled: those of asks, here and over links. All that wait equally long share one timer,
  * which is what an ask costs most otherwise (a third of a quick one). On any other clock than the system's
  * each has a timer of its own. For what is expected to fire, use the clock itself.
  */

@@ -39,6 +39,7 @@ export {
 } from "./child-spec.ts";
 export { type CancelTimer, type Clock, systemClock } from "./clock.ts";
 export type { DeadLetter, DeadLetterReason, DeadLetterSummary } from "./dead-letters.ts";
+export { type Deadline, type Due, setDeadline } from "./deadlines.ts";
 export * from "./endpoint.ts";
 export type { EventLoopDelay } from "./event-loop-delay.ts";
 export {

@@ -115,27 +115,31 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     return this.#queue(session, { kind: "tell", type, body }) ? "sent" : "full";
   }
 
-  async ask<K extends keyof ToServer & string>(
+  /** Not async: a promise more for each question shows in what a link can carry. */
+  ask<K extends keyof ToServer & string>(
     type: K,
     body: BodyOf<ToServer, K>,
     timeoutMs: number,
   ): Promise<ReplyOf<ToServer, K>> {
     const session = this.#findSession();
     if (session === undefined) {
-      if (this.#state === "closed") throw new EndpointError("closed", `${type}: closed`);
-      throw new EndpointError("gone", `${type}: there is no session with the server`);
+      return Promise.reject(
+        this.#state === "closed"
+          ? new EndpointError("closed", `${type}: closed`)
+          : new EndpointError("gone", `${type}: there is no session with the server`),
+      );
     }
     const deadlineMs = Math.min(Math.max(1, timeoutMs), LONGEST_ASK_MS);
     const { correlation, answer } = this.#asks.open(type, deadlineMs);
-    let isQueued = false;
     try {
       const question = { kind: "ask", type, body, correlation, deadlineMs } as const;
-      isQueued = this.#queue(session, question);
-    } finally {
-      if (!isQueued) this.#asks.withdraw(correlation);
+      if (this.#queue(session, question)) return answer as Promise<ReplyOf<ToServer, K>>;
+      this.#asks.withdraw(correlation);
+      return Promise.reject(new EndpointError("refused", `${type}: too much waits to be sent`));
+    } catch (thrown) {
+      this.#asks.withdraw(correlation);
+      return Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
     }
-    if (!isQueued) throw new EndpointError("refused", `${type}: too much waits to be sent`);
-    return (await answer) as ReplyOf<ToServer, K>;
   }
 
   close(): Promise<void> {

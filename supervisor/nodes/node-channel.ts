@@ -60,6 +60,8 @@ export interface ChannelUser {
   gone(lost: readonly Item[]): void;
   /** The item cannot be encoded; what is to be sent in its place. */
   unsendable(item: Item, error: Error): Item;
+  /** These go out now, perhaps not for the first time: gives them with what depends on the time that they have waited. */
+  leaving(items: readonly Item[]): readonly Item[];
 }
 
 export class NodeChannel {
@@ -373,7 +375,8 @@ export class NodeChannel {
   /** How many of the letters were sent, from the first on. What does not fit into one message goes in halves. */
   #sendBatch({ first, items }: Batch): { readonly count: number; readonly result: SendResult } {
     try {
-      const body = { stream: this.#out.id, to: this.#in.id, first, items };
+      const leaving = this.#user.leaving(items);
+      const body = { stream: this.#out.id, to: this.#in.id, first, items: leaving };
       const result = this.#send?.({ type: "LETTERS", body }) ?? "gone";
       return { count: result === "sent" ? items.length : 0, result };
     } catch (thrown) {

@@ -133,6 +133,7 @@ export class RemoteNodes implements Nodes {
           service.forget();
         },
         unsendable: (item, error) => calls.unsendable(item, error),
+        leaving: (items) => calls.leaving(items),
       },
     );
     const other = { channel, calls };

@@ -22,7 +22,14 @@ interface OpenCall {
   readonly settleSend: ((result: TellResult) => void) | undefined;
   /** Of the letter that carries it. */
   readonly number: number;
+  /** On the monotonic clock of this node; infinite where there is none. */
+  readonly deadlineAtMs: number;
 }
+
+/** Less than this may be any wait for the next turn. */
+const waitThatMattersMs = 10;
+/** Where the letter of a question says how long its asker waits. */
+const waitAt = 5;
 
 export interface CallsOptions {
   readonly node: string;
@@ -158,6 +165,30 @@ export class RemoteCalls {
     return ["void"];
   }
 
+  /** A deadline travels as what is left of it: time that a question has waited here is not given over there once more. */
+  leaving(items: readonly Item[]): readonly Item[] {
+    const nowMs = this.#options.runtime.clock.monotonicMs();
+    const leftMs = (item: Item): number | undefined => this.#leftMs(item, nowMs);
+    // Nearly always all of them go out at once, as they are.
+    if (items.every((item) => leftMs(item) === undefined)) return items;
+    return items.map((item) => {
+      const left = leftMs(item);
+      return left === undefined
+        ? item
+        : [...item.slice(0, waitAt), left, ...item.slice(waitAt + 1)];
+    });
+  }
+
+  /** Of a question that has waited for so long that it matters. */
+  #leftMs(item: Item, nowMs: number): number | undefined {
+    const id = item[0] === "ask" ? item[1] : undefined;
+    const call = typeof id === "number" ? this.#open.get(id) : undefined;
+    const waitMs = call?.ask?.timeoutMs ?? Number.POSITIVE_INFINITY;
+    if (call === undefined || waitMs === Number.POSITIVE_INFINITY) return undefined;
+    const leftMs = call.deadlineAtMs - nowMs;
+    return waitMs - leftMs < waitThatMattersMs ? undefined : Math.max(1, Math.round(leftMs));
+  }
+
   // ---- own -------------------------------------------------------------------------------------
 
   #makeReceiver(path: string, pin: number): Receiver {
@@ -192,14 +223,16 @@ export class RemoteCalls {
     protocol: Protocol | undefined,
   ): TellResult {
     const id = this.#nextId();
-    const waitMs = Number.isFinite(ask.timeoutMs) ? ask.timeoutMs : 0;
+    const { timeoutMs } = ask;
+    const waitMs = Number.isFinite(timeoutMs) ? timeoutMs : 0;
+    const deadlineAtMs = this.#options.runtime.clock.monotonicMs() + timeoutMs;
     const number = this.#options
       .channel()
       .post(withBody(["ask", id, path, pin, type, waitMs], body));
     if (typeof number === "number") {
       if (protocol) ask.checkAnswer = (value) => protocol.checkReply(type, value);
       ask.onGivenUp = () => this.#cancel(id);
-      this.#open.set(id, { path, type, ask, settleSend: undefined, number });
+      this.#open.set(id, { path, type, ask, settleSend: undefined, number, deadlineAtMs });
       return "queued";
     }
     if (number === "full") ask.fail("rejected", "too much waits to be sent to its node");
@@ -212,7 +245,8 @@ export class RemoteCalls {
     const number = this.#options.channel().post(withBody(["send", id, path, pin, type], body));
     if (typeof number !== "number") return Promise.resolve(this.#posted(number, path, type));
     return new Promise((settleSend) => {
-      this.#open.set(id, { path, type, ask: undefined, settleSend, number });
+      const deadlineAtMs = Number.POSITIVE_INFINITY;
+      this.#open.set(id, { path, type, ask: undefined, settleSend, number, deadlineAtMs });
     });
   }
 

@@ -7,6 +7,7 @@ import {
   supervisor,
   type Terminated,
 } from "../../../supervisor/index.ts";
+import { VirtualClock } from "../../../supervisor/virtual-clock.ts";
 import { anyProtocol, eventually, Pipe, pairOfNodes } from "../../support/node-pair.ts";
 import { type ProbeMessages, probe } from "../../support/probe.ts";
 
@@ -107,6 +108,40 @@ it("the callee sees when its asker on another node gives up", async () => {
   giveUp.abort();
   await expect(answer).rejects.toMatchObject({ code: "aborted" });
   await eventually(() => given.length === 1);
+});
+
+it("a question's deadline counts the time that it has waited for its node", async () => {
+  const clock = new VirtualClock();
+  const seen: { signal?: AbortSignal } = {};
+  const patient = defineActor<{ WAIT(): void }>({
+    name: "waits as long as its asker",
+    init: () => undefined,
+    handle: {
+      WAIT: async (_state, _body, ctx) => {
+        const { askSignal } = ctx;
+        seen.signal = askSignal;
+        await new Promise<void>((resolve) => {
+          askSignal.addEventListener("abort", () => resolve(), { once: true });
+        });
+      },
+    },
+  });
+  const { a, pipe } = await pairOfNodes(root(child("x", patient, undefined)), {
+    connected: false,
+    system: { clock },
+  });
+  const asked = a.ref<{ WAIT(): void }>("b:/x").ask("WAIT", undefined, { timeoutMs: 5_000 });
+  asked.catch(() => undefined);
+  await clock.advance(4_000);
+  pipe.connect();
+  await eventually(() => seen.signal !== undefined);
+  // So that no word of the asker's giving up can come.
+  pipe.cut();
+  await clock.advance(900);
+  expect(seen.signal?.aborted).toBe(false);
+  await clock.advance(200);
+  expect(seen.signal?.aborted).toBe(true);
+  await expect(asked).rejects.toMatchObject({ code: "timeout" });
 });
 
 it("45: a watcher is told once that the node is out of reach, and nothing of its return", async () => {

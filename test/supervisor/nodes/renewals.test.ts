@@ -127,6 +127,7 @@ describe("channels that meet in the wrong order", () => {
       renewed: () => (item: readonly unknown[]) => item,
       gone: () => undefined,
       unsendable: (item: readonly unknown[]) => item,
+      leaving: (items: readonly (readonly unknown[])[]) => items,
     };
     const make = (name: string, awayMs: number) =>
       new NodeChannel(
