@@ -312,7 +312,8 @@ describe("whatever happens on the way", () => {
       const change = (step: number): void => {
         const project = pick(["alder", "birch", "cedar", "dogwood"]);
         const releases = model.get(project);
-        const version = pick([...(releases?.keys() ?? [])]);
+        const versions = [...(releases?.keys() ?? [])];
+        const version = versions[Math.floor(random() * versions.length)];
         const what = pick([
           "publish",
           "publish",
