@@ -230,6 +230,7 @@ describe("a changelog", () => {
     });
     await untilKnown("alder 1.0", "birch 1.0");
     expect(moved).toBe(upstream.lastSerial);
+    await untilKnown("alder 1.0", "birch 1.0");
   });
 });
 
