@@ -84,7 +84,8 @@ export function serializeArray(values: readonly unknown[], element: Serialize | 
     if (value === undefined) throw new TypeError("an array parameter has an undefined element");
     if (value === null) return "NULL";
     const text = String(element === undefined ? value : element(value));
-    return `"${text.replace(/["\\]/g, "\\$&")}"`;
+    const isPlain = !text.includes('"') && !text.includes("\\");
+    return isPlain ? `"${text}"` : `"${text.replace(/["\\]/g, "\\$&")}"`;
   });
   return `{${items.join(",")}}`;
 }

@@ -123,13 +123,14 @@ async function noteChanges(tx: Tx, projects: readonly ChangedProject[]): Promise
         read_not_before = '-infinity', read_attempts = 0
       from ${latest} l
       where p.name = l.name and p.seen_serial < l.serial`;
-  await tx`
-    insert into package_alias (alias, package_id)
-    select distinct on (r.spelling) r.spelling, p.id
-    from ${rows(tx, projects)} join package p on p.name = r.name
-    where r.spelling <> r.name
-    order by r.spelling
-    on conflict (alias) do nothing`;
+  const others = projects.filter(({ name, spelling }) => spelling !== name);
+  if (others.length > 0)
+    await tx`
+      insert into package_alias (alias, package_id)
+      select distinct on (r.spelling) r.spelling, p.id
+      from ${rows(tx, others)} join package p on p.name = r.name
+      order by r.spelling
+      on conflict (alias) do nothing`;
 }
 
 /** As a relation `r`. */

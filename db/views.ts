@@ -51,7 +51,7 @@ export const simplePage = request(
 /** As many names as a message of them may be long. */
 export const NAMES_A_REQUEST = 20_000;
 
-/** Names of the projects that have a simple page, in order, a stretch at a time: those after the last one. */
+/** Names of the projects that have a simple page, a stretch at a time: those after the last one, in the order of the database. */
 export const simpleNames = request(
   {
     args: z.object({
@@ -64,10 +64,10 @@ export const simpleNames = request(
   async (sql, args) => {
     const rows = await sql<{ name: string }[]>`
       select p.name from package p
-      where p.name collate "C" > ${args.after} and exists (
+      where p.name > ${args.after} and exists (
         select from version v join file f on f.version_id = v.id
         where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
-      order by p.name collate "C" limit ${args.limit}`;
+      order by p.name limit ${args.limit}`;
     return rows.map((row) => row.name);
   },
 );

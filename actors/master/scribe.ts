@@ -123,7 +123,7 @@ async function write(state: State, ctx: Context, site: Site, page: PageRequest):
   }
 }
 
-/** In stretches: the database may be in another process, and a message to it has a limit. */
+/** In stretches: the database may be in another process, and a message to it has a limit. In the order of bytes. */
 async function allSimpleNames(ctx: Context, database: DatabaseRef): Promise<string[]> {
   const names: string[] = [];
   for (let after: string | undefined = ""; after !== undefined; ) {
@@ -134,7 +134,7 @@ async function allSimpleNames(ctx: Context, database: DatabaseRef): Promise<stri
     names.push(...found);
     after = found.length === NAMES_A_REQUEST ? found.at(-1) : undefined;
   }
-  return names;
+  return names.sort();
 }
 
 async function replaceBoth(

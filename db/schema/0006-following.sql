@@ -18,5 +18,3 @@ alter table package
   -- again and again, else once. Null: when a serial says so.
   add column look_at timestamptz;
 create index package_look on package (look_at) where look_at is not null;
--- The names of the Simple API are listed in the order of their bytes, a stretch at a time.
-create index package_name_bytes on package (name collate "C");

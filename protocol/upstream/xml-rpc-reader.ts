@@ -47,8 +47,9 @@ interface Frame {
   text: string;
   /** What its child elements came to; undefined until one ended. */
   value: XmlRpcValue | undefined;
-  readonly items: XmlRpcValue[];
-  readonly members: Map<string, XmlRpcValue>;
+  /** Made when the first one comes: an answer has a million elements, and few have any. */
+  items: XmlRpcValue[] | undefined;
+  members: Map<string, XmlRpcValue> | undefined;
   name: string | undefined;
 }
 
@@ -101,8 +102,8 @@ export class XmlRpcReader {
       tag,
       text: "",
       value: undefined,
-      items: [],
-      members: new Map(),
+      items: undefined,
+      members: undefined,
       name: undefined,
     });
   }
@@ -126,17 +127,17 @@ export class XmlRpcReader {
         this.#take(frame.value === undefined ? frame.text : frame.value, parent);
         return;
       case "data":
-        setValue(parent, frame.items);
+        setValue(parent, frame.items ?? []);
         return;
       case "array":
         setValue(parent, needValue(frame));
         return;
       case "struct":
-        setValue(parent, frame.members);
+        setValue(parent, frame.members ?? new Map());
         return;
       case "member":
         if (frame.name === undefined) throw garbled("a member has no name");
-        parent?.members.set(frame.name, needValue(frame));
+        if (parent !== undefined) (parent.members ??= new Map()).set(frame.name, needValue(frame));
         return;
       case "name":
         if (parent !== undefined) parent.name = frame.text;
@@ -158,7 +159,7 @@ export class XmlRpcReader {
   #take(value: XmlRpcValue, parent: Frame | undefined): void {
     if (parent?.tag !== "data") setValue(parent, value);
     else if (this.#frames.length === TOP_ARRAY_DEPTH) this.#onItem(value);
-    else parent.items.push(value);
+    else (parent.items ??= []).push(value);
   }
 }
 
