@@ -20,6 +20,12 @@ export const addProgram = {
   options: {
     ...commonOptions,
     requirement: requirementOption,
+    "with-deps": flag("Want what these need at run time too, and what that needs", {
+      stored: false,
+    }),
+    "with-build-deps": flag("Want what is needed to build these too, and what that needs", {
+      stored: false,
+    }),
     "import-queue": importQueueOption,
     wait,
   },

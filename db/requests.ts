@@ -31,11 +31,13 @@ import {
   upstreamSerial,
 } from "./upstream.ts";
 import { homePage, projectPage, simpleNames, simplePage } from "./views.ts";
-import { addWanted, releaseBlocked } from "./wanted.ts";
+import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
+import { deriveWants } from "./wanted-closure.ts";
 
 export const requests = {
   addWanted,
   configureFarm,
+  deriveWants,
   duePages,
   extendLeases,
   findDelivery,
@@ -57,6 +59,7 @@ export const requests = {
   referencedBlobs,
   releaseBlocked,
   releaseLeases,
+  removeWanted,
   renewLeases,
   requestPage,
   requeueStep,

@@ -99,16 +99,6 @@ export const configureFarm = request(
   },
 );
 
-/** Selects what is wanted of one project anew and recomputes its versions. */
-export async function reselect(tx: Tx, packageId: number): Promise<void> {
-  // Waits for whoever records the project, so that its new versions are seen.
-  await tx`select id from package where id = ${packageId} for share`;
-  const ids = await versionIds(tx, packageId);
-  await lockVersions(tx, ids);
-  await selectWanted(tx, packageId);
-  await recompute(tx, ids);
-}
-
 /**
  * Takes up a stretch of the changelog: these projects changed, and the serial moves from `from` to
  * `to`. Where the serial is not `from` any more, nothing happens: the stretch was taken up before.

@@ -33,7 +33,11 @@ export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({
             throw new RequirementError(`${text}: a URL cannot be followed; name a project`);
           return { name, text };
         });
-        const result = await askUntilDone(ctx, database, "addWanted", { requirements });
+        const result = await askUntilDone(ctx, database, "addWanted", {
+          requirements,
+          withDeps: message.body.withDeps,
+          withBuildDeps: message.body.withBuildDeps,
+        });
         cloudGazer.tell("LOOK");
         ctx.log.info({ ...result }, "requirements were added to the wanted set");
         reply?.({ value: result });

@@ -20,7 +20,11 @@ export function add(argv: readonly string[]): Promise<void> {
           link: importLink,
           address: values["import-queue"],
           type: "WANT",
-          body: { requirements },
+          body: {
+            requirements,
+            withDeps: values["with-deps"],
+            withBuildDeps: values["with-build-deps"],
+          },
           waitMs: values.wait,
           logger: frame.logger,
           signal: frame.signal,
