@@ -18,6 +18,7 @@ const patient = [
   "test/conformance/transport-processes.test.ts",
   "test/db/connection.test.ts",
   "test/db/queue.test.ts",
+  "test/db/wanted-closure.test.ts",
   "test/protocol/transport/codec.test.ts",
   "test/protocol/transport/hostile-peers.test.ts",
   "test/protocol/transport/keys.test.ts",

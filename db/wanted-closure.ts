@@ -193,14 +193,26 @@ function* needsOf(
       const admitted = requirement && meant.filter((one) => admits(requirement, one, want));
       if (requirement === undefined || admitted === undefined || admitted.length === 0) continue;
       const { withDeps, withBuildDeps } = want;
-      yield { requirement, targets: admitted, withDeps, withBuildDeps, depth, origin };
+      yield {
+        requirement: plain(requirement),
+        targets: admitted,
+        withDeps,
+        withBuildDeps,
+        depth,
+        origin,
+      };
     }
   if (want.withBuildDeps)
     for (const text of release.build_requires ?? []) {
       const requirement = readRequirement(text);
       const admitted = requirement && targets.filter((one) => admits(requirement, one));
       if (requirement === undefined || admitted === undefined || admitted.length === 0) continue;
-      const build = { requirement, targets: admitted, depth, origin: `${origin} (build)` };
+      const build = {
+        requirement: plain(requirement),
+        targets: admitted,
+        depth,
+        origin: `${origin} (build)`,
+      };
       // A build environment is an installation: it takes what its packages need at run time.
       yield { ...build, withDeps: true, withBuildDeps: true };
     }
@@ -225,7 +237,7 @@ function admits(requirement: Requirement, target: TargetRow, want?: Want): boole
   );
 }
 
-/** Undefined for what is none, and for what names a place: only projects can be followed. Without the marker. */
+/** Undefined for what is none, and for what names a place: only projects can be followed. */
 function readRequirement(text: string): Requirement | undefined {
   try {
     const requirement = parseRequirement(text);
@@ -234,6 +246,9 @@ function readRequirement(text: string): Requirement | undefined {
     return undefined;
   }
 }
+
+/** What its marker says is in the targets by now; whoever chooses a release knows no extras. */
+const plain = ({ marker: _marker, ...requirement }: Requirement): Requirement => requirement;
 
 const textOf = ({ name, extras, specifiers }: Requirement): string =>
   `${name}${extras.length === 0 ? "" : `[${extras.join(",")}]`}${formatSpecifiers(specifiers)}`;

@@ -158,7 +158,7 @@ describe("PostgreSQL", () => {
 describe("a server that takes no more", () => {
   /** Does something to the server as its superuser, and makes sessions begin anew. */
   async function change(statements: readonly string[]): Promise<void> {
-    const admin = openConnection(server.superuserDsn("piwheels"), {
+    const admin = openConnection(server.superuserDsn("postgres"), {
       applicationName: "fault test",
     });
     for (const statement of statements) await admin.unsafe(statement);

@@ -148,6 +148,7 @@ describe("any task killed while builds run", () => {
       "/links/file",
       "/links/control",
       "/links/import",
+      "/leadership/leader",
       "/database/seraph",
       "/database/listener",
       "/services/storage/file-juggler",
