@@ -71,7 +71,12 @@ export const deriveWants = request(
     const before = await sql<{ name: string; rows: string }[]>`
       select name, jsonb_object_agg(requirement, to_jsonb(target_ids))::text as rows
       from derived_want group by name`;
-    const held = new Map(before.map(({ name, rows }) => [name, canonical(JSON.parse(rows))]));
+    const held = new Map(
+      before.map(({ name, rows }) => [
+        name,
+        canonical(JSON.parse(rows) as Record<string, number[]>),
+      ]),
+    );
     const byName = grouped(derived, ([, { name }]) => name);
     let changed = 0;
     for (const name of new Set([...held.keys(), ...byName.keys()].sort())) {
