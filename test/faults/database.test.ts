@@ -107,10 +107,10 @@ describe("PostgreSQL", () => {
     add(4);
     await Promise.all([farm.startSlave(1), farm.startSlave(2)]);
     const pids = [farm.pidOf("master"), farm.pidOf("slave-1"), farm.pidOf("slave-2")];
-    let isOver = false;
+    const over = new AbortController();
     // Tools that ask all the while; they may be told that the database is away, and nothing worse.
     const asking = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await farm.report().catch(() => undefined);
         await delay(20);
       }
@@ -124,7 +124,7 @@ describe("PostgreSQL", () => {
       await takeAway(random() < 0.5 ? "SIGKILL" : "SIGQUIT", async () => add(1));
     }
     await expectEach(versions);
-    isOver = true;
+    over.abort();
     await asking;
     expect([farm.pidOf("master"), farm.pidOf("slave-1"), farm.pidOf("slave-2")]).toEqual(pids);
     expect(["master", "slave-1", "slave-2"].every((part) => farm.isRunning(part as never))).toBe(
