@@ -21,6 +21,7 @@ const patient = [
   "test/db/queue.test.ts",
   "test/db/tools.test.ts",
   "test/db/tallies.test.ts",
+  "test/db/wanted-closure.test.ts",
   "test/protocol/transport/codec.test.ts",
   "test/protocol/transport/hostile-peers.test.ts",
   "test/protocol/transport/keys.test.ts",

@@ -40,6 +40,8 @@ export const addProgram = {
   options: {
     ...importOptions,
     requirement: requirementOption,
+    "with-deps": flag("Want what these need at run time too, and what that needs", said),
+    "with-build-deps": flag("Want what is needed to build these too, and what that needs", said),
     yes,
     skip: optional(reasonFormat, "REASON", "Do not build it, and say why; its files stay", {
       short: "s",

@@ -50,8 +50,14 @@ const LOST_CODES = new Set([
   "25P04",
 ]);
 
-/** PostgreSQL refuses the session: starting up, full, no such database, no such role, not let in. */
-const REFUSED_CODES = new Set(["57P03", "53300", "3D000", "28000", "28P01", "08001", "08004"]);
+/**
+ * PostgreSQL refuses the session: starting up, full, no such database, no such role, not let in. Or it has
+ * rolled back whatever writes, for as long as its disk is full or it is a standby.
+ */
+const REFUSED_CODES = new Set([
+  ...["57P03", "53300", "3D000", "28000", "28P01", "08001", "08004"],
+  ...["53100", "25006"],
+]);
 
 /** Serialization failure and deadlock: the transaction did nothing and may be run again at once. */
 const RETRYABLE_CODES = new Set(["40001", "40P01"]);
@@ -70,7 +76,7 @@ export function isRetryable(error: unknown): boolean {
   return code !== undefined && RETRYABLE_CODES.has(code);
 }
 
-/** There is no session to be had just now; nothing was done. */
+/** There is no session to be had just now, or none that may write; nothing was done. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof DatabaseUnavailable) return true;
   const code = codeOf(error);

@@ -225,6 +225,7 @@ export const lookAtWanted = request({ args: z.null(), result: z.null() }, async 
     update package p set look_at = now()
     where look_at is null and source = 'upstream' and (
       exists (select from wanted w where w.name = p.name)
+      or exists (select from derived_want d where d.name = p.name)
       or exists (select from version v where v.package_id = p.id and v.wanted))`;
   return null;
 });

@@ -14,11 +14,13 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Sql, type Tx, transaction } from "./connection.ts";
-import { Superseded } from "./database-error.ts";
+import { codeOf, Superseded } from "./database-error.ts";
 import { isGone, type ProcessIdentity } from "./own-process.ts";
 import { SchemaError } from "./schema-error.ts";
 import type { Admission } from "./session.ts";
 
+/** PostgreSQL's code for a statement that would write in a read-only transaction. */
+const READ_ONLY = "25006";
 /** PostgreSQL is given this long to end a session. */
 const END_SESSION_MS = 5_000;
 /** Shorter than any master's third of its `leaderMs`. */
@@ -81,7 +83,7 @@ function tryToTake(
   me: ProcessIdentity,
   { leaderMs, takeOver }: TakeOptions,
 ): Promise<LeaderRow | undefined> {
-  return transaction(sql, async (tx) => {
+  const taking = transaction(sql, async (tx) => {
     const [row] = await tx<LeaderRow[]>`${leaderRow(tx)} for update`;
     if (row?.held === true && !takeOver && !isGone(row)) return row;
     await tx`
@@ -91,6 +93,13 @@ function tryToTake(
         expires_at = clock_timestamp() + ${leaderMs} * interval '1 millisecond'
       where role = 'master'`;
     return undefined;
+  });
+  return taking.catch((error: unknown) => {
+    if (codeOf(error) !== READ_ONLY) throw error;
+    throw new SchemaError(
+      "the database takes no changes: it is a standby, or default_transaction_read_only is on; name the primary in the dsn",
+      { cause: error },
+    );
   });
 }
 

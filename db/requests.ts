@@ -43,7 +43,8 @@ import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
-import { addWanted, releaseBlocked } from "./wanted.ts";
+import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
+import { deriveWants } from "./wanted-closure.ts";
 
 export const requests = {
   addTarget,
@@ -51,6 +52,7 @@ export const requests = {
   changePackage,
   changeTarget,
   configureFarm,
+  deriveWants,
   duePages,
   extendLeases,
   farmFigures,
@@ -91,6 +93,7 @@ export const requests = {
   releaseBlocked,
   releaseLeases,
   removePackage,
+  removeWanted,
   renewLeases,
   requestPage,
   requestPagesAfter,

@@ -12,7 +12,7 @@
 import type { Socket } from "node:net";
 import postgres from "postgres";
 import { ARRAY_TYPES, parseArray, serializeArray } from "./array-types.ts";
-import { ConnectionLost, codeOf, DatabaseUnavailable, isUnavailable } from "./database-error.ts";
+import { ConnectionLost, codeOf, DatabaseUnavailable } from "./database-error.ts";
 import { type ConnectionOptions, describeDatabase } from "./dsn.ts";
 import { openSocket } from "./socket.ts";
 
@@ -66,7 +66,8 @@ export function openSession(address: ConnectionOptions, options: SessionOptions)
   const lose = (error: Error) => {
     if (lostBy !== undefined) return;
     // Before it was open nothing of anybody's was sent.
-    const reason = open || isUnavailable(error) ? error : unavailable(address, error);
+    const isSaid = open || error instanceof DatabaseUnavailable;
+    const reason = isSaid ? error : unavailable(address, error);
     lostBy = reason;
     tellLost(reason);
     for (const callback of waiting) callback(reason);

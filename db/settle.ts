@@ -115,7 +115,13 @@ interface BuildRow {
 const settleArgsSchema = z.object({
   token: tokenSchema,
   slaveId: rowIdSchema,
-  result: buildResultSchema.pick({ cause: true, message: true, missing: true, durationMs: true }),
+  result: buildResultSchema.pick({
+    cause: true,
+    message: true,
+    missing: true,
+    buildRequires: true,
+    durationMs: true,
+  }),
   /** Only with cause `built`. */
   files: z.array(verifiedFileSchema).max(100),
   log: collectedSchema.shape.log,
@@ -147,6 +153,11 @@ export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
       stands = ${outcome === "published" || outcome === "failed"},
       log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
     where token = ${build.token}`;
+  const { buildRequires } = args.result;
+  if (buildRequires !== undefined)
+    await tx`
+      update version set build_requires = ${[...buildRequires]}
+      where id = ${build.version_id} and build_requires is distinct from ${[...buildRequires]}`;
   await tx`delete from lease where token = ${build.token}`;
   await recompute(tx, [build.version_id]);
   await requestPages(tx, [

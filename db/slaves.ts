@@ -14,7 +14,7 @@ import { type Tx, transaction } from "./connection.ts";
 import { release, retryRuleSchema } from "./leases.ts";
 import { request } from "./request.ts";
 import { givenUp } from "./settle.ts";
-import { reselect } from "./upstream.ts";
+import { reselect } from "./wanted.ts";
 import { lockVersions, recompute, TARGETS_LOCK } from "./work.ts";
 
 /** More targets than any farm has; a slave that invents them stops here. */

@@ -70,16 +70,6 @@ export const configureFarm = request(
   },
 );
 
-/** Selects what is wanted of one project anew and recomputes its versions. */
-export async function reselect(tx: Tx, packageId: number): Promise<void> {
-  // Waits for whoever records the project, so that its new versions are seen.
-  await tx`select id from package where id = ${packageId} for share`;
-  const ids = await versionIds(tx, packageId);
-  await lockVersions(tx, ids);
-  await selectWanted(tx, packageId);
-  await recompute(tx, ids);
-}
-
 const recordedProjectSchema = z.object({
   name: projectNameSchema,
   /** Null where what was read does not say it: then it stays as the changelog or the listing spells it. */

@@ -14,13 +14,15 @@ import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 import { lockVersions, recompute } from "./work.ts";
 
-interface Candidate {
+/** A release that can be chosen. */
+export interface Candidate {
   id: number;
   version: string;
   yanked: string | null;
   specifier: string | null;
 }
-interface TargetRow {
+export interface TargetRow {
+  id: number;
   implementation: string;
   python_version: string;
   python_full_version: string;
@@ -34,6 +36,9 @@ export const addWanted = request(
       requirements: z
         .array(z.object({ name: projectNameSchema, text: z.string().max(2_000) }))
         .max(100_000),
+      /** What their releases need at run time, or to be built, is wanted too: see wanted-closure.ts. */
+      withDeps: z.boolean(),
+      withBuildDeps: z.boolean(),
     }),
     result: z.object({ added: countSchema, known: countSchema }),
   },
@@ -42,9 +47,16 @@ export const addWanted = request(
       let added = 0;
       for (const requirement of args.requirements) {
         const rows = await tx`
-          insert into wanted (requirement, name) values (${requirement.text}, ${requirement.name})
+          insert into wanted (requirement, name, with_deps, with_build_deps)
+          values (${requirement.text}, ${requirement.name}, ${args.withDeps}, ${args.withBuildDeps})
           on conflict (requirement) do nothing returning 1`;
         added += rows.length;
+        // Asked for again it may become more, not less: piw-remove takes away.
+        if (rows.length === 0)
+          await tx`
+            update wanted set with_deps = with_deps or ${args.withDeps},
+              with_build_deps = with_build_deps or ${args.withBuildDeps}
+            where requirement = ${requirement.text}`;
         await tx`
           insert into package (name, display_name)
           values (${requirement.name}, ${requirement.name})
@@ -53,6 +65,40 @@ export const addWanted = request(
       return { added, known: args.requirements.length - added };
     }),
 );
+
+/**
+ * Takes requirements back, each by its text as it was added or, with a name, all of that project. What
+ * follows from them goes with the next `deriveWants`. Returns how many went.
+ */
+export const removeWanted = request(
+  {
+    args: z.object({ requirements: z.array(z.string().max(2_000)).max(100_000) }),
+    result: z.object({ removed: countSchema }),
+  },
+  async (sql, args) =>
+    transaction(sql, async (tx) => {
+      const texts = [...args.requirements];
+      const gone = await tx<{ name: string }[]>`
+        delete from wanted where requirement = any(${texts}) or name = any(${texts})
+        returning name`;
+      const packages = await tx<{ id: number }[]>`
+        select id from package where name = any(${gone.map((row) => row.name)}) order by id`;
+      for (const { id } of packages) await reselect(tx, id);
+      return { removed: gone.length };
+    }),
+);
+
+/** Selects what is wanted of one project anew and recomputes its versions. */
+export async function reselect(tx: Tx, packageId: number): Promise<void> {
+  // Waits for whoever records the project, so that its new versions are seen.
+  await tx`select id from package where id = ${packageId} for share`;
+  const rows = await tx<{ id: number }[]>`
+    select id from version where package_id = ${packageId} order by id`;
+  const ids = rows.map((row) => row.id);
+  await lockVersions(tx, ids);
+  await selectWanted(tx, packageId);
+  await recompute(tx, ids);
+}
 
 /**
  * Marks the versions of a package that are wanted now. The caller holds their locks and recomputes.
@@ -65,15 +111,20 @@ export async function selectWanted(tx: Tx, packageId: number): Promise<number[]>
       update version set wanted = true where package_id = ${packageId} and not wanted returning id`;
     return all.map(({ id }) => id);
   }
-  const wanted = await tx<{ requirement: string }[]>`
-    select w.requirement from wanted w join package p on p.name = w.name
-    where p.id = ${packageId} order by w.requirement`;
+  const wanted = await tx<{ requirement: string; target_ids: number[] | null }[]>`
+    select w.requirement, null as target_ids from wanted w join package p on p.name = w.name
+    where p.id = ${packageId}
+    union all
+    select d.requirement, d.target_ids from derived_want d join package p on p.name = d.name
+    where p.id = ${packageId}
+    order by 1`;
   const candidates = await findCandidates(tx, packageId);
   const targets = await findTargets(tx);
   const chosen = new Set<number>();
-  for (const { requirement } of wanted) {
+  for (const { requirement, target_ids: only } of wanted) {
     const parsed = parseRequirement(requirement);
     for (const target of targets) {
+      if (only !== null && !only.includes(target.id)) continue;
       const id = newest(parsed, candidates, target);
       if (id !== undefined) chosen.add(id);
     }
@@ -118,13 +169,13 @@ const findCandidates = (tx: Tx, packageId: number) =>
     where v.package_id = ${packageId} and v.skip is null and v.sdist_sha256 is not null
     order by v.sort_key desc`;
 
-const findTargets = (tx: Tx) =>
+export const findTargets = (tx: Tx) =>
   tx<TargetRow[]>`
-    select implementation, python_version, python_full_version, platform_tag
+    select id, implementation, python_version, python_full_version, platform_tag
     from target where skip is null`;
 
-/** `candidates` are newest first. */
-function newest(
+/** The release that a target gets; `candidates` are newest first. */
+export function newest(
   requirement: Requirement,
   candidates: readonly Candidate[],
   target: TargetRow,
@@ -145,7 +196,7 @@ function newest(
   return eligible.find((candidate) => candidate.version === best)?.id;
 }
 
-const environmentOf = (target: TargetRow) =>
+export const environmentOf = (target: TargetRow) =>
   markerEnvironment({
     implementation: target.implementation,
     pythonVersion: target.python_version,

@@ -71,7 +71,11 @@ async function untilTaken(
 ): Promise<void> {
   for (;;) {
     try {
-      await endpoint.ask("WANT", { requirements: [...requirements] }, ANSWER_MS);
+      await endpoint.ask(
+        "WANT",
+        { requirements: [...requirements], withDeps: false, withBuildDeps: false },
+        ANSWER_MS,
+      );
       return;
     } catch (error) {
       if (error instanceof EndpointError && error.code === "refused")

@@ -185,6 +185,8 @@ async function sweep(state: State, ctx: Context): Promise<void> {
     retry,
     absentMs: ABSENT_MS,
   });
+  const { changed } = await askUntilDone(ctx, database, "deriveWants", null);
+  if (changed > 0) ctx.log.info({ projects: changed }, "what wanted packages need has changed");
   const released = await askUntilDone(ctx, database, "releaseBlocked", null);
   if (expired + due + released > 0)
     ctx.log.info({ expired, due, released }, "builds went back on the queue");

@@ -82,7 +82,13 @@ export async function deliver(
     const collected = await collect();
     const { cause, message } = judge(result, collected);
     const settled = await settle(session, ctx, token, {
-      result: { cause, message, missing: result.missing, durationMs: result.durationMs },
+      result: {
+        cause,
+        message,
+        missing: result.missing,
+        durationMs: result.durationMs,
+        ...(result.buildRequires && { buildRequires: result.buildRequires }),
+      },
       files: cause === "built" ? collected.files : [],
       log: collected.log,
     });

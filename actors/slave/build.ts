@@ -59,6 +59,7 @@ export async function runBuild(
       cause: outcome.cause,
       message: outcome.message,
       missing: [...outcome.missing],
+      ...(outcome.buildRequires && { buildRequires: [...outcome.buildRequires] }),
       durationMs: Math.round(performance.now() - startedAt),
       files: outcome.wheels.map((wheel) => wheel.file),
       log: logFile,

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { BuildOrder } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import type { BuildLog } from "./build-log.ts";
+import { readBuildRequires } from "./build-requires.ts";
 import { type Finding, findCause } from "./cause.ts";
 import { buildEnvironment } from "./environment.ts";
 import { findIndexTrouble } from "./index-answer.ts";
@@ -40,6 +41,8 @@ export interface BuildRequest {
 
 export interface Outcome extends Finding {
   readonly wheels: readonly WheelFile[];
+  /** What the sdist says it needs to be built; undefined where that is not known. */
+  readonly buildRequires?: readonly string[] | undefined;
 }
 
 const failed = (cause: Cause, message: string): Outcome => ({
@@ -57,6 +60,7 @@ export class Workshop {
   readonly #buildId: string;
   readonly #log: BuildLog;
   readonly #signal: AbortSignal;
+  #buildRequires: readonly string[] | undefined;
 
   constructor(
     request: BuildRequest,
@@ -76,12 +80,11 @@ export class Workshop {
 
   /** Never throws but when aborted: every trouble is an outcome. */
   async outcome(): Promise<Outcome> {
-    try {
-      return await this.#steps();
-    } catch (error) {
+    const outcome = await this.#steps().catch((error: unknown) => {
       this.#signal.throwIfAborted();
       return this.#troubleOf(error);
-    }
+    });
+    return { ...outcome, buildRequires: this.#buildRequires };
   }
 
   async #steps(): Promise<Outcome> {
@@ -95,6 +98,13 @@ export class Workshop {
     const sdistPath = join(this.#folder, "source", order.sdist.filename);
     await downloadSdist(order.sdist, sdistPath, this.#site.download ?? {}, this.#signal);
     this.#log.note(`Fetched ${order.sdist.filename}, SHA-256 ${order.sdist.sha256}`);
+    this.#buildRequires = await readBuildRequires(sdistPath, {
+      interpreter,
+      cwd: join(this.#folder, "cwd"),
+      env: this.#environment(),
+      buildId: this.#buildId,
+      signal: this.#signal,
+    });
     const finding = await this.#run(sdistPath);
     if (finding.cause !== "built") return { ...finding, wheels: [] };
     const wheels = await collectWheels({

@@ -46,7 +46,16 @@ export function add(argv: readonly string[]): Promise<void> {
           signal: frame.signal,
         };
         return withMaster(master, async (ask) => {
-          if (wants.length > 0) frame.print(wantedLine(await ask("WANT", { requirements: wants })));
+          if (wants.length > 0)
+            frame.print(
+              wantedLine(
+                await ask("WANT", {
+                  requirements: wants,
+                  withDeps: values["with-deps"],
+                  withBuildDeps: values["with-build-deps"],
+                }),
+              ),
+            );
           return subjects.length === 0 ? 0 : say({ ask, subjects, said, yes: values.yes, frame });
         });
       },

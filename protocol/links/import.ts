@@ -36,7 +36,12 @@ const rebuildSchema = z.union([
 const toServer = {
   /** Adds requirements (PEP 508) to the wanted set; all of them or, with an error, none. */
   WANT: {
-    body: z.object({ requirements: z.array(z.string().max(2_000)).min(1).max(100_000) }),
+    body: z.object({
+      requirements: z.array(z.string().max(2_000)).min(1).max(100_000),
+      /** What their releases need at run time, or to be built, is wanted too. */
+      withDeps: z.boolean(),
+      withBuildDeps: z.boolean(),
+    }),
     reply: z.object({ added: z.number(), known: z.number() }),
   },
   /** What the farm knows of a package and versions. */

@@ -61,6 +61,8 @@ export const buildResultSchema = z.object({
   message: textSchema(2_000),
   /** Requirements that were not found; only with `dependency-missing`. */
   missing: z.array(textSchema(500)).max(100),
+  /** What the sdist says it needs to be built, whatever came of the build; absent where that is not known. */
+  buildRequires: z.array(textSchema(500)).max(200).exactOptional(),
   durationMs: durationSchema,
   files: z.array(builtFileSchema).max(100),
   log: z.object({ sizeBytes: z.number().int().nonnegative(), sha256: sha256Schema }),

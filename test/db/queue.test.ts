@@ -354,10 +354,13 @@ describe("settling", () => {
   });
 });
 
+/** Without what they need in turn. */
+const alone = { withDeps: false, withBuildDeps: false };
+
 describe("the wanted set", () => {
   it("selects the newest release that satisfies the requirement for each target", async () => {
     await run(sql, "configureFarm", { follow: "wanted", order: "newest" });
-    await run(sql, "addWanted", { requirements: [{ name: "pkg", text: "pkg<3" }] });
+    await run(sql, "addWanted", { requirements: [{ name: "pkg", text: "pkg<3" }], ...alone });
     await recordProject(sql, "pkg", [
       release("1.0"),
       release("2.0", { requiresPython: ">=3.12" }),
@@ -373,7 +376,7 @@ describe("the wanted set", () => {
     await run(sql, "configureFarm", { follow: "wanted", order: "newest" });
     const texts = ["pkg>9", "pkg==1.0", "gone", 'winonly; sys_platform == "win32"'];
     const requirements = texts.map((text) => ({ name: /^\w+/.exec(text)?.[0] ?? "", text }));
-    await run(sql, "addWanted", { requirements });
+    await run(sql, "addWanted", { requirements, ...alone });
     await recordProject(sql, "pkg", [release("1.0"), release("2.0")]);
     await hello(sql, "a", [target(11)]);
     const { unsatisfied } = await run(sql, "queueReport", null);

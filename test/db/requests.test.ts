@@ -159,8 +159,14 @@ describe("a request and what it gives", () => {
     expect(withdrawn.map((file) => file.package)).toEqual(["gone"]);
     await run(sql, "markRemoved", { fileIds: withdrawn.map((file) => file.id) });
     expect(
-      await run(sql, "addWanted", { requirements: [{ name: "pkg", text: "pkg>=1" }] }),
+      await run(sql, "addWanted", {
+        requirements: [{ name: "pkg", text: "pkg>=1" }],
+        withDeps: true,
+        withBuildDeps: false,
+      }),
     ).toEqual({ added: 1, known: 0 });
+    await run(sql, "deriveWants", null);
+    expect(await run(sql, "removeWanted", { requirements: ["pkg>=1"] })).toEqual({ removed: 1 });
     await run(sql, "yieldNames", { fileIds: [] });
     await run(sql, "resetSerial", null);
 

@@ -1,6 +1,6 @@
 /** Who may do what: the owner makes tables, the master reads and writes rows, a reader reads. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openConnection, type Sql } from "../../db/connection.ts";
+import { codeOf, openConnection, type Sql } from "../../db/connection.ts";
 import { upgradeDatabase } from "../../db/migrate.ts";
 import { checkMasterRights } from "../../db/rights.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
@@ -30,17 +30,16 @@ beforeAll(async () => {
   await initdb([READER]);
 }, 60_000);
 afterAll(async () => {
-  await reader?.end();
-  await owner?.end();
+  await reader.end();
+  await owner.end();
   for (const role of [READER, WRITER])
     await admin.unsafe(`drop owned by ${role}; drop role ${role}`);
-  await admin?.end();
-  await database?.end();
+  await admin.end();
+  await database.end();
 });
 
 /** With PostgreSQL's "insufficient privilege". */
-const refused = async (work: Promise<unknown>) =>
-  expect(await work.catch((error: { code?: string }) => error.code)).toBe("42501");
+const refused = async (work: Promise<unknown>) => expect(await work.catch(codeOf)).toBe("42501");
 
 describe("a reader", () => {
   test("reads every table and sequence, and changes none", async () => {

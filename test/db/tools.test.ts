@@ -311,7 +311,11 @@ describe("a removal", () => {
 
   it("with a reason keeps it out, and takes its requirements out of the wanted set", async () => {
     await run(sql, "configureFarm", { follow: "wanted", order: "newest" });
-    await run(sql, "addWanted", { requirements: [{ name: "pkg", text: "pkg" }] });
+    await run(sql, "addWanted", {
+      requirements: [{ name: "pkg", text: "pkg" }],
+      withDeps: false,
+      withBuildDeps: false,
+    });
     await hello(sql, "a", [target(11)]);
     await recordProject(sql, "pkg", [release("1.0"), release("2.0")]);
     expect(await queue(sql)).toEqual(["2.0 cp311-linux_x86_64 ready"]);

@@ -149,6 +149,7 @@ describe("any task killed while builds run", () => {
       "/links/control",
       "/links/import",
       "/links/log",
+      "/leadership/leader",
       "/database/seraph",
       "/database/listener",
       "/services/storage/file-juggler",

@@ -22,6 +22,7 @@ import { promisify } from "node:util";
 import { controlLink } from "../../protocol/links/control.ts";
 import { importLink } from "../../protocol/links/import.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
+import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import { connectEndpoint } from "../../protocol/transport/index.ts";
 import { silentLogger } from "../../supervisor/index.ts";
 
@@ -197,6 +198,15 @@ export class TestFarm {
     return child.exitCode;
   }
 
+  /** Sends a signal that does not end it. */
+  signal(part: Part, signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#processes.get(part)?.kill(signal);
+  }
+
+  pidOf(part: Part): number | undefined {
+    return this.#processes.get(part)?.pid;
+  }
+
   /** Waits until these processes have ended by themselves. */
   async untilEnded(parts: readonly Part[], patienceMs = 30_000): Promise<void> {
     const deadline = performance.now() + patienceMs;
@@ -239,7 +249,23 @@ export class TestFarm {
     });
   }
 
-  async want(requirements: readonly string[]): Promise<{ added: number; known: number }> {
+  /** Every task of the master as it is now. */
+  async tasks(): Promise<readonly TaskNode[]> {
+    const { tasks } = await this.#ask((up) => {
+      const endpoint = connectEndpoint(controlLink, {
+        address: this.#ipc("control"),
+        log: silentLogger,
+        handlers: { up, message: () => undefined, down: () => undefined },
+      });
+      return { endpoint, ask: () => endpoint.ask("TREE", {}, 5_000) };
+    });
+    return tasks;
+  }
+
+  async want(
+    requirements: readonly string[],
+    more: { withDeps?: boolean; withBuildDeps?: boolean } = {},
+  ): Promise<{ added: number; known: number }> {
     return this.#ask((up) => {
       const endpoint = connectEndpoint(importLink, {
         address: this.#ipc("import"),
@@ -248,7 +274,12 @@ export class TestFarm {
       });
       return {
         endpoint,
-        ask: () => endpoint.ask("WANT", { requirements: [...requirements] }, 5_000),
+        ask: () =>
+          endpoint.ask(
+            "WANT",
+            { requirements: [...requirements], withDeps: false, withBuildDeps: false, ...more },
+            5_000,
+          ),
       };
     });
   }

@@ -5,8 +5,10 @@ import { askUntilDone } from "../database.ts";
 import type { Answer } from "./answer.ts";
 
 export const want: Answer<"WANT"> = async (ctx, { database, cloudGazer }, body) => {
-  const requirements = body.requirements.map(named);
-  const result = await askUntilDone(ctx, database, "addWanted", { requirements });
+  const result = await askUntilDone(ctx, database, "addWanted", {
+    ...body,
+    requirements: body.requirements.map(named),
+  });
   cloudGazer.tell("LOOK");
   ctx.log.info({ ...result }, "requirements were added to the wanted set");
   return result;
