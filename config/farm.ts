@@ -1,7 +1,7 @@
 /** piw farm: everything on this machine. Its options, and the settings that its tree takes. */
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
-import { orderFormat, upstreamOptions } from "./master.ts";
+import { orderOption, upstreamOptions, upstreamWheelsOption } from "./master.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { FarmSettings, UpstreamUrls } from "./settings.ts";
 import { masterTimes } from "./times.ts";
@@ -54,7 +54,8 @@ const farmOptions = {
     short: "t",
     defaultText: "3h; 1h in dev mode",
   }),
-  order: option(orderFormat, "RULE", "newest", "Which builds come first: newest or oldest"),
+  order: orderOption,
+  "upstream-wheels": upstreamWheelsOption,
   oracles: option(countFormat, "N", "3", "Number of Oracles, each with a database connection"),
 };
 
@@ -102,6 +103,7 @@ export function farmSettings(
     pythons: values.python,
     timeoutMs: values.timeout,
     order: values.order,
+    upstreamWheels: values["upstream-wheels"],
     oracles: values.oracles,
     devMode,
     times: masterTimes(devMode),

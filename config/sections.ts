@@ -5,7 +5,14 @@ import { initdbProgram } from "./initdb.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
 import { slaveProgram } from "./slave.ts";
-import { addProgram, keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
+import {
+  addProgram,
+  keygenProgram,
+  pauseProgram,
+  resumeProgram,
+  statusProgram,
+  wakeProgram,
+} from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -14,6 +21,7 @@ const programs: readonly Program[] = [
   initdbProgram,
   addProgram,
   statusProgram,
+  wakeProgram,
   pauseProgram,
   resumeProgram,
   keygenProgram,

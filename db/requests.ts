@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
+import { explainQueue } from "./explain.ts";
 import {
   markPlaced,
   markRemoved,
@@ -12,8 +13,10 @@ import {
   unplaced,
   withdrawnFiles,
 } from "./files.ts";
+import { queueHealth, sleepingSlaves, wakeSlaves } from "./health.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { duePages, pagesWritten, requestPage } from "./pages.ts";
+import { setPopularity } from "./popularity.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
@@ -36,6 +39,7 @@ export const requests = {
   addWanted,
   configureFarm,
   duePages,
+  explainQueue,
   extendLeases,
   findDelivery,
   helloSlave,
@@ -48,6 +52,7 @@ export const requests = {
   ping,
   postponeProject,
   projectPage,
+  queueHealth,
   queueReport,
   recordChanges,
   recordListing,
@@ -60,13 +65,16 @@ export const requests = {
   requestPage,
   requeueStep,
   resetSerial,
+  setPopularity,
   settleBuild,
   simpleNames,
   simplePage,
+  sleepingSlaves,
   sweepQueue,
   unplaced,
   unreadProjects,
   upstreamSerial,
+  wakeSlaves,
   withdrawnFiles,
 };
 

@@ -5,6 +5,7 @@
  * Upstream away, or asking for less, is a state with growing, jittered pauses; so is whatever else goes
  * wrong in a pass. One project that cannot be read is put off alone.
  */
+import type { RequestArgs } from "../../db/requests.ts";
 import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
@@ -25,7 +26,8 @@ export interface CloudGazerArgs {
   readonly database: DatabaseRef;
   readonly upstream: UpstreamClient;
   readonly follow: "all" | "wanted";
-  readonly order: "newest" | "oldest";
+  readonly order: RequestArgs<"configureFarm">["order"];
+  readonly upstreamWheels: RequestArgs<"configureFarm">["upstreamWheels"];
   /** Is told after each pass whether it reached the end of the changelog. */
   readonly control: ActorRef<ToControl>;
   readonly pollMs: number;
@@ -127,9 +129,9 @@ function queuePass(state: State, ctx: Context): void {
 
 /** Returns whether there is more to do at once. */
 async function pass(state: State, ctx: Context): Promise<boolean> {
-  const { database, follow, order } = state.args;
+  const { database, follow, order, upstreamWheels } = state.args;
   if (!state.isConfigured) {
-    await askUntilDone(ctx, database, "configureFarm", { follow, order });
+    await askUntilDone(ctx, database, "configureFarm", { follow, order, upstreamWheels });
     state.isConfigured = true;
   }
   const isLogMore = await followChangelog(state, ctx);

@@ -313,6 +313,7 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         control: colleagues.control,
         follow: settings.follow,
         order: settings.order,
+        upstreamWheels: settings.upstreamWheels,
         pollMs: settings.times.cloudGazerPollMs,
         backoffMaxMs: settings.times.upstreamBackoffMaxMs,
       }),

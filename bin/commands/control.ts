@@ -1,19 +1,12 @@
-/** piw status, tasks, pause, resume and quit: what is asked of a running master over its control link. */
-import {
-  pauseProgram,
-  quitProgram,
-  resumeProgram,
-  statusProgram,
-  tasksProgram,
-} from "../../config/tools.ts";
+/** piw tasks, pause, resume and quit: what is asked of a running master over its control link. */
+import { pauseProgram, quitProgram, resumeProgram, tasksProgram } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
 import { askMaster } from "../ask-master.ts";
 import { type Frame, runProgram } from "../program.ts";
-import { reportLines } from "../report-table.ts";
 import { taskLines } from "../task-table.ts";
 
 /** Whom all of them ask, and for how long. */
-const masterOf = (
+export const masterOf = (
   values: { readonly "control-queue": string; readonly wait: number },
   frame: Pick<Frame, "logger" | "signal">,
 ) => ({
@@ -23,29 +16,6 @@ const masterOf = (
   logger: frame.logger,
   signal: frame.signal,
 });
-
-export function status(argv: readonly string[]): Promise<void> {
-  return runProgram(
-    {
-      program: statusProgram,
-      logLevel: "warn",
-      run: async (values, _operands, frame) => {
-        const report = await askMaster({
-          ...masterOf(values, frame),
-          type: "REPORT",
-          body: {},
-        });
-        if (values.json) {
-          frame.print(JSON.stringify(report, undefined, 2));
-        } else {
-          reportLines(report).forEach(frame.print);
-        }
-        return 0;
-      },
-    },
-    argv,
-  );
-}
 
 export function tasks(argv: readonly string[]): Promise<void> {
   return runProgram(

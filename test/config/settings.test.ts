@@ -64,6 +64,7 @@ describe("the master's settings", () => {
       follow: "all",
       oracles: 3,
       order: "newest",
+      upstreamWheels: "count",
     });
   });
 

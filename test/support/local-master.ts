@@ -85,6 +85,7 @@ export class LocalMaster {
         follow: "all",
         oracles: 3,
         order: "newest",
+        upstreamWheels: "ignore",
       },
       logger,
     );

@@ -295,7 +295,8 @@ interface Refs {
 }
 
 async function uses({ architect, juggler, http }: Refs): Promise<void> {
-  architect.tell("WAKE", { targetIds: [1] });
+  const first = { ord: 1, versionId: 1 };
+  architect.tell("WAKE", { work: [{ targetId: 1, count: 1, first }] });
   architect.tell("TARGETS_CHANGED");
   const order = await architect.ask("LEASE", { slaveId: 1, targetIds: [1], holding: [] });
   expectTypeOf(order?.sdist.sizeBytes).toEqualTypeOf<number | null | undefined>();
