@@ -39,7 +39,7 @@ interface Row {
   cause: Cause | null;
   message: string | null;
   settled_at: string | null;
-  state: string | null;
+  state: "ready" | "leased" | "waiting" | "blocked" | "cancelled" | null;
   not_before: string | null;
   slave: string | null;
   leased_at: string | null;
@@ -196,7 +196,7 @@ function whyOf(row: Row): Pick<Standing, "state" | "reason"> {
       };
     case "blocked":
       return { state: "blocked", reason: `needs ${row.missing}, which no index has` };
-    default:
+    case null:
       // Stored, but the queue has not been computed for it since its target came or the farm's rule changed.
       return row.requeue_from !== null && row.requeue_from < row.package_id
         ? { state: "pending", reason: "the queue is being computed for this target" }

@@ -14,7 +14,7 @@ import {
   VERSIONS_PER_PACKAGE,
 } from "./bench-database.ts";
 
-/** One master's picks: where each target's last one was. */
+/** One master's picks: where each target's last one was. The first slave is for `leaseAtOnce` only. */
 export class Picker {
   readonly #database: BenchDatabase;
   #below: Record<string, Place> = {};
@@ -27,7 +27,7 @@ export class Picker {
   /** Leases the next build for the next slave. @throws Error when there is none */
   async lease(): Promise<{ slave: BenchSlave; token: number; version: string; package: string }> {
     const { sql, slaves } = this.#database;
-    const slave = slaves[this.#turn % slaves.length];
+    const slave = slaves[1 + (this.#turn % (slaves.length - 1))];
     this.#turn += 1;
     if (slave === undefined) throw new Error("the bench has no slaves");
     const picked = await requests.leaseBuild.run(sql, {
@@ -41,6 +41,36 @@ export class Picker {
     if (picked.place !== null) this.#below[picked.targetId] = picked.place;
     slave.holding.push(picked.order.token);
     return { slave, ...picked.order };
+  }
+
+  /** Gives out the next builds of the first target at once, as one statement: what it leaves in the tables counts. */
+  async leaseAtOnce(count: number): Promise<void> {
+    const { sql, slaves } = this.#database;
+    const slave = slaves[0];
+    const target = slave?.targetIds[0];
+    if (slave === undefined || target === undefined) throw new Error("the bench has no slaves");
+    const [last] = await sql<{ ord: number; version_id: number }[]>`
+      with picked as (
+        select version_id, target_id, ord from work
+        where target_id = ${target} and state = 'ready'
+        order by ord desc, version_id desc limit ${count}
+      ),
+      made as (
+        insert into build (token, version_id, target_id, slave_id)
+        select nextval('build_token'), version_id, target_id, ${slave.slaveId} from picked
+        returning token, version_id, target_id
+      ),
+      leased as (
+        insert into lease (token, version_id, target_id, slave_id, expires_at)
+        select token, version_id, target_id, ${slave.slaveId}, now() + interval '1 hour' from made
+      ),
+      marked as (
+        update work w set state = 'leased' from made m
+        where w.version_id = m.version_id and w.target_id = m.target_id
+        returning w.ord, w.version_id
+      )
+      select ord, version_id from marked order by ord, version_id limit 1`;
+    if (last !== undefined) this.#below[target] = { ord: last.ord, versionId: last.version_id };
   }
 
   /** As after a start of the master. */
