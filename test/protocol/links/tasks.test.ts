@@ -17,6 +17,7 @@ import type { ToScribe } from "../../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../../protocol/links/tasks/secretary.ts";
 import type { ToSlaveDriver } from "../../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../../protocol/links/tasks/status.ts";
+import { newWorkSchema } from "../../../protocol/links/tasks/target-ids.ts";
 import { buildOrderSchema, buildResultSchema, tokenSchema } from "../../../protocol/model/build.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
@@ -84,11 +85,16 @@ const said = {
       body: fc.record({ token, slaveId: valuesOf(rowIdSchema) }, { noNullPrototype: true }),
       reply: fc.boolean(),
     },
-    WAKE: { body: fc.record({ targetIds }, { noNullPrototype: true }) },
+    WAKE: { body: fc.record({ work: list(newWorkSchema) }, { noNullPrototype: true }) },
     TARGETS_CHANGED: {},
   } satisfies SaidTo<ToArchitect>,
   [paths.slaveDriver]: {
-    WAKE: { body: fc.record({ targetIds }, { noNullPrototype: true }) },
+    WAKE: {
+      body: fc.record(
+        { work: list(newWorkSchema.omit({ first: true })) },
+        { noNullPrototype: true },
+      ),
+    },
     COUNT: { reply: valuesOf(countSchema) },
   } satisfies SaidTo<ToSlaveDriver>,
   [paths.scribe]: {
