@@ -1,5 +1,6 @@
 /** The farm's report as lines of text: what was built, what was not, and why. */
 import { harmless } from "../config/log-line.ts";
+import type { PackageReport } from "../protocol/model/queue.ts";
 import type { FarmReport, ReportRow } from "../protocol/model/status.ts";
 
 /** A reason longer than this is cut: the build's log has it all. */
@@ -26,20 +27,40 @@ export function reportLines(report: FarmReport): string[] {
 }
 
 function tableLines(rows: readonly ReportRow[]): string[] {
+  const cells = rows.map((row) => [
+    row.package,
+    row.version,
+    row.target,
+    row.state,
+    row.durationMs === null ? "" : `${(row.durationMs / 1000).toFixed(1)} s`,
+    shortened(row.reason),
+  ]);
+  return columns(["PACKAGE", "VERSION", "TARGET", "STATE", "TIME", ""], cells);
+}
+
+/** Where the builds of one package stand, a line each. */
+export function packageLines(report: PackageReport): string[] {
+  const rows = report.standings.map(({ version, target, state, reason, position }) => {
+    const place =
+      position === null
+        ? `behind more than ${report.positionsCounted} others`
+        : `number ${position}`;
+    const why =
+      state === "ready" ? [place, reason].filter((part) => part !== "").join("; ") : reason;
+    return [version, target, state, shortened(why)];
+  });
+  return [
+    ...columns(["VERSION", "TARGET", "STATE", ""], rows),
+    ...(report.isCut ? ["(there is more: name a version to see it)"] : []),
+    ...(report.versions === 0 ? [`${report.package} has no versions yet`] : []),
+  ];
+}
+
+function columns(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) {
     return [];
   }
-  const cells = rows.map((row) =>
-    [
-      row.package,
-      row.version,
-      row.target,
-      row.state,
-      row.durationMs === null ? "" : `${(row.durationMs / 1000).toFixed(1)} s`,
-      shortened(row.reason),
-    ].map((cell) => harmless(cell)),
-  );
-  const table = [["PACKAGE", "VERSION", "TARGET", "STATE", "TIME", ""], ...cells];
+  const table = [head, ...rows.map((row) => row.map((cell) => harmless(cell)))];
   const widths = (table[0] ?? []).map((_, column) =>
     Math.max(...table.map((line) => (line[column] ?? "").length)),
   );

@@ -96,7 +96,14 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     "status",
     {
       doc: "Show what the master has built and is building",
-      load: async () => (await import("./commands/control.ts")).status,
+      load: async () => (await import("./commands/queue.ts")).status,
+    },
+  ],
+  [
+    "wake",
+    {
+      doc: "Give builds again to a slave that was put to sleep for its failures",
+      load: async () => (await import("./commands/queue.ts")).wake,
     },
   ],
   [

@@ -3,9 +3,10 @@ import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 import {
   diskReserveOption,
-  orderFormat,
+  orderOption,
   upstreamContactOption,
   upstreamOptions,
+  upstreamWheelsOption,
 } from "./master.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { FarmSettings, UpstreamUrls } from "./settings.ts";
@@ -68,7 +69,8 @@ const farmOptions = {
     short: "t",
     defaultText: "3h; 1h in dev mode",
   }),
-  order: option(orderFormat, "RULE", "newest", "Which builds come first: newest or oldest"),
+  order: orderOption,
+  "upstream-wheels": upstreamWheelsOption,
   oracles: option(countFormat, "N", "3", "Number of Oracles, each with a database connection"),
 };
 
@@ -118,6 +120,7 @@ export function farmSettings(
     pythons: values.python,
     timeoutMs: values.timeout,
     order: values.order,
+    upstreamWheels: values["upstream-wheels"],
     oracles: values.oracles,
     devMode,
     times: masterTimes(devMode),

@@ -69,7 +69,19 @@ export const controlQueueOption = option(
   { section: "master" },
 );
 /** Which build comes first. */
-export const orderFormat = choiceFormat("newest", "oldest");
+export const orderOption = option(
+  choiceFormat("newest", "oldest", "popular"),
+  "RULE",
+  "newest",
+  "Which builds come first, of those with the same priority: newest, oldest or popular (most downloaded)",
+);
+/** Whether what upstream has built needs to be built again. */
+export const upstreamWheelsOption = optional(
+  choiceFormat("count", "ignore"),
+  "WHAT",
+  "Whether a wheel of the followed index counts (nothing is built for a target that it fits) or is ignored (all is built here)",
+  { defaultText: "count with --follow all, ignore with wanted" },
+);
 
 /** `piw farm` has it too. */
 export const diskReserveOption = option(
@@ -182,7 +194,8 @@ const masterOptions = {
     "all",
     "Build all that the followed index has, or only what piw-add asked for (wanted)",
   ),
-  order: option(orderFormat, "RULE", "newest", "Which builds come first: newest or oldest"),
+  order: orderOption,
+  "upstream-wheels": upstreamWheelsOption,
   oracles: option(countFormat, "N", "3", "Number of Oracles, each with a database connection"),
 };
 
@@ -241,6 +254,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     follow: values.follow,
     oracles: values.oracles,
     order: values.order,
+    upstreamWheels: values["upstream-wheels"] ?? (values.follow === "all" ? "count" : "ignore"),
   };
 }
 

@@ -10,7 +10,7 @@ import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
 import { listTargetsProgram } from "./target-tools.ts";
-import { keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
+import { keygenProgram, pauseProgram, resumeProgram, statusProgram, wakeProgram } from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -25,6 +25,7 @@ const programs: readonly Program[] = [
   importProgram,
   loggerProgram,
   statusProgram,
+  wakeProgram,
   pauseProgram,
   resumeProgram,
   keygenProgram,

@@ -70,7 +70,9 @@ export interface MasterSettings {
   readonly follow: "all" | "wanted";
   /** At least 1. */
   readonly oracles: number;
-  readonly order: "newest" | "oldest";
+  readonly order: "newest" | "oldest" | "popular";
+  /** `count`: nothing is built for a target that upstream has a wheel for. */
+  readonly upstreamWheels: "count" | "ignore";
 }
 
 export interface SlaveSettings {
@@ -115,7 +117,8 @@ export interface FarmSettings {
   readonly pythons: readonly string[];
   /** Longest time of one build; undefined: the slave's default. */
   readonly timeoutMs: number | undefined;
-  readonly order: "newest" | "oldest";
+  readonly order: "newest" | "oldest" | "popular";
+  readonly upstreamWheels: "count" | "ignore" | undefined;
   readonly oracles: number;
   readonly devMode: boolean;
   readonly times: MasterTimes;

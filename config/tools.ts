@@ -19,7 +19,14 @@ const controlOptions = { ...commonOptions, "control-queue": controlQueueOption, 
 export const statusProgram = {
   name: "piw status",
   section,
-  summary: "Shows what a running master has built, is building and cannot build.",
+  summary:
+    "Shows what a running master has built, is building and cannot build; of one package, why each build is on the queue or not, and where.",
+  operand: {
+    name: "PACKAGE",
+    doc: "A project's name, and one of its versions after it",
+    variadic: true,
+    required: false,
+  },
   options: {
     ...controlOptions,
     json: flag("Print the whole report as JSON", { stored: false }),
@@ -32,6 +39,19 @@ const taskOperand = {
   variadic: false,
   required: true,
 };
+
+export const wakeProgram = {
+  name: "piw wake",
+  section,
+  summary: "Gives builds again to a slave that was put to sleep because all its builds failed.",
+  operand: {
+    name: "SLAVE",
+    doc: "The slave's label, as piw status shows it",
+    variadic: false,
+    required: true,
+  },
+  options: controlOptions,
+} satisfies Program;
 
 export const pauseProgram = {
   name: "piw pause",

@@ -8,8 +8,9 @@ import { type BuildOrder, buildOrderSchema, tokenSchema } from "../protocol/mode
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countSchema, durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
 import { type Tx, transaction } from "./connection.ts";
+import { failAsPoison, leaseTrial, type Patient } from "./health.ts";
 import { request } from "./request.ts";
-import { lockVersions, recompute } from "./work.ts";
+import { lockVersions, notifyWork, type Place, placeSchema, recompute, TOP } from "./work.ts";
 
 export const retryRuleSchema = z.object({
   /** Delay before the second try, doubled for each further one, in ms. */
@@ -32,7 +33,6 @@ interface OrderRow {
   sha256: string;
   size_bytes: number | null;
   build_tag: string | null;
-  ord: number;
 }
 
 const toOrder = (row: OrderRow): BuildOrder => ({
@@ -52,10 +52,11 @@ const toOrder = (row: OrderRow): BuildOrder => ({
 /**
  * The next build for a slave, or null when there is none. Asked again by a slave that holds
  * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
- * `ord` is null then.
+ * `place` is null then, and for the trial of a slave that is asleep (health.ts).
  *
  * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
- * so that no recomputation can overwrite the row from a snapshot without the lease.
+ * so that no recomputation can overwrite the row from a snapshot without the lease. The bound is one
+ * comparison of rows, so that it is where the index is entered, also in a plan made for any bound.
  */
 export const leaseBuild = request(
   {
@@ -65,39 +66,49 @@ export const leaseBuild = request(
       /** Tokens that the slave runs or still has to deliver. */
       holding: z.array(tokenSchema).max(10_000),
       leaseMs: durationSchema,
-      /** Per target: the `ord` of the last pick, at or below which the best ready row must be. */
-      below: z.record(z.string().regex(/^\d{1,16}$/), z.int()),
+      /** Per target: the place of the last pick, at or below which the best ready row must be. */
+      below: z.record(z.string().regex(/^\d{1,16}$/), placeSchema),
     }),
     result: z
-      .object({ order: buildOrderSchema, targetId: rowIdSchema, ord: z.int().nullable() })
+      .object({ order: buildOrderSchema, targetId: rowIdSchema, place: placeSchema.nullable() })
       .nullable(),
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
-      await tx`
-        update slave set last_seen_at = now()
-        where id = ${args.slaveId} and last_seen_at < now() - interval '1 minute'`;
+      const [slave] = await tx<(Patient & { is_stale: boolean })[]>`
+        select id, asleep_since is not null as is_asleep, trial_not_before <= now() as is_due,
+          last_seen_at < now() - interval '1 minute' as is_stale
+        from slave where id = ${args.slaveId}`;
+      if (slave === undefined) return null;
+      if (slave.is_stale)
+        await tx`update slave set last_seen_at = now() where id = ${args.slaveId}`;
       const [again] = await tx<{ token: number; target_id: number }[]>`
         update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
         where l.token = (
           select o.token from lease o
-          join work w on w.version_id = o.version_id and w.target_id = o.target_id
+          left join work w on w.version_id = o.version_id and w.target_id = o.target_id
           where o.slave_id = ${args.slaveId} and not o.token = any(${[...args.holding]})
-            and o.target_id = any(${[...args.targetIds]}) and w.state = 'leased'
+            and o.target_id = any(${[...args.targetIds]}) and (w.state = 'leased' or o.is_trial)
           order by o.token limit 1)
         returning l.token, l.target_id`;
       let token = again?.token;
       let targetId = again?.target_id;
-      for (const candidate of token === undefined ? args.targetIds : []) {
-        const bound = args.below[candidate] ?? null;
-        const [picked] = await tx<{ token: number }[]>`
+      let place: Place | null = null;
+      if (token === undefined && slave.is_asleep) {
+        const trial = await leaseTrial(tx, slave, args.targetIds, args.leaseMs);
+        token = trial?.token;
+        targetId = trial?.target_id;
+      }
+      for (const candidate of token === undefined && !slave.is_asleep ? args.targetIds : []) {
+        const bound = args.below[candidate] ?? TOP;
+        const [picked] = await tx<{ token: number; ord: number; version_id: number }[]>`
           with picked as (
             select w.version_id, w.target_id
             from work w join version v on v.id = w.version_id
             where w.target_id = ${candidate} and w.state = 'ready'
               and exists (select from target t where t.id = ${candidate} and t.skip is null)
-              and (${bound}::bigint is null or w.ord <= ${bound}::bigint)
-            order by w.ord desc, w.version_id
+              and (w.ord, w.version_id) <= (${bound.ord}::bigint, ${bound.versionId}::bigint)
+            order by w.ord desc, w.version_id desc
             limit 1
             for update of w skip locked for no key update of v skip locked
           ),
@@ -117,10 +128,11 @@ export const leaseBuild = request(
           )
           update work w set state = 'leased'
           from made m where w.version_id = m.version_id and w.target_id = m.target_id
-          returning m.token`;
+          returning m.token, w.ord, w.version_id`;
         if (picked !== undefined) {
           token = picked.token;
           targetId = candidate;
+          place = { ord: picked.ord, versionId: picked.version_id };
           break;
         }
       }
@@ -128,15 +140,14 @@ export const leaseBuild = request(
       const [row] = await tx<OrderRow[]>`
         select b.token, p.name as package, v.version, t.name as target,
           v.sdist_filename as filename, v.sdist_url as url, v.sdist_sha256 as sha256,
-          v.sdist_size_bytes as size_bytes, w.ord, b.build_tag
+          v.sdist_size_bytes as size_bytes, b.build_tag
         from build b
         join version v on v.id = b.version_id
         join package p on p.id = v.package_id
         join target t on t.id = b.target_id
-        join work w on w.version_id = b.version_id and w.target_id = b.target_id
         where b.token = ${token}`;
       if (row === undefined) return null;
-      return { order: toOrder(row), targetId, ord: again === undefined ? row.ord : null };
+      return { order: toOrder(row), targetId, place };
     }),
 );
 
@@ -157,9 +168,10 @@ export const renewLeases = request(
     const slaveIds = args.renewals.map((renewal) => renewal.slaveId);
     const kept = await sql<{ token: number }[]>`
       update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
-      from work w, unnest(${tokens}::bigint[], ${slaveIds}::int[]) as r(token, slave_id)
-      where l.token = r.token and l.slave_id = r.slave_id and w.version_id = l.version_id
-        and w.target_id = l.target_id and w.state = 'leased'
+      from unnest(${tokens}::bigint[], ${slaveIds}::int[]) as r(token, slave_id)
+      where l.token = r.token and l.slave_id = r.slave_id and (l.is_trial or exists (
+        select from work w where w.version_id = l.version_id and w.target_id = l.target_id
+          and w.state = 'leased'))
       returning l.token`;
     await sql`
       update slave set last_seen_at = now()
@@ -238,11 +250,10 @@ export const sweepQueue = request(
         args.retry,
         true,
       );
-      const due = await tx<{ target_id: number }[]>`
+      const due = await tx<{ target_id: number; version_id: number; ord: number }[]>`
         update work set state = 'ready'
-        where state = 'waiting' and not_before <= now() returning target_id`;
-      for (const target of new Set(due.map((row) => row.target_id)))
-        await tx`select pg_notify('work', ${String(target)})`;
+        where state = 'waiting' and not_before <= now() returning target_id, version_id, ord`;
+      await notifyWork(tx, due);
       return { expired, due: due.length };
     }),
 );
@@ -260,13 +271,17 @@ export async function release(
     select distinct version_id from lease where token = any(${[...tokens]}) order by version_id`;
   const ids = versions.map((row) => row.version_id);
   await lockVersions(tx, ids);
-  const gone = await tx<{ token: number; version_id: number; target_id: number }[]>`
+  const gone = await tx<
+    { token: number; version_id: number; target_id: number; is_trial: boolean }[]
+  >`
     delete from lease
     where token = any(${[...tokens]}) and (not ${onlyExpired} or expires_at < now())
-    returning token, version_id, target_id`;
+    returning token, version_id, target_id, is_trial`;
   for (const lease of gone) {
     await tx`update build set released_at = now(), cause = ${cause} where token = ${lease.token}`;
-    if (cause === "slave-lost") await countAttempt(tx, lease, cause, 0, retry);
+    if (cause === "slave-lost" && !lease.is_trial) {
+      if (!(await failAsPoison(tx, lease))) await countAttempt(tx, lease, cause, 0, retry);
+    }
   }
   await recompute(tx, ids);
   return gone.length;

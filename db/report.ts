@@ -4,11 +4,15 @@ import { type Cause, causeText } from "../protocol/model/cause.ts";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countSchema } from "../protocol/model/scalar.ts";
 import { farmReportSchema, type ReportRow } from "../protocol/model/status.ts";
+import type { Sql } from "./connection.ts";
 import { request } from "./request.ts";
 import { unsatisfiedRequirements } from "./wanted.ts";
 
 /** More rows than anybody reads; a farm of that size is looked at on its pages. */
 const MAX_ROWS = 5_000;
+
+/** In a farm with more versions than this nobody reads a table of all: one asks for a package instead. */
+const MAX_VERSIONS_SHOWN = 20_000;
 
 /** The part of the farm's report that the database knows. */
 const queueReportSchema = farmReportSchema
@@ -55,7 +59,25 @@ export const queueReport = request(
           + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
           + (select count(*)::int from page_request) as unpublished`;
     const unsatisfied = await unsatisfiedRequirements(sql);
-    const rows = await sql<Row[]>`
+    // An estimate of the planner's: to count them is as slow as the table.
+    const [farm] = await sql<{ versions: number }[]>`
+      select reltuples::float8 as versions from pg_class where oid = 'public.version'::regclass`;
+    const isLarge = (farm?.versions ?? 0) > MAX_VERSIONS_SHOWN;
+    const rows = isLarge ? [] : await findRows(sql);
+    return {
+      unread: counts?.unread ?? 0,
+      ready: counts?.ready ?? 0,
+      leased: counts?.leased ?? 0,
+      waiting: counts?.waiting ?? 0,
+      blocked: counts?.blocked ?? 0,
+      unpublished: counts?.unpublished ?? 0,
+      unsatisfied,
+      rows: rows.map(toReportRow),
+    };
+  },
+);
+
+const findRows = (sql: Sql) => sql<Row[]>`
       select p.name as package, v.version, t.name as target,
         coalesce(w.state, case when b.cause <> 'built' then 'failed'
           when exists (select from import i where i.token = b.token) then 'imported'
@@ -79,18 +101,6 @@ export const queueReport = request(
       from version v join package p on p.id = v.package_id
       where v.wanted and v.source = 'upstream' and (v.skip is not null or p.skip is not null)
       order by package, version, target limit ${MAX_ROWS}`;
-    return {
-      unread: counts?.unread ?? 0,
-      ready: counts?.ready ?? 0,
-      leased: counts?.leased ?? 0,
-      waiting: counts?.waiting ?? 0,
-      blocked: counts?.blocked ?? 0,
-      unpublished: counts?.unpublished ?? 0,
-      unsatisfied,
-      rows: rows.map(toReportRow),
-    };
-  },
-);
 
 function toReportRow(row: Row): ReportRow {
   return {

@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { recordAccess, tendAccessLog } from "./access-log.ts";
 import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
+import { explainQueue } from "./explain.ts";
 import {
   markPlaced,
   markRemoved,
@@ -29,11 +30,13 @@ import {
   unreadProjects,
   upstreamSerial,
 } from "./following.ts";
+import { queueHealth, sleepingSlaves, wakeSlaves } from "./health.ts";
 import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
 import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
+import { setPopularity } from "./popularity.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
@@ -54,6 +57,7 @@ export const requests = {
   configureFarm,
   deriveWants,
   duePages,
+  explainQueue,
   extendLeases,
   farmFigures,
   findDelivery,
@@ -80,6 +84,7 @@ export const requests = {
   ping,
   postponeProject,
   projectPage,
+  queueHealth,
   queueReport,
   recordAccess,
   recordChanges,
@@ -100,16 +105,19 @@ export const requests = {
   requeueStep,
   resetSerial,
   searchList,
+  setPopularity,
   settleBuild,
   settleImport,
   simpleNames,
   simplePage,
+  sleepingSlaves,
   sweepQueue,
   tendAccessLog,
   thinHistory,
   unplaced,
   unreadProjects,
   upstreamSerial,
+  wakeSlaves,
   withdrawnFiles,
   yieldNames,
 };

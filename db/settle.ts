@@ -4,7 +4,8 @@
  *
  * Outcomes: published (files stand, though each may have been there already), superseded (somebody
  * else settled it first, or every file name stands with other contents), cancelled (not wanted any
- * more), failed (stands), blocked (waits for requirements), again (transient, tried later).
+ * more), failed (stands), blocked (waits for requirements), again (transient, tried later), trial (of a slave
+ * that was asleep: it stands for nothing).
  */
 import { z } from "zod";
 import { buildResultSchema, tokenSchema } from "../protocol/model/build.ts";
@@ -20,6 +21,7 @@ import { rowIdSchema } from "../protocol/model/scalar.ts";
 import { canonicalName, isValidName } from "../protocol/packaging/canonical-name.ts";
 import { parseRequirement } from "../protocol/packaging/requirement.ts";
 import { type Tx, transaction } from "./connection.ts";
+import { endTrial, judgeSlave } from "./health.ts";
 import { countAttempt, retryRuleSchema } from "./leases.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
@@ -32,6 +34,7 @@ const outcomeSchema = z.enum([
   "failed",
   "blocked",
   "again",
+  "trial",
 ]);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
@@ -92,10 +95,10 @@ export const findDelivery = request(
 );
 
 /**
- * A build that was given up because its slave was lost so often: should its result come after all, it
+ * A build that was given up because its slaves were lost: should its result come after all, it
  * is settled anew. An expression over a row of `build`.
  */
-export const givenUp = (tx: Tx) => tx`(outcome = 'failed' and cause = 'slave-lost')`;
+export const givenUp = (tx: Tx) => tx`(outcome = 'failed' and cause in ('slave-lost', 'poison'))`;
 
 interface BuildRow {
   token: number;
@@ -110,6 +113,7 @@ interface BuildRow {
   settled: boolean;
   unwanted: boolean;
   imported: boolean;
+  is_trial: boolean;
 }
 
 const settleArgsSchema = z.object({
@@ -132,7 +136,13 @@ export type SettleArgs = Immutable<z.infer<typeof settleArgsSchema>>;
 /** @throws Error where the token is unknown or was leased to another slave: the caller checks before. */
 export const settleBuild = request(
   { args: settleArgsSchema, result: settledSchema },
-  async (sql, args) => transaction(sql, (tx) => settle(tx, args)),
+  async (sql, args) => {
+    const settled = await transaction(sql, (tx) => settle(tx, args));
+    // After the commit: it locks other versions. A crash in between leaves it to the slave's next failure.
+    if (settled.outcome === "failed" || settled.outcome === "again")
+      await judgeSlave(sql, args.slaveId);
+    return settled;
+  },
 );
 
 /** The body of the transaction; an import makes the rows of its build in the same one. */
@@ -176,6 +186,10 @@ async function decide(
   const { cause } = args.result;
   const verdict = verdictOf(cause);
   if (build.imported) return { outcome: await decideImport(tx, build, args.files), cause };
+  if (build.is_trial) {
+    await endTrial(tx, build.slave_id, verdict === "success", args.retry);
+    return { outcome: "trial", cause };
+  }
   if (build.unwanted) return { outcome: "cancelled", cause };
   const [other] = await tx`
     select 1 from build
@@ -186,7 +200,7 @@ async function decide(
   if (verdict === "transient") {
     const [rival] = await tx`
       select 1 from lease where version_id = ${build.version_id}
-        and target_id = ${build.target_id} and token <> ${build.token}`;
+        and target_id = ${build.target_id} and token <> ${build.token} and not is_trial`;
     if (rival !== undefined) return { outcome: "again", cause };
     const outcome = await countAttempt(tx, build, cause, args.retry.baseMs, args.retry);
     return { outcome, cause };
@@ -224,7 +238,8 @@ async function decideImport(
 async function clearTheWay(tx: Tx, build: BuildRow): Promise<void> {
   const rivals = await tx<{ token: number }[]>`
     delete from lease where version_id = ${build.version_id}
-      and target_id = ${build.target_id} and token <> ${build.token} returning token`;
+      and target_id = ${build.target_id} and token <> ${build.token} and not is_trial
+    returning token`;
   for (const rival of rivals)
     await tx`update build set released_at = now(), cause = 'killed' where token = ${rival.token}`;
   await tx`
@@ -243,6 +258,8 @@ async function insertFiles(
 ): Promise<number> {
   let stand = 0;
   for (const file of files) if (await insertFile(tx, build, file)) stand += 1;
+  // A build that waits for this one as a requirement can go on (releaseBlocked).
+  if (stand > 0) await tx`update version set changed_at = now() where id = ${build.version_id}`;
   return stand;
 }
 
@@ -293,7 +310,8 @@ async function findBuild(tx: Tx, token: number): Promise<BuildRow | undefined> {
       t.name as target, b.leased_at, b.outcome,
       b.settled_at is not null and not ${givenUp(tx)} as settled,
       (p.skip is not null or v.skip is not null or t.skip is not null or not v.wanted) as unwanted,
-      exists (select from import i where i.token = b.token) as imported
+      exists (select from import i where i.token = b.token) as imported,
+      b.is_trial
     from build b
     join version v on v.id = b.version_id
     join package p on p.id = v.package_id

@@ -105,16 +105,29 @@ async function keep(
   isFinished: boolean,
 ): Promise<boolean> {
   const [build] = await tx<
-    { version_id: number; target_id: number; settled: boolean; given_up: boolean }[]
+    {
+      version_id: number;
+      target_id: number;
+      settled: boolean;
+      given_up: boolean;
+      is_trial: boolean;
+    }[]
   >`
-    select version_id, target_id, settled_at is not null as settled,
+    select version_id, target_id, settled_at is not null as settled, is_trial,
       ${givenUp(tx)} as given_up
     from build where token = ${token} and slave_id = ${slaveId}`;
   if (build === undefined) return false;
   if (build.settled) return build.given_up && isFinished;
+  if (build.is_trial) {
+    const held = await tx`
+      update lease set expires_at = now() + ${leaseMs} * interval '1 millisecond'
+      where token = ${token} returning 1`;
+    return held.length > 0 || isFinished;
+  }
   const [work] = await tx<{ state: string; token: number | null }[]>`
     select w.state, l.token from work w
     left join lease l on l.version_id = w.version_id and l.target_id = w.target_id
+      and not l.is_trial
     where w.version_id = ${build.version_id} and w.target_id = ${build.target_id}`;
   // A finished build is delivered whatever became of its lease: settling decides.
   if (work === undefined || work.state === "cancelled") return isFinished;

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { sdistSchema } from "../protocol/model/build.ts";
 import type { Immutable } from "../protocol/model/immutable.ts";
+import { buildRuleSchema, upstreamWheelsSchema } from "../protocol/model/queue.ts";
 import {
   countSchema,
   durationSchema,
@@ -55,15 +56,21 @@ export const ping = request({ args: z.null(), result: z.null() }, async (sql) =>
  */
 export const configureFarm = request(
   {
-    args: z.object({ follow: z.enum(["all", "wanted"]), order: z.enum(["newest", "oldest"]) }),
+    args: z.object({
+      follow: z.enum(["all", "wanted"]),
+      order: buildRuleSchema,
+      upstreamWheels: upstreamWheelsSchema,
+    }),
     result: z.object({ changed: z.boolean() }),
   },
   async (sql, args) => {
     return transaction(sql, async (tx) => {
       await tx`select pg_advisory_xact_lock(${TARGETS_LOCK}::bigint)`;
       const changed = await tx`
-        update configuration set follow = ${args.follow}, build_order = ${args.order}
-        where (follow, build_order) is distinct from (${args.follow}, ${args.order}) returning 1`;
+        update configuration set follow = ${args.follow}, build_order = ${args.order},
+          upstream_wheels = ${args.upstreamWheels}
+        where (follow, build_order, upstream_wheels)
+          is distinct from (${args.follow}, ${args.order}, ${args.upstreamWheels}) returning 1`;
       if (changed.length > 0) await tx`update target set requeue_from = 0`;
       return { changed: changed.length > 0 };
     });

@@ -276,6 +276,9 @@ function masterArguments(
     `--index-url=${siteUrl}/simple`,
     `--follow=${settings.requirements.length > 0 ? "wanted" : "all"}`,
     `--order=${settings.order}`,
+    ...(settings.upstreamWheels === undefined
+      ? []
+      : [`--upstream-wheels=${settings.upstreamWheels}`]),
     `--oracles=${settings.oracles}`,
   ];
 }

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { RetryRule } from "../../db/leases.ts";
+import type { Place } from "../../db/work.ts";
 import type { ToArchitect } from "../../protocol/links/tasks/architect.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
@@ -34,8 +35,8 @@ export interface ArchitectArgs {
 
 interface State {
   readonly args: ArchitectArgs;
-  /** Per target: the `ord` of the last pick. Below it nothing has been passed over. */
-  below: Record<string, number>;
+  /** Per target: the place of the last pick, above which nothing is ready but what was passed over. */
+  below: Record<string, Place>;
   renewals: {
     readonly token: number;
     readonly slaveId: number;
@@ -85,12 +86,12 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
     REST(state, { reason }) {
       const isWoken = state.resting !== null && reason === null;
       state.resting = reason;
-      if (isWoken) state.args.slaveDriver.tell("WAKE", { targetIds: [] });
+      if (isWoken) state.args.slaveDriver.tell("WAKE", { work: [] });
     },
     async LEASE(state, { slaveId, targetIds, holding }, ctx) {
       // Its slave is told to sleep.
       if (state.resting !== null) return null;
-      const ask = (below: Record<string, number>) =>
+      const ask = (below: Record<string, Place>) =>
         state.args.database.ask("leaseBuild", {
           slaveId,
           targetIds,
@@ -111,7 +112,7 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
         return null;
       }
       if (picked === null) return null;
-      if (picked.ord !== null) state.below[picked.targetId] = picked.ord;
+      if (picked.place !== null) state.below[picked.targetId] = picked.place;
       return picked.order;
     },
     RENEW(state, { token, slaveId }, ctx) {
@@ -138,10 +139,14 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
         }
       });
     },
-    WAKE(state, { targetIds }) {
-      if (targetIds.length === 0) state.below = {};
-      for (const id of targetIds) delete state.below[id];
-      state.args.slaveDriver.tell("WAKE", { targetIds });
+    WAKE(state, { work }) {
+      if (work.length === 0) state.below = {};
+      for (const { targetId, first } of work) {
+        const known = state.below[targetId];
+        if (known !== undefined && isAbove(first, known)) state.below[targetId] = first;
+      }
+      const wanted = work.map(({ targetId, count }) => ({ targetId, count }));
+      state.args.slaveDriver.tell("WAKE", { work: wanted });
     },
     TARGETS_CHANGED(state, _body, ctx) {
       if (state.isRequeuing) return;
@@ -174,6 +179,9 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
   },
 });
 
+const isAbove = (a: Place, b: Place): boolean =>
+  a.ord > b.ord || (a.ord === b.ord && a.versionId > b.versionId);
+
 async function sweep(state: State, ctx: Context): Promise<void> {
   const { database, retry, graceMs } = state.args;
   await askUntilDone(ctx, database, "ping", null);
@@ -191,4 +199,9 @@ async function sweep(state: State, ctx: Context): Promise<void> {
   if (expired + due + released > 0)
     ctx.log.info({ expired, due, released }, "builds went back on the queue");
   ctx.self.tell("TARGETS_CHANGED");
+  // A row that somebody had locked was passed over, and nobody says so when it is free again.
+  state.below = {};
+  const { trouble } = await askUntilDone(ctx, database, "queueHealth", null);
+  if (trouble === null) ctx.healthy();
+  else ctx.degraded(`database: ${trouble}`);
 }

@@ -5,6 +5,7 @@
  * Upstream away, or asking for less, is a state with growing, jittered pauses; so is whatever else goes
  * wrong in a pass. One project that cannot be read is put off alone.
  */
+import type { RequestArgs } from "../../db/requests.ts";
 import type { ToCloudGazer } from "../../protocol/links/tasks/cloud-gazer.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import { UpstreamError } from "../../protocol/upstream/index.ts";
@@ -19,7 +20,8 @@ export interface CloudGazerMessages extends ToCloudGazer {
 }
 
 export interface CloudGazerArgs extends FollowerArgs {
-  readonly order: "newest" | "oldest";
+  readonly order: RequestArgs<"configureFarm">["order"];
+  readonly upstreamWheels: RequestArgs<"configureFarm">["upstreamWheels"];
   /** Is told after each pass whether all changes have been noted. */
   readonly control: ActorRef<ToControl>;
   readonly pollMs: number;
@@ -102,9 +104,9 @@ function queuePass(state: State, ctx: Context): void {
 
 /** Returns whether there is more to do at once. */
 async function pass(state: State, ctx: Context): Promise<boolean> {
-  const { database, follow, order } = state.args;
+  const { database, follow, order, upstreamWheels } = state.args;
   if (state.follower === undefined) {
-    await askUntilDone(ctx, database, "configureFarm", { follow, order });
+    await askUntilDone(ctx, database, "configureFarm", { follow, order, upstreamWheels });
     state.follower = await chooseFollower(ctx, state.args);
   }
   const isMoreToNote = await state.follower.follow(ctx);

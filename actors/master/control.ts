@@ -2,6 +2,8 @@
  * Control: what a monitor asks of the master. Orders and the tree need no other task of this process; a report
  * needs database and Slave Driver, and says so while one of them is away.
  */
+
+import type { RequestResult } from "../../db/requests.ts";
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
@@ -85,6 +87,16 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
           answer(ctx, reply, () => state.args.database.ask("historyOf", question, ANSWER_OPTIONS));
           return;
         }
+        case "EXPLAIN": {
+          const asked = message.body;
+          answer(ctx, reply, () => state.args.database.ask("explainQueue", asked, ANSWER_OPTIONS));
+          return;
+        }
+        case "WAKE": {
+          const { slave } = message.body;
+          answer(ctx, reply, () => wake(state.args, slave));
+          return;
+        }
       }
     },
   },
@@ -151,10 +163,20 @@ function eachOnce(nodes: readonly TaskNode[]): TaskNode[] {
 /** Less than the tools wait for an answer. */
 const ANSWER_OPTIONS = { timeoutMs: 4_000 };
 
+async function wake(
+  { database, slaveDriver }: ControlArgs,
+  label: string,
+): Promise<{ slaves: number }> {
+  const slaves = await database.ask("wakeSlaves", { label }, ANSWER_OPTIONS);
+  if (slaves > 0) slaveDriver.tell("WAKE", { work: [] });
+  return { slaves };
+}
+
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
-  const [slaves, queue, tree] = await Promise.all([
+  const [slaves, queue, asleep, tree] = await Promise.all([
     args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS),
     args.database.ask("queueReport", null, ANSWER_OPTIONS),
+    args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS),
     askAll(args.parts, (part) => part.tree()),
   ]);
   const { unread, ...rest } = queue;
@@ -164,8 +186,15 @@ async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
     ...rest,
     followed,
     slaves,
-    troubles: [...silent, ...eachOnce(tree.found).flatMap(troubleOf)],
+    troubles: [...silent, ...asleep.map(sleeperLine), ...eachOnce(tree.found).flatMap(troubleOf)],
   };
+}
+
+/** A slave that gets no builds, and what a person may do about it. */
+function sleeperLine({ label, why, trials }: RequestResult<"sleepingSlaves">[number]): string {
+  const tried =
+    trials === 0 ? "" : `; ${trials} trial build${trials === 1 ? "" : "s"} failed since`;
+  return `slave ${label} was put to sleep: ${why}${tried} (piw wake ${label} to give it builds again)`;
 }
 
 /** A task that is without something that it needs, or that has failed. */

@@ -56,9 +56,16 @@ export const listener = defineActor<ListenerMessages, ListenerArgs, State>({
         state.unheard = 0;
         return;
       }
-      const targetId = Number(payload);
-      if (Number.isSafeInteger(targetId))
-        state.args.architect.tell("WAKE", { targetIds: [targetId] });
+      // As notifyWork in db/work.ts says it; what somebody else says by hand wakes everybody.
+      const [targetId = 0, count = 0, ord = 0, versionId = 0, ...more] = payload
+        .split(" ")
+        .map(Number);
+      const isWork =
+        more.length === 0 &&
+        targetId > 0 &&
+        [targetId, count, ord, versionId].every(Number.isSafeInteger);
+      const work = isWork ? [{ targetId, count, first: { ord, versionId } }] : [];
+      state.args.architect.tell("WAKE", { work });
     },
     async PROBE(state, _body, ctx) {
       ctx.after(state.args.probeMs, "PROBE");
@@ -67,7 +74,7 @@ export const listener = defineActor<ListenerMessages, ListenerArgs, State>({
         if (!state.isListening || state.unheard > 0) {
           await state.sql`listen work`;
           state.isListening = true;
-          state.args.architect.tell("WAKE", { targetIds: [] });
+          state.args.architect.tell("WAKE", { work: [] });
         }
         state.unheard += 1;
         await state.sql`select pg_notify('work', 'probe')`;

@@ -73,7 +73,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
   },
   pauseChanged(state, paused) {
     state.isPaused = paused;
-    if (!paused) for (const peerId of state.sleeping.keys()) wake(state, peerId);
+    if (!paused) for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
   },
   handle: {
     PEER_OPENED(state, peer, ctx) {
@@ -133,12 +133,10 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       state.greeted.delete(peer.id);
       sessionOf(state, ctx, peer).tell("GONE", { end });
     },
-    WAKE(state, { targetIds }) {
+    WAKE(state, { work }) {
       if (state.isPaused) return;
-      const wanted = new Set(targetIds);
-      for (const [peerId, served] of state.sleeping)
-        if (wanted.size === 0 || served.length === 0 || served.some((id) => wanted.has(id)))
-          wake(state, peerId);
+      if (work.length === 0) for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
+      for (const { targetId, count } of work) wakeSome(state, targetId, count);
     },
     SLEEPING(state, { peerId, targetIds }) {
       if (state.peers.has(peerId)) state.sleeping.set(peerId, targetIds);
@@ -178,6 +176,17 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     COUNT: (state) => state.greeted.size,
   },
 });
+
+/** As many as there is work, the one that has slept longest first; the others ask again by themselves. */
+function wakeSome(state: State, targetId: number, count: number): void {
+  let left = count;
+  for (const [peerId, served] of [...state.sleeping]) {
+    if (left <= 0) return;
+    if (served.length > 0 && !served.includes(targetId)) continue;
+    wake(state, peerId);
+    left -= 1;
+  }
+}
 
 function wake(state: State, peerId: string): void {
   const peer = state.peers.get(peerId);

@@ -363,6 +363,7 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         control: colleagues.control,
         follow: settings.follow,
         order: settings.order,
+        upstreamWheels: settings.upstreamWheels,
         pollMs: settings.times.cloudGazerPollMs,
         listingMs: settings.times.listingMs,
         lookAgainMs: settings.times.lookAgainMs,

@@ -1,21 +1,12 @@
-/** piw status, tasks, pause, resume and quit: what is asked of a running master over its control link. */
-import {
-  pauseProgram,
-  quitProgram,
-  resumeProgram,
-  statusProgram,
-  tasksProgram,
-} from "../../config/tools.ts";
+/** piw tasks, pause, resume and quit: what is asked of a running master over its control link. */
+import { pauseProgram, quitProgram, resumeProgram, tasksProgram } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
-import type { Everything } from "../../protocol/model/statistics.ts";
 import { askMaster } from "../ask-master.ts";
 import { type Frame, runProgram } from "../program.ts";
-import { reportLines } from "../report-table.ts";
-import { statisticsLines } from "../statistics-lines.ts";
 import { taskLines } from "../task-table.ts";
 
 /** Whom all of them ask, and for how long. */
-const masterOf = (
+export const masterOf = (
   values: { readonly "control-queue": string; readonly wait: number },
   frame: Pick<Frame, "logger" | "signal">,
 ) => ({
@@ -25,37 +16,6 @@ const masterOf = (
   logger: frame.logger,
   signal: frame.signal,
 });
-
-export function status(argv: readonly string[]): Promise<void> {
-  return runProgram(
-    {
-      program: statusProgram,
-      logLevel: "warn",
-      run: async (values, _operands, frame) => {
-        const question = { ...masterOf(values, frame), body: {} };
-        const report = await askMaster({ ...question, type: "REPORT" });
-        const statistics = await findStatistics(() => askMaster({ ...question, type: "HELLO" }));
-        if (values.json) {
-          frame.print(JSON.stringify({ ...report, statistics }, undefined, 2));
-          return 0;
-        }
-        const lines = statistics === null ? [] : statisticsLines(statistics);
-        [...reportLines(report), ...lines].forEach(frame.print);
-        return 0;
-      },
-    },
-    argv,
-  );
-}
-
-/** Null from a master whose Big Brother does not answer: the report says what is wrong with it. */
-async function findStatistics(ask: () => Promise<Everything>): Promise<Everything | null> {
-  try {
-    return await ask();
-  } catch {
-    return null;
-  }
-}
 
 export function tasks(argv: readonly string[]): Promise<void> {
   return runProgram(

@@ -1,8 +1,11 @@
 /** The control link (`--control-queue`): what a monitor asks of the master. Local, no keys. */
 import { z } from "zod";
+import { packageReportSchema } from "../model/queue.ts";
+import { countSchema, versionSchema } from "../model/scalar.ts";
 import { everythingSchema, historyQuestionSchema, historySchema } from "../model/statistics.ts";
 import { farmReportSchema } from "../model/status.ts";
 import { taskTreeSchema } from "../model/task-tree.ts";
+import { textSchema } from "../model/text.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
 
 const done = z.object({
@@ -33,6 +36,13 @@ const toServer = {
   HELLO: { body: z.object({}), reply: everythingSchema },
   /** The history of figures, a page at a time. */
   HISTORY: { body: historyQuestionSchema, reply: historySchema },
+  /** Why the versions of a package (or one of them) are on the queue or not. */
+  EXPLAIN: {
+    body: z.object({ package: textSchema(200), version: versionSchema.nullable() }),
+    reply: packageReportSchema,
+  },
+  /** Slaves of this label that were put to sleep for their failures get builds again; gives how many. */
+  WAKE: { body: z.object({ slave: textSchema(200) }), reply: z.object({ slaves: countSchema }) },
 };
 const toClient = {};
 

@@ -14,6 +14,7 @@ export const causes = [
   "bad-wheel",
   "no-sdist",
   "slave-lost",
+  "poison",
 ] as const;
 export const causeSchema = z.enum(causes);
 export type Cause = z.infer<typeof causeSchema>;
@@ -39,6 +40,7 @@ const verdicts: Record<Cause, Verdict> = {
   "bad-wheel": "failure",
   "no-sdist": "failure",
   "slave-lost": "transient",
+  poison: "failure",
 };
 
 export const verdictOf = (cause: Cause): Verdict => verdicts[cause];
@@ -57,4 +59,5 @@ export const causeText: Record<Cause, string> = {
   "bad-wheel": "the wheel did not pass the checks",
   "no-sdist": "the sdist could not be fetched",
   "slave-lost": "the slave was lost",
+  poison: "it took several slaves down",
 };

@@ -137,7 +137,10 @@ export class XmlRpcReader {
         return;
       case "member":
         if (frame.name === undefined) throw garbled("a member has no name");
-        if (parent !== undefined) (parent.members ??= new Map()).set(frame.name, needValue(frame));
+        if (parent !== undefined) {
+          parent.members ??= new Map();
+          parent.members.set(frame.name, needValue(frame));
+        }
         return;
       case "name":
         if (parent !== undefined) parent.name = frame.text;
@@ -159,7 +162,10 @@ export class XmlRpcReader {
   #take(value: XmlRpcValue, parent: Frame | undefined): void {
     if (parent?.tag !== "data") setValue(parent, value);
     else if (this.#frames.length === TOP_ARRAY_DEPTH) this.#onItem(value);
-    else (parent.items ??= []).push(value);
+    else {
+      parent.items ??= [];
+      parent.items.push(value);
+    }
   }
 }
 

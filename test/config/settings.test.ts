@@ -65,6 +65,7 @@ describe("the master's settings", () => {
       follow: "all",
       oracles: 3,
       order: "newest",
+      upstreamWheels: "count",
     });
   });
 

@@ -29,7 +29,9 @@ describe("a request and what it gives", () => {
   it("cross to another process and back as they are, each of them", async () => {
     const { sql } = database;
     await run(sql, "ping", null);
-    expect(await run(sql, "configureFarm", { follow: "all", order: "newest" })).toEqual({
+    expect(
+      await run(sql, "configureFarm", { follow: "all", order: "newest", upstreamWheels: "ignore" }),
+    ).toEqual({
       changed: false,
     });
     const index = { index: "http://127.0.0.1/simple" };
@@ -78,8 +80,8 @@ describe("a request and what it gives", () => {
       held.push(picked?.order.token ?? 0);
       return picked?.order.token ?? 0;
     };
-    const third = await takeBuild("gone", "1.0");
     const second = await takeBuild("pkg", "1.0");
+    const third = await takeBuild("gone", "1.0");
     const first = await takeBuild("pkg", "2.0");
     expect(await lease(sql, slave, [first, second, third])).toBeNull();
     await run(sql, "renewLeases", {
@@ -169,6 +171,13 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "removeWanted", { requirements: ["pkg>=1"] })).toEqual({ removed: 1 });
     await run(sql, "yieldNames", { fileIds: [] });
     await run(sql, "resetSerial", null);
+    const explained = await run(sql, "explainQueue", { package: "Pkg", version: null });
+    expect(explained).toMatchObject({ package: "pkg", isKnown: true, versions: 3 });
+    const projects = [{ name: "pkg", downloads: 1_000 }];
+    expect(await run(sql, "setPopularity", { projects })).toEqual({ changed: 1 });
+    expect(await run(sql, "sleepingSlaves", null)).toEqual([]);
+    expect(await run(sql, "wakeSlaves", { label: "a" })).toBe(0);
+    expect(await run(sql, "queueHealth", null)).toEqual({ trouble: null });
 
     const said = await run(sql, "changePackage", {
       package: "pkg",

@@ -91,6 +91,7 @@ export class LocalMaster {
         follow: "all",
         oracles: 3,
         order: "newest",
+        upstreamWheels: "ignore",
       },
       logger,
     );

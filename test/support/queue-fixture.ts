@@ -1,4 +1,5 @@
 /** Upstream releases, slaves and results in the small, for tests of the build queue. */
+import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { databaseProtocol } from "../../actors/master/database.ts";
 import type { Sql } from "../../db/connection.ts";
@@ -158,67 +159,40 @@ export const recordProject = (
   serial = 1,
 ) => run(sql, "recordProject", { name, displayName: name, summary: "", serial, releases });
 
-/** The queue as it stands: `version target state`, in order. */
-export async function queue(sql: Sql): Promise<string[]> {
-  const rows = await sql<{ line: string }[]>`
-    select v.version || ' ' || t.name || ' ' || w.state as line
-    from work w join version v on v.id = w.version_id join target t on t.id = w.target_id
-    order by v.sort_key, t.rank`;
-  return rows.map((row) => row.line);
+/** In an order that the foreign keys allow; the master's role may not truncate. */
+export async function emptyTables(sql: Sql): Promise<void> {
+  const tables =
+    "page_request file work lease retry blocked build slave_target slave package_alias version package " +
+    "tag_covers requires_admits requires_python target wanted";
+  for (const table of tables.split(" ")) await sql.unsafe(`delete from ${table}`);
 }
 
-/**
- * The definition of the queue, from scratch, one plain statement over the facts. What `recompute` keeps
- * step by step must equal it at any time.
- */
-export async function definition(sql: Sql): Promise<string[]> {
-  const rows = await sql<{ line: string }[]>`
-    with covered as (
-      select distinct f.version_id, c.target_id
-      from file f cross join unnest(f.tags) as g(tag) join tag_covers c on c.tag = g.tag
-      where f.removed_at is null
-    ),
-    needed as (
-      select v.id as version_id, v.version, v.sort_key, t.id as target_id, t.name, t.rank,
-        t.is_active
-      from version v
-      join package p on p.id = v.package_id and p.skip is null
-      join target t on t.skip is null
-      left join requires_admits a on a.requires_id = v.requires_python_id and a.target_id = t.id
-      left join covered c on c.version_id = v.id and c.target_id = t.id
-      left join build b on b.version_id = v.id and b.target_id = t.id and b.stands
-      where v.skip is null and v.wanted and v.sdist_sha256 is not null
-        and (v.requires_python_id is null or a.target_id is not null)
-        and c.target_id is null and b.token is null
-    ),
-    ranked as (
-      select n.*, row_number() over (partition by n.version_id
-          order by n.is_active desc, n.rank, n.target_id) as place,
-        (select count(*) from build b
-          where b.version_id = n.version_id and b.stands and b.cause = 'built') as successes,
-        (select count(*) from lease l where l.version_id = n.version_id) as leases,
-        l.token
-      from needed n
-      left join lease l on l.version_id = n.version_id and l.target_id = n.target_id
-    ),
-    offered as (
-      select r.* from ranked r
-      where r.token is not null or r.successes > 0 or (r.leases = 0 and r.place = 1)
-    )
-    select line from (
-      select o.sort_key, o.rank, o.version || ' ' || o.name || ' ' ||
-        case when o.token is not null then 'leased'
-             when exists (select from blocked k where (k.version_id, k.target_id) = (o.version_id, o.target_id))
-               then 'blocked'
-             when exists (select from retry r where (r.version_id, r.target_id) = (o.version_id, o.target_id)
-                          and r.not_before > now()) then 'waiting'
-             else 'ready' end as line
-      from offered o
-      union all
-      select v.sort_key, t.rank, v.version || ' ' || t.name || ' cancelled'
-      from lease l join version v on v.id = l.version_id join target t on t.id = l.target_id
-      where not exists (select from offered o
-                        where (o.version_id, o.target_id) = (l.version_id, l.target_id))
-    ) lines order by sort_key, rank`;
-  return rows.map((row) => row.line);
+/** The queue as it stands: `version target state`, in order. */
+export async function queue(sql: Sql): Promise<string[]> {
+  return (await linesOf(sql, "select * from work")).map(({ line }) => line);
 }
+
+/** What the queue is and what it must be, with the place of each row. */
+export async function compared(sql: Sql): Promise<{ is: string[]; mustBe: string[] }> {
+  const whole = ({ line, ord, state }: Line) => (state === "cancelled" ? line : `${line} ${ord}`);
+  return {
+    is: (await linesOf(sql, "select * from work")).map(whole),
+    mustBe: (await linesOf(sql, DEFINITION)).map(whole),
+  };
+}
+
+/** The definition of the queue, from scratch: what `recompute` keeps step by step must equal it at any time. */
+const DEFINITION = readFileSync(new URL("./queue-definition.sql", import.meta.url), "utf8");
+
+interface Line {
+  readonly line: string;
+  readonly state: string;
+  readonly ord: number;
+}
+
+const linesOf = (sql: Sql, statement: string): Promise<Line[]> =>
+  sql.unsafe<Line[]>(`
+    select v.version || ' ' || t.name || ' ' || w.state as line, w.state, w.ord
+    from (${statement}) w
+    join version v on v.id = w.version_id join target t on t.id = w.target_id
+    order by v.sort_key, t.rank, t.id, v.id`);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ControlQuestions, controlLink } from "../../protocol/links/control.ts";
 import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
+import type { PackageReport } from "../../protocol/model/queue.ts";
 import { type Everything, type FarmFigures, figureNames } from "../../protocol/model/statistics.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
@@ -84,6 +85,34 @@ const tree: readonly TaskNode[] = [
   },
 ];
 
+/** Of a package that the farm knows (six) and of any other. */
+function explained(name: string, version: string | null): PackageReport {
+  const standing = { version: "1.17.0", target: "cp311-linux_x86_64", reason: "" };
+  const isKnown = name === "six";
+  return {
+    package: name,
+    isKnown,
+    similar: isKnown ? [] : ["sixer", "six", "sixteen", "sphinx"],
+    versions: isKnown ? 60 : 0,
+    standings:
+      !isKnown || version === "0"
+        ? []
+        : [
+            { ...standing, state: "ready", position: 12 },
+            { ...standing, target: "cp313-linux_x86_64", state: "ready", position: null },
+            {
+              ...standing,
+              version: "1.16.0",
+              state: "failed",
+              reason: "no compiler\u001b[2J",
+              position: null,
+            },
+          ],
+    isCut: isKnown,
+    positionsCounted: 10_000,
+  };
+}
+
 /** A master's ends of the two local links, with fixed answers. */
 describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () => {
   const asked: unknown[] = [];
@@ -112,6 +141,10 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           return { value: everything };
         case "HISTORY":
           return { value: { points: [], isMore: false } };
+        case "EXPLAIN":
+          return { value: explained(message.body.package, message.body.version) };
+        case "WAKE":
+          return { value: { slaves: message.body.slave === "kitchen" ? 1 : 0 } };
         case "QUIT":
           return { value: {} };
         default:
@@ -201,6 +234,53 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         "",
       ],
     ]);
+  });
+
+  const statusOf = (...operands: string[]) =>
+    runSource("bin/piw.ts", ["status", "--control-queue", controlAddress, ...operands]).ended;
+
+  it.concurrent("piw status PACKAGE says of each build where it stands, and where in the queue", async () => {
+    const { code, stdout } = await statusOf("six");
+    expect([code, stdout.split("\n")]).toEqual([
+      0,
+      [
+        "VERSION  TARGET              STATE",
+        "1.17.0   cp311-linux_x86_64  ready   number 12",
+        "1.17.0   cp313-linux_x86_64  ready   behind more than 10000 others",
+        "1.16.0   cp311-linux_x86_64  failed  no compiler\\x1b[2J",
+        "(there is more: name a version to see it)",
+        "",
+      ],
+    ]);
+    const json = await statusOf("six", "1.17.0", "--json");
+    expect(JSON.parse(json.stdout)).toMatchObject({ package: "six", versions: 60 });
+    expect(asked).toContainEqual({ type: "EXPLAIN", body: { package: "six", version: "1.17.0" } });
+  });
+
+  it.concurrent("piw status PACKAGE names the nearest of one that is not known", async () => {
+    expect(await statusOf("sixx")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "piw status: the farm knows no package sixx; the nearest: six, sixer, sphinx\n",
+    });
+    expect(await statusOf("six", "0")).toMatchObject({
+      code: 1,
+      stderr: "piw status: six has no version 0 here\n",
+    });
+    expect(await statusOf("six", "1", "2")).toMatchObject({ code: 2 });
+  });
+
+  it.concurrent("piw wake gives a slave builds again, and says when there is none of that name", async () => {
+    const wake = (slave: string) =>
+      runSource("bin/piw.ts", ["wake", "--control-queue", controlAddress, slave]).ended;
+    expect(await wake("kitchen")).toMatchObject({
+      code: 0,
+      stdout: "gets builds again: kitchen\n",
+    });
+    expect(await wake("cellar")).toMatchObject({
+      code: 1,
+      stderr: "piw wake: no slave that was put to sleep is called cellar\n",
+    });
   });
 });
 

@@ -4,7 +4,7 @@ import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { buildOrderSchema, tokenSchema } from "../../model/build.ts";
 import { rowIdSchema } from "../../model/scalar.ts";
 import { declareProtocol } from "../declare.ts";
-import { targetIdsSchema } from "./target-ids.ts";
+import { newWorkSchema, targetIdsSchema } from "./target-ids.ts";
 
 export const architectProtocol = declareProtocol({
   name: "architect",
@@ -20,8 +20,8 @@ export const architectProtocol = declareProtocol({
     },
     /** Whether the slave still has the lease of this token. Answered once per batch. */
     RENEW: { body: z.object({ token: tokenSchema, slaveId: rowIdSchema }), reply: z.boolean() },
-    /** Something may be ready for these targets; for all of them when the list is empty. */
-    WAKE: { body: z.object({ targetIds: targetIdsSchema }) },
+    /** So many builds are ready for these targets, the first at a place; any may be when the list is empty. */
+    WAKE: { body: z.object({ work: z.array(newWorkSchema).max(1_000) }) },
     /** Why no builds may be given out now; null: they may. Said again and again, as long as it is so. */
     REST: { body: z.object({ reason: z.string().max(500).nullable() }) },
     /** A target came that the queue has not been computed for. */

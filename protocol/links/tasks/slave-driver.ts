@@ -3,13 +3,13 @@ import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { countSchema } from "../../model/scalar.ts";
 import { declareProtocol } from "../declare.ts";
-import { targetIdsSchema } from "./target-ids.ts";
+import { newWorkSchema } from "./target-ids.ts";
 
 export const slaveDriverProtocol = declareProtocol({
   name: "slave-driver",
   messages: {
-    /** Something may be ready for these targets; for all of them when the list is empty. */
-    WAKE: { body: z.object({ targetIds: targetIdsSchema }) },
+    /** So many builds are ready for these targets; any may be when the list is empty. */
+    WAKE: { body: z.object({ work: z.array(newWorkSchema.omit({ first: true })).max(1_000) }) },
     /** Slaves that are here now and whose targets are recorded. */
     COUNT: { reply: countSchema },
   },

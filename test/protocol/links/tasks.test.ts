@@ -20,6 +20,7 @@ import type { ToScribe } from "../../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../../protocol/links/tasks/secretary.ts";
 import type { ToSlaveDriver } from "../../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../../protocol/links/tasks/status.ts";
+import { newWorkSchema } from "../../../protocol/links/tasks/target-ids.ts";
 import {
   buildOrderSchema,
   buildResultSchema,
@@ -109,12 +110,17 @@ const said = {
       body: fc.record({ token, slaveId: valuesOf(rowIdSchema) }, { noNullPrototype: true }),
       reply: fc.boolean(),
     },
-    WAKE: { body: fc.record({ targetIds }, { noNullPrototype: true }) },
+    WAKE: { body: fc.record({ work: list(newWorkSchema) }, { noNullPrototype: true }) },
     REST: { body: fc.record({ reason: fc.option(fc.lorem()) }, { noNullPrototype: true }) },
     TARGETS_CHANGED: {},
   } satisfies SaidTo<ToArchitect>,
   [paths.slaveDriver]: {
-    WAKE: { body: fc.record({ targetIds }, { noNullPrototype: true }) },
+    WAKE: {
+      body: fc.record(
+        { work: list(newWorkSchema.omit({ first: true })) },
+        { noNullPrototype: true },
+      ),
+    },
     COUNT: { reply: valuesOf(countSchema) },
   } satisfies SaidTo<ToSlaveDriver>,
   [paths.scribe]: {
@@ -326,7 +332,8 @@ interface Refs {
 }
 
 async function uses({ architect, juggler, http }: Refs): Promise<void> {
-  architect.tell("WAKE", { targetIds: [1] });
+  const first = { ord: 1, versionId: 1 };
+  architect.tell("WAKE", { work: [{ targetId: 1, count: 1, first }] });
   architect.tell("TARGETS_CHANGED");
   const order = await architect.ask("LEASE", { slaveId: 1, targetIds: [1], holding: [] });
   expectTypeOf(order?.sdist.sizeBytes).toEqualTypeOf<number | null | undefined>();
