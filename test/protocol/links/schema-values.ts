@@ -17,6 +17,7 @@ interface Definition {
   readonly type: string;
   readonly checks?: readonly Check[];
   readonly element?: z.ZodType;
+  readonly items?: readonly z.ZodType[];
   readonly shape?: Readonly<Record<string, z.ZodType>>;
   readonly innerType?: z.ZodType;
   readonly options?: readonly z.ZodType[];
@@ -62,6 +63,8 @@ function raw(schema: z.ZodType, definition: Definition): fc.Arbitrary<unknown> {
       return fc.option(part(definition.innerType));
     case "array":
       return fc.array(part(definition.element), { minLength: 1, maxLength: LONGEST_LIST });
+    case "tuple":
+      return fc.tuple(...(definition.items ?? []).map(valuesOf));
     case "object":
       return fc.record(
         Object.fromEntries(
