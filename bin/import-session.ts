@@ -41,7 +41,7 @@ type Ended = Exclude<ImportOutcome, { readonly state: "pending" }>;
 export async function importWheels(session: ImportSession): Promise<Ended> {
   const { address, signal, waitMs } = session;
   let heardAt = performance.now();
-  let isUp = false;
+  const link = { isUp: false };
   let wasUp = false;
   const refusals: string[] = [];
   let sentBytes = 0;
@@ -55,7 +55,7 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
       log: session.logger,
       handlers: {
         up: () => {
-          isUp = true;
+          link.isUp = true;
           wasUp = true;
           heard();
         },
@@ -65,7 +65,7 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
           session.onSent(sentBytes);
         },
         down: (reason) => {
-          isUp = false;
+          link.isUp = false;
           // A silent or absent master may still come; one that refuses will go on refusing.
           if (reason.startsWith("refused")) refusals.push(reason);
         },
@@ -77,7 +77,7 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
       signal.throwIfAborted();
       for (const refusal of refusals) throw new Error(`the master says: ${refusal}`);
       if (performance.now() - heardAt > waitMs) throw new Error(silence(address, wasUp));
-      if (isUp) {
+      if (link.isUp) {
         const outcome = await ask(session, endpoint);
         if (outcome !== undefined) heard();
         if (outcome !== undefined && outcome.state !== "pending") return outcome;
