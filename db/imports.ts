@@ -185,10 +185,10 @@ export const settleImport = request(
   async (sql, args) =>
     transaction(sql, async (tx) => {
       await tx`select pg_advisory_xact_lock_shared(${TARGETS_LOCK}::bigint)`;
-      // Nobody is to read it upstream: an import does not make it known there.
+      // Nothing says that upstream has it; should it be listed there, its other versions are followed.
       await tx`
-        insert into package (name, display_name, source, read_serial)
-        values (${args.package}, ${args.displayName}, 'local', 0)
+        insert into package (name, display_name, read_serial)
+        values (${args.package}, ${args.displayName}, 0)
         on conflict (name) do nothing`;
       const [owner] = await tx<{ id: number }[]>`
         select id from package where name = ${args.package} for no key update`;

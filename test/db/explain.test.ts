@@ -132,13 +132,17 @@ describe("of a package that is known", () => {
       versions.map((version) => release(version)),
     );
     await recordProject(sql, "other", [release("100.0")]);
-    await sql`update version set priority = 1 where version = '7.0'`;
-    await recordProject(
-      sql,
-      "pkg",
-      versions.map((version) => release(version)),
-      2,
-    );
+    await run(sql, "changePackage", {
+      package: "pkg",
+      versions: ["7.0"],
+      isCreation: false,
+      skip: null,
+      yank: null,
+      aliases: [],
+      summary: null,
+      releasedAt: null,
+      priority: 1,
+    });
     const report = await run(sql, "explainQueue", { package: "pkg", version: null });
     expect([report.versions, report.isCut, report.standings.length]).toEqual([60, true, 50]);
     // The other package has one that is newer, and 7.0 comes before all.
