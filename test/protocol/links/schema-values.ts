@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import type { z } from "zod";
+import { accessBatchSchema } from "../../../protocol/model/access.ts";
 
 /** Enough to be odd, few enough to be quick. */
 const LONGEST_TEXT = 40;
@@ -16,6 +17,7 @@ interface Check {
 interface Definition {
   readonly type: string;
   readonly checks?: readonly Check[];
+  readonly format?: string;
   readonly element?: z.ZodType;
   readonly items?: readonly z.ZodType[];
   readonly shape?: Readonly<Record<string, z.ZodType>>;
@@ -30,6 +32,7 @@ interface Definition {
 
 /** What the schema takes and gives back unchanged. */
 export function valuesOf(schema: z.ZodType): fc.Arbitrary<unknown> {
+  if (schema === accessBatchSchema) return accessBatches();
   const definition = schema.def as unknown as Definition;
   return raw(schema, definition).filter((value) => schema.safeParse(value).success);
 }
@@ -46,7 +49,7 @@ function raw(schema: z.ZodType, definition: Definition): fc.Arbitrary<unknown> {
     case "boolean":
       return fc.boolean();
     case "string":
-      return texts(definition);
+      return definition.format === "uuid" ? fc.uuid() : texts(definition);
     case "number":
       return fc
         .oneof(
@@ -107,8 +110,36 @@ function texts({ checks = [] }: Definition): fc.Arbitrary<string> {
     if (def["check"] === "max_length") longest = Math.min(longest, Number(def["maximum"]));
     if (def["pattern"] instanceof RegExp) {
       const pattern = def["pattern"];
+      // Of a class of Unicode fast-check makes a list of all its letters, which takes seconds.
+      if (pattern.source.includes("\\p{"))
+        return fc
+          .string({ unit: "grapheme", maxLength: longest })
+          .filter((text) => pattern.test(text));
       return fc.stringMatching(new RegExp(pattern.source, pattern.flags.replace("i", "")));
     }
   }
   return fc.string({ unit: "grapheme", maxLength: longest });
+}
+
+/** Chance does not make columns of one length, nor addresses. */
+function accessBatches(): fc.Arbitrary<unknown> {
+  const { ats, packages, filenames, paths, kinds, clients } = accessBatchSchema.shape;
+  const one = (column: z.ZodArray): fc.Arbitrary<unknown> => valuesOf(column.element as z.ZodType);
+  const rows = (values: fc.Arbitrary<unknown>, length: number) =>
+    fc.array(values, { minLength: length, maxLength: length });
+  return fc.integer({ min: 0, max: LONGEST_LIST }).chain((length) =>
+    fc.record(
+      {
+        kinds: rows(one(kinds), length),
+        ats: rows(one(ats), length),
+        addresses: rows(fc.option(fc.oneof(fc.ipV4(), fc.ipV6())), length),
+        packages: rows(one(packages), length),
+        filenames: rows(one(filenames), length),
+        paths: rows(one(paths), length),
+        clientOf: rows(fc.constant(0), length),
+        clients: rows(one(clients), 1),
+      },
+      { noNullPrototype: true },
+    ),
+  );
 }
