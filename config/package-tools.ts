@@ -100,6 +100,10 @@ export const removeProgram = {
       { short: "s", ...said },
     ),
     builds: flag("Remove only what was built: it is built again, under a build tag", said),
+    wanted: flag(
+      "Remove nothing: take these requirements, or all of these projects, back from the wanted set",
+      said,
+    ),
   },
 } satisfies Program;
 

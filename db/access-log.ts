@@ -9,7 +9,7 @@ import {
   accessBatchSchema,
   accessPlaceSchema,
 } from "../protocol/model/access.ts";
-import { countSchema } from "../protocol/model/scalar.ts";
+import { countSchema, projectNameSchema } from "../protocol/model/scalar.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 
@@ -141,3 +141,39 @@ export const tendAccessLog = request({ args: z.null(), result: countSchema }, as
   const [row] = await sql<{ dropped: number }[]>`select access_log_expire() as dropped`;
   return row?.dropped ?? 0;
 });
+
+const POPULARITY_STEP = 1_000;
+
+/**
+ * Downloads in 30 days of some projects, by name, for `setPopularity`: those that were downloaded, and those
+ * that once were and are not any more. `next` is where the next stretch begins; null after the last.
+ */
+export const countedDownloads = request(
+  {
+    args: z.object({ after: z.string().max(200) }),
+    result: z.object({
+      projects: z.array(z.object({ name: projectNameSchema, downloads: countSchema })),
+      next: z.string().nullable(),
+    }),
+    slow: true,
+  },
+  async (sql, { after }) => {
+    const since = sql`(now() at time zone 'UTC')::date - 30`;
+    const projects = await sql<{ name: string; downloads: number }[]>`
+      with named as (
+        (select distinct package as name from access_package_day
+          where package > ${after} and day > ${since} and downloads > 0
+          order by package limit ${POPULARITY_STEP})
+        union
+        (select name from package where popularity > 0 and name > ${after}
+          order by name limit ${POPULARITY_STEP})
+      )
+      select n.name, coalesce((select sum(d.downloads) from access_package_day d
+        where d.package = n.name and d.day > ${since}), 0)::bigint as downloads
+      from named n order by n.name limit ${POPULARITY_STEP}`;
+    return {
+      projects: [...projects],
+      next: projects.length === POPULARITY_STEP ? (projects.at(-1)?.name ?? null) : null,
+    };
+  },
+);

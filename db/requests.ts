@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
-import { recordAccess, tendAccessLog } from "./access-log.ts";
+import { countedDownloads, recordAccess, tendAccessLog } from "./access-log.ts";
 import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
 import { explainQueue } from "./explain.ts";
 import {
@@ -55,6 +55,7 @@ export const requests = {
   changePackage,
   changeTarget,
   configureFarm,
+  countedDownloads,
   deriveWants,
   duePages,
   explainQueue,

@@ -72,16 +72,23 @@ export const simpleNames = request(
   },
 );
 
-/** Downloads are 0 as long as nothing counts them. */
+/** Every package that has a file, with its downloads in 30 days and ever, by what Lumberjack has counted. */
 export const searchList = request(
   { args: z.null(), result: searchListSchema, slow: true },
   async (sql) => {
-    const rows = await sql<{ name: string }[]>`
-      select p.name from package p
+    const rows = await sql<{ name: string; lately: number; ever: number }[]>`
+      with recent as (
+        select package, sum(downloads)::bigint as n from access_package_day
+        where day > (now() at time zone 'UTC')::date - 30 group by package
+      )
+      select p.name, coalesce(r.n, 0) as lately, coalesce(a.downloads, 0) as ever
+      from package p
+      left join recent r on r.package = p.name
+      left join access_package a on a.package = p.name
       where exists (select from version v join file f on f.version_id = v.id
                     where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
       order by p.name collate "C"`;
-    return rows.map(({ name }) => [name, 0, 0] as [string, number, number]);
+    return rows.map(({ name, lately, ever }) => [name, lately, ever] as [string, number, number]);
   },
 );
 

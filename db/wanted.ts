@@ -72,7 +72,7 @@ export const addWanted = request(
  */
 export const removeWanted = request(
   {
-    args: z.object({ requirements: z.array(z.string().max(2_000)).max(100_000) }),
+    args: z.object({ requirements: z.array(z.string().max(2_000)).max(200_000) }),
     result: z.object({ removed: countSchema }),
   },
   async (sql, args) =>

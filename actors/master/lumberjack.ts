@@ -3,8 +3,9 @@
  * what is committed. Now and then it has the log tended: partitions ahead, months that expired. Being without the
  * database is a state in which nothing is acknowledged and piw-loggers wait.
  */
+import type { RequestResult } from "../../db/requests.ts";
 import type { LogAnswers, LogRecords } from "../../protocol/links/log.ts";
-import { type ActorRef, defineActor, Refusal } from "../../supervisor/index.ts";
+import { type ActorContext, type ActorRef, defineActor, Refusal } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 
@@ -64,6 +65,7 @@ export const lumberjack = defineActor<
       try {
         const dropped = await askUntilDone(ctx, database, "tendAccessLog", null);
         if (dropped > 0) ctx.log.info({ months: dropped }, "months of the access log expired");
+        ctx.run(() => tellPopularity(ctx, database));
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         ctx.log.warn(
@@ -74,3 +76,25 @@ export const lumberjack = defineActor<
     },
   },
 });
+
+/** In stretches, beside the batches that come meanwhile. */
+async function tellPopularity(
+  ctx: ActorContext<LumberjackMessages & OwnMessages>,
+  database: DatabaseRef,
+): Promise<void> {
+  try {
+    for (let after: string | null = ""; after !== null; ) {
+      const { projects, next }: RequestResult<"countedDownloads"> = await askUntilDone(
+        ctx,
+        database,
+        "countedDownloads",
+        { after },
+      );
+      if (projects.length > 0) await askUntilDone(ctx, database, "setPopularity", { projects });
+      after = next;
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    ctx.log.warn({ err: error }, "what is popular could not be told; it is tried again in an hour");
+  }
+}

@@ -9,7 +9,7 @@ import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
 import { change, lookUp, remove } from "./chase/change.ts";
 import { rebuild } from "./chase/rebuild.ts";
 import { addTarget, changeTarget, targets } from "./chase/target.ts";
-import { want } from "./chase/want.ts";
+import { unwant, want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { type ImportDeskMessages, isOfImport } from "./import-desk.ts";
 
@@ -23,6 +23,7 @@ export interface MrChaseArgs extends AnswerMeans {
 
 const answers: Answers = {
   WANT: want,
+  UNWANT: unwant,
   LOOK_UP: lookUp,
   CHANGE: change,
   REMOVE: remove,

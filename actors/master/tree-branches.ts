@@ -253,7 +253,7 @@ export function servicesBranch(means: Means): ChildSpec {
     ...(isAnyOf("builds", "driver") ? [farmBranch(means)] : []),
     ...only(parts, "web", () => [publishingBranch(means)]),
     ...only(parts, "front", () => frontBranches(means)),
-    ...only(parts, "main", () => [statisticsBranch(means)]),
+    ...(isAnyOf("main", "front") ? [statisticsBranch(means)] : []),
     ...only(parts, "web", () => [child("http", http, { address, outputPath }, { revive })]),
   ]);
 }
@@ -350,12 +350,6 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         productVersion: version,
       }),
     ]),
-    supervisor("statistics", { revive }, [
-      child("lumberjack", lumberjack, {
-        link: ref<EndpointMessages<LogAnswers>>(paths.logLink),
-        database,
-      }),
-    ]),
     supervisor("upstream", { revive }, [
       child("cloud-gazer", cloudGazer, {
         database,
@@ -373,7 +367,7 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
   ];
 }
 
-function statisticsBranch({ settings, colleagues }: Means): ChildSpec {
+function statisticsBranch({ settings, colleagues, ref }: Means): ChildSpec {
   const { statisticsMs, diskCheckMs } = settings.times;
   return supervisor("statistics", { revive }, [
     ...only(settings.parts, "main", () => [
@@ -382,6 +376,12 @@ function statisticsBranch({ settings, colleagues }: Means): ChildSpec {
         statisticsMs,
         diskCheckMs,
         diskReserveBytes: settings.diskReserveBytes,
+      }),
+    ]),
+    ...only(settings.parts, "front", () => [
+      child("lumberjack", lumberjack, {
+        link: ref<EndpointMessages<LogAnswers>>(paths.logLink),
+        database: colleagues.database,
       }),
     ]),
   ]);

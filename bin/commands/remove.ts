@@ -2,12 +2,13 @@
 
 import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
+import type { Values } from "../../config/option.ts";
 import { removeProgram } from "../../config/package-tools.ts";
 import { importLink } from "../../protocol/links/import.ts";
 import type { LookUp, Removed } from "../../protocol/model/package-change.ts";
 import { withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
-import { runProgram } from "../program.ts";
+import { type Frame, runProgram } from "../program.ts";
 import { openProgress } from "../progress.ts";
 import {
   counted,
@@ -32,6 +33,7 @@ export function remove(argv: readonly string[]): Promise<void> {
       program: removeProgram,
       logLevel: "warn",
       run: (values, operands, frame) => {
+        if (values.wanted) return takeBack(operands, values, frame);
         const subjects = readSubjects(operands);
         const manner = { isOfBuildsOnly: values.builds, skip: values.skip ?? null };
         if (manner.isOfBuildsOnly && manner.skip !== null)
@@ -71,6 +73,30 @@ export function remove(argv: readonly string[]): Promise<void> {
     },
     argv,
   );
+}
+
+/** What was built of them stays. */
+function takeBack(
+  requirements: readonly string[],
+  values: Values<(typeof removeProgram)["options"]>,
+  frame: Frame,
+): Promise<number> {
+  if (values.builds || values.skip !== undefined)
+    throw new ConfigurationError("--wanted removes nothing: leave --builds and --skip out");
+  const master = {
+    link: importLink,
+    address: values["import-queue"],
+    waitMs: values.wait,
+    logger: frame.logger,
+    signal: frame.signal,
+  };
+  return withMaster(master, async (ask) => {
+    const { removed } = await ask("UNWANT", { requirements: [...requirements] });
+    if (removed === 0)
+      throw new Error("nothing of that is wanted: say it as it was added, or name a project");
+    frame.print(`${removed} taken back`);
+    return 0;
+  });
 }
 
 /** Versions that were removed before are known: they may be removed again with `--skip`. */

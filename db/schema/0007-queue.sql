@@ -13,6 +13,7 @@ alter table version
 
 -- Downloads in buckets, each twice the one before: it changes seldom, so the queue is not rewritten daily.
 alter table package add column popularity smallint not null default 0 check (popularity between 0 and 60);
+create index package_popular on package (name) where popularity > 0;
 
 -- A slave that failed build after build while its peers did not: it gets no more of the queue, only builds
 -- that others have made already, until one of those succeeds.

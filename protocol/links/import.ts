@@ -44,6 +44,11 @@ const toServer = {
     }),
     reply: z.object({ added: z.number(), known: z.number() }),
   },
+  /** Takes requirements back from the wanted set, by their texts or all of a project's by its name. */
+  UNWANT: {
+    body: z.object({ requirements: z.array(z.string().max(2_000)).min(1).max(100_000) }),
+    reply: z.object({ removed: countSchema }),
+  },
   /** What the farm knows of a package and versions. */
   LOOK_UP: { body: subjectSchema, reply: lookUpSchema },
   /** Changes a package or some of its versions: all that is said, or nothing. */

@@ -7,7 +7,7 @@ import { upgradeDatabase } from "../../db/migrate.ts";
 import { unknownClient } from "../../protocol/accesslog/user-agent.ts";
 import { type AccessBatch, type AccessKind, accessKinds } from "../../protocol/model/access.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
-import { run } from "../support/queue-fixture.ts";
+import { recordProject, release, run } from "../support/queue-fixture.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -268,5 +268,47 @@ describe("months of the access log", () => {
       await stranger.unsafe("reset role; drop role if exists stranger");
       await stranger.end();
     }
+  });
+});
+
+describe("what is popular", () => {
+  /** As Lumberjack does it: all stretches, each told to the queue. */
+  async function tell(): Promise<void> {
+    const { sql } = database;
+    for (let after: string | null = ""; after !== null; ) {
+      const told: { projects: { name: string; downloads: number }[]; next: string | null } =
+        structuredClone(await run(sql, "countedDownloads", { after })) as never;
+      await run(sql, "setPopularity", { projects: told.projects });
+      after = told.next;
+    }
+  }
+  const popularity = async () =>
+    (
+      await database.sql<{ line: string }[]>`
+        select name || ' ' || popularity as line from package order by name`
+    ).map(({ line }) => line);
+
+  it("is what was downloaded in the last 30 days, and no longer when that is over", async () => {
+    const { sql } = database;
+    for (const name of ["rim", "six", "spoke"]) await recordProject(sql, name, [release("1.0")]);
+    const day = 86_400_000;
+    const rows = [
+      ...Array.from({ length: 5 }, () => ({ kind: "download" as const, at: Date.now() })),
+      { kind: "search" as const, at: Date.now(), package: "rim" },
+      { kind: "download" as const, at: Date.now() - 40 * day, package: "spoke" },
+      { kind: "download" as const, at: Date.now() - 3 * day, package: "not-here" },
+    ];
+    const place = { source: randomUUID(), sequence: 1, acknowledged: 0 };
+    await run(sql, "recordAccess", { ...place, batch: batchOf(rows) });
+    expect((await run(sql, "countedDownloads", { after: "" })).projects).toEqual([
+      { name: "not-here", downloads: 1 },
+      { name: "six", downloads: 5 },
+    ]);
+    await tell();
+    expect(await popularity()).toEqual(["rim 0", "six 2", "spoke 0"]);
+
+    await sql`update access_package_day set day = day - 60 where package = 'six'`;
+    await tell();
+    expect(await popularity()).toEqual(["rim 0", "six 0", "spoke 0"]);
   });
 });

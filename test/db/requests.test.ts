@@ -225,6 +225,10 @@ describe("a request and what it gives", () => {
     };
     expect(await run(sql, "recordAccess", visit)).toBe("stored");
     expect(await run(sql, "tendAccessLog", null)).toBe(0);
+    expect(await run(sql, "countedDownloads", { after: "" })).toEqual({
+      projects: [{ name: "pkg", downloads: 1 }],
+      next: null,
+    });
     const owned = [{ filename: "own-1-py3-none-any.whl", sha256: hash("own") }];
     const { delivery } = await run(sql, "openImport", {
       key: hash("key"),

@@ -1,4 +1,5 @@
-/** WANT: adds requirements to the wanted set, all of them or none. */
+/** WANT: adds requirements to the wanted set, all of them or none. UNWANT takes them back. */
+import { canonicalName } from "../../../protocol/packaging/canonical-name.ts";
 import { parseRequirement, RequirementError } from "../../../protocol/packaging/requirement.ts";
 import { Refusal } from "../../../supervisor/index.ts";
 import { askUntilDone } from "../database.ts";
@@ -11,6 +12,14 @@ export const want: Answer<"WANT"> = async (ctx, { database, cloudGazer }, body) 
   });
   cloudGazer.tell("LOOK");
   ctx.log.info({ ...result }, "requirements were added to the wanted set");
+  return result;
+};
+
+export const unwant: Answer<"UNWANT"> = async (ctx, { database }, body) => {
+  const result = await askUntilDone(ctx, database, "removeWanted", {
+    requirements: body.requirements.flatMap((text) => [text, canonicalName(text)]),
+  });
+  ctx.log.info({ ...result }, "requirements were taken back from the wanted set");
   return result;
 };
 
