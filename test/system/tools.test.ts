@@ -94,6 +94,8 @@ describe("bad input: one line, an exit code, and nothing changed", {
     ["rebuild", ["project", "quickk"], 1, near],
     ["remove", ["--yes", "quick", "9.0"], 1, /knows no quick 9\.0; the nearest are .*1\.0/],
     ["remove", ["--yes", "--builds", "--skip", "x", "quick"], 2, /contradict/],
+    ["remove", ["--wanted", "quick>=1"], 1, /nothing of that is wanted/],
+    ["remove", ["--wanted", "--builds", "quick"], 2, /--wanted removes nothing/],
     ["add", ["--alias", "x", "quick", "1.0"], 2, /leave the versions out/],
     ["add", ["--skip", "deleted", "--yes", "quick"], 1, /upstream's own reasons/],
     ["add", ["--skip", "x", "quick>=1"], 2, /"quick>=1" is a requirement/],
@@ -225,6 +227,20 @@ describe("what the tools do", { timeout: PROCESSES_MS }, () => {
     expect(recorded.text).toMatch(/It has no source, so it is not built.*in-house 1\.0: recorded/s);
     expect((await tool("add", "in-house", "1.0")).stdout).toMatch(/known already/);
     expect((await tool("remove", "--yes", "in-house")).stdout).toMatch(/removed 1 version/);
+  });
+
+  it("piw-remove --wanted takes requirements back, by their text or a project's name", async () => {
+    const before = wheels();
+    const wanted = async () =>
+      (await database.sql`select requirement from wanted order by 1`).map(
+        (row) => row["requirement"],
+      );
+    expect((await tool("add", "quick>=1", "quick<3", "other")).stdout).toBe("3 added\n");
+    expect((await tool("remove", "--wanted", "quick<3")).stdout).toBe("1 taken back\n");
+    expect(await wanted()).toEqual(["other", "quick>=1"]);
+    expect((await tool("remove", "--wanted", "Quick", "other")).stdout).toBe("2 taken back\n");
+    expect(await wanted()).toEqual([]);
+    expect(wheels()).toEqual(before);
   });
 
   it("piw-remove --builds has it built again, under a build tag", async () => {
