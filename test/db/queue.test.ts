@@ -300,10 +300,17 @@ describe("order and coverage", () => {
     const [unmoved] = await sql<{ xmin: string }[]>`select max(xmin::text) as xmin from work`;
     await run(sql, "setPopularity", { projects: doubled.slice(1) });
     expect((await sql`select max(xmin::text) as xmin from work`)[0]).toEqual(unmoved);
-    await sql`
-      update version set priority = 1
-      where version = '1.0' and package_id = (select id from package where name = 'rare')`;
-    await recordProject(sql, "rare", [release("1.0"), release("2.0")], 2);
+    await run(sql, "changePackage", {
+      package: "rare",
+      versions: ["1.0"],
+      isCreation: false,
+      skip: null,
+      yank: null,
+      aliases: [],
+      summary: null,
+      releasedAt: null,
+      priority: 1,
+    });
     const order: string[] = [];
     const held: number[] = [];
     for (let at = 0; at < 6; at += 1) {
@@ -450,7 +457,7 @@ describe("settling", () => {
     await sql`update version set changed_at = '-infinity'`;
     expect(await run(sql, "releaseBlocked", null)).toBe(0);
     await sql`update target set is_active = id = ${arm.targetIds[0] ?? 0}`;
-    await recordProject(sql, "lib", [release("1.0")], 2);
+    await recordProject(sql, "lib", [release("1.0", { requiresPython: ">=3" })], 2);
     const other = await take(arm);
     await settle(sql, arm, other.token, {}, [wheel("1.0", "cp311-cp311-linux_aarch64")]);
     expect(await run(sql, "releaseBlocked", null)).toBe(1);

@@ -121,6 +121,10 @@ if [ "$1" = -c ]; then
   })}'
   exit
 fi
+if [ "$1" = -I ]; then
+  echo '["setuptools"]'
+  exit
+fi
 : > ${folder}/build-$$
 echo "building"
 while [ ! -e ${folder}/go ]; do sleep 0.01; done
