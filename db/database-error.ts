@@ -59,8 +59,8 @@ const REFUSED_CODES = new Set([
   ...["53100", "25006"],
 ]);
 
-/** Serialization failure and deadlock: the transaction did nothing and may be run again at once. */
-const RETRYABLE_CODES = new Set(["40001", "40P01"]);
+/** Serialization failure, deadlock, a lock waited for too long: the transaction did nothing and may be run again. */
+const RETRYABLE_CODES = new Set(["40001", "40P01", "55P03"]);
 
 /** The connection ended while something was asked; the outcome is unknown. Run it again if it may be run twice. */
 export function isConnectionLost(error: unknown): boolean {

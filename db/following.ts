@@ -59,8 +59,10 @@ export const followIndex = request(
 /** The index has answered as a changelog does. What was looked at again and again is so no longer. */
 export const foundChangelog = request({ args: z.null(), result: z.null() }, async (sql) => {
   await transaction(sql, async (tx) => {
-    await tx`update configuration set has_changelog = true where not has_changelog`;
-    await tx`update package set look_at = null where look_at is not null`;
+    const found = await tx`
+      update configuration set has_changelog = true where not has_changelog returning 1`;
+    // Known before: what is to be looked at now was asked for by the changelog itself.
+    if (found.length > 0) await tx`update package set look_at = null where look_at is not null`;
   });
   return null;
 });
@@ -76,7 +78,9 @@ async function forgetProgress(tx: Tx): Promise<void> {
   await tx`
     select pg_advisory_xact_lock(${TARGETS_LOCK}::bigint),
       set_config('statement_timeout', '150s', true)`;
-  await tx`update package set seen_serial = 0, read_serial = -1, read_attempts = 0, page_serial = null`;
+  await tx`
+    update package set seen_serial = 0, read_serial = -1, read_attempts = 0, page_serial = null
+    where source = 'upstream'`;
   await tx`
     update configuration set upstream_serial = 0, listing_etag = null, listing_modified = null`;
 }
@@ -114,11 +118,12 @@ export const unreadProjects = request(
   async (sql, args) => {
     const rows = await sql<UnreadRow[]>`
       (select ${columns(sql)}, false as is_look from package p
-        where read_serial < seen_serial and read_not_before <= now()
+        where read_serial < seen_serial and read_not_before <= now() and source = 'upstream'
         order by seen_serial, id limit ${args.limit})
       union all
       (select ${columns(sql)}, true as is_look from package p
         where look_at <= now() and read_not_before <= now() and read_serial >= seen_serial
+          and source = 'upstream'
         order by look_at limit ${args.limit})
       order by is_look limit ${args.limit}`;
     return rows.map((row) => ({

@@ -55,6 +55,11 @@ export async function judgeSlave(sql: Sql, slaveId: number): Promise<void> {
     from build b join version v on v.id = b.version_id
     where b.slave_id = ${slaveId} and b.token > ${slave.last_success}
       and b.settled_at is not null and not b.cause = any(${INNOCENT})
+      -- What another slave has failed too says nothing of this one.
+      and not exists (select from build o
+        where o.version_id = b.version_id and o.target_id = b.target_id
+          and o.slave_id <> b.slave_id and o.settled_at is not null and not o.is_trial
+          and not o.cause = any(${INNOCENT}))
     order by b.token desc limit ${RETURNED_MAX}`;
   const packages = new Set(failures.map((row) => row.package_id)).size;
   if (packages < FAILURES_MIN || !(await isUnlikePeers(sql, slaveId, packages))) return;
@@ -88,6 +93,7 @@ async function isUnlikePeers(sql: Sql, slaveId: number, inARow: number): Promise
       select b.cause from build b
       where b.settled_at is not null and b.slave_id <> ${slaveId}
         and not b.cause = any(${INNOCENT.slice(1)})
+        and not exists (select from import i where i.token = b.token)
         and exists (select from slave_target s
                     where s.slave_id = ${slaveId} and s.target_id = b.target_id)
       order by b.settled_at desc limit ${PEERS_SEEN}
@@ -98,7 +104,7 @@ async function isUnlikePeers(sql: Sql, slaveId: number, inARow: number): Promise
   return chance ** inARow < CHANCE;
 }
 
-/** A build that another slave has made, for a slave that is asleep and due; the shortest of the last ones. */
+/** A build that another slave has made, for a slave that is asleep and due; one of the last ones. */
 export async function leaseTrial(
   tx: Tx,
   slave: Patient,
@@ -113,10 +119,13 @@ export async function leaseTrial(
       join version v on v.id = b.version_id and v.skip is null and v.sdist_sha256 is not null
       join package p on p.id = v.package_id and p.skip is null
       where b.target_id = any(${[...targetIds]}) and b.stands and b.cause = 'built'
-        and b.slave_id <> ${slave.id}
+        and b.slave_id <> ${slave.id} and not b.is_trial
+        -- What is imported is often what cannot be built here.
+        and not exists (select from import i where i.token = b.token)
       order by b.token desc limit 50
     ) lately
-    order by duration_ms limit 1`;
+    -- Not the same one each time: it may be one that only others can build.
+    order by random() limit 1`;
   if (known === undefined) {
     // What its peers had made was withdrawn: only the queue itself can tell now.
     await wake(tx, slave.id);
@@ -156,12 +165,28 @@ export async function endTrial(
     where id = ${slaveId}`;
 }
 
+/**
+ * Has the frontier wait for the targets of a slave that is there: it has been heard of, or is awake again.
+ * Nobody waits for one that is asleep for long. Returns whether any target was not waited for before.
+ */
+export async function activateTargets(tx: Tx, slaveId: number): Promise<boolean> {
+  const rows = await tx`
+    update target set is_active = true, requeue_from = 0
+    where not is_active
+      and id in (select target_id from slave_target where slave_id = ${slaveId})
+      and exists (select from slave where id = ${slaveId}
+        and coalesce(asleep_since, 'infinity') > now() - interval '1 hour')
+    returning 1`;
+  return rows.length > 0;
+}
+
 async function wake(tx: Tx, slaveId: number): Promise<boolean> {
   const rows = await tx`
     update slave set asleep_since = null, asleep_why = '', trials = 0,
       trial_not_before = '-infinity',
       judged_from = coalesce((select max(token) from build where slave_id = ${slaveId}), 0)
     where id = ${slaveId} and asleep_since is not null returning 1`;
+  if (rows.length > 0) await activateTargets(tx, slaveId);
   return rows.length > 0;
 }
 
@@ -206,6 +231,10 @@ export async function failAsPoison(
       select distinct s.id, s.label from build b join slave s on s.id = b.slave_id
       where b.version_id = ${build.version_id} and b.target_id = ${build.target_id}
         and b.cause = 'slave-lost' and not b.is_trial
+        -- Since it was last built, or what was built of it removed.
+        and b.token > coalesce((select max(o.token) from build o
+          where o.version_id = b.version_id and o.target_id = b.target_id
+            and o.settled_at is not null), 0)
     ) lost`;
   if (lost === undefined || lost.slaves < POISON_SLAVES) return false;
   await tx`

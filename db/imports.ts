@@ -196,6 +196,11 @@ export const settleImport = request(
         insert into package_alias (alias, package_id) values (${args.displayName}, ${owner?.id ?? 0})
         on conflict (alias) do nothing`;
       if ((await findSkip(tx, args.package, args.sortKey)) !== null) return null;
+      // Its other versions that upstream has removed are marked one by one, and stay so.
+      await tx`update package set skip = null where id = ${owner?.id ?? 0} and skip = 'deleted'`;
+      const [before] = await tx<{ skip: string | null }[]>`
+        select skip from version
+        where package_id = ${owner?.id ?? 0} and sort_key = ${args.sortKey}`;
       // What upstream has removed comes back by the hand of whoever imports it.
       const [version] = await tx<{ id: number }[]>`
         insert into version (package_id, source, version, spelling, sort_key, prerelease, released_at,
@@ -211,7 +216,7 @@ export const settleImport = request(
         select ${args.token}, ${version?.id ?? 0}, t.id, ${args.slaveId}
         from target t where t.name = ${args.target}
         on conflict (token) do nothing`;
-      return settle(tx, {
+      const settled = await settle(tx, {
         token: args.token,
         slaveId: args.slaveId,
         result: {
@@ -225,6 +230,13 @@ export const settleImport = request(
         // Only what failed is tried again.
         retry: { baseMs: 0, maxMs: 0, maxAttempts: 1 },
       });
+      // Nothing of it stands: the version is as it was.
+      if (settled.outcome === "superseded" && (before === undefined || before.skip === "deleted"))
+        await tx`
+          update version set skip = 'deleted'
+          where id = ${version?.id ?? 0} and not exists (
+            select from file f where f.version_id = version.id and f.removed_at is null)`;
+      return settled;
     }),
 );
 

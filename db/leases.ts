@@ -8,7 +8,7 @@ import { type BuildOrder, buildOrderSchema, tokenSchema } from "../protocol/mode
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countSchema, durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
 import { type Tx, transaction } from "./connection.ts";
-import { failAsPoison, leaseTrial, type Patient } from "./health.ts";
+import { activateTargets, failAsPoison, leaseTrial, type Patient } from "./health.ts";
 import { request } from "./request.ts";
 import { lockVersions, notifyWork, type Place, placeSchema, recompute, TOP } from "./work.ts";
 
@@ -80,8 +80,11 @@ export const leaseBuild = request(
           last_seen_at < now() - interval '1 minute' as is_stale
         from slave where id = ${args.slaveId}`;
       if (slave === undefined) return null;
-      if (slave.is_stale)
+      if (slave.is_stale) {
         await tx`update slave set last_seen_at = now() where id = ${args.slaveId}`;
+        // It was silent for so long that its targets are not waited for: while the farm rested, say.
+        await activateTargets(tx, args.slaveId);
+      }
       const [again] = await tx<{ token: number; target_id: number }[]>`
         update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
         where l.token = (
@@ -115,8 +118,9 @@ export const leaseBuild = request(
           made as (
             insert into build (token, version_id, target_id, slave_id, build_tag)
             select nextval('build_token'), p.version_id, p.target_id, ${args.slaveId},
-              (select nullif(count(distinct f.token), 0)::text from file f
-               where f.version_id = p.version_id and f.removed_at is not null)
+              (select case when bool_or(f.removed_at is not null) then
+                  (1 + coalesce(max(substring(f.filename from ${BUILD_NUMBER})::bigint), 0))::text end
+                from file f where f.version_id = p.version_id)
             from picked p
             returning token, version_id, target_id
           ),
@@ -150,6 +154,9 @@ export const leaseBuild = request(
       return { order: toOrder(row), targetId, place };
     }),
 );
+
+/** The number that the build tag of a wheel's name begins with (PEP 427). */
+const BUILD_NUMBER = "^[^-]+-[^-]+-([0-9]{1,9})[^-]*-[^-]+-[^-]+-[^-]+[.]whl$";
 
 /**
  * Extends the leases of builds that were heard of, each by the slave that has it. Returns those tokens
@@ -228,8 +235,11 @@ export const sweepQueue = request(
   {
     args: z.object({
       retry: retryRuleSchema,
-      /** A target whose slaves were all silent for so long is not waited for. */
-      absentMs: durationSchema,
+      /**
+       * A target whose slaves were all silent, or asleep, for so long is not waited for. Null: nobody is
+       * listened to now.
+       */
+      absentMs: durationSchema.nullable(),
     }),
     result: z.object({ expired: countSchema, due: countSchema }),
   },
@@ -237,10 +247,12 @@ export const sweepQueue = request(
     transaction(sql, async (tx) => {
       await tx`
         update target t set is_active = false, requeue_from = 0
-        where t.is_active and not exists (
+        where t.is_active and ${args.absentMs !== null} and not exists (
           select from slave_target s join slave on slave.id = s.slave_id
           where s.target_id = t.id
-            and slave.last_seen_at > now() - ${args.absentMs} * interval '1 millisecond')`;
+            and slave.last_seen_at > now() - ${args.absentMs ?? 0} * interval '1 millisecond'
+            and coalesce(slave.asleep_since, 'infinity')
+              > now() - ${args.absentMs ?? 0} * interval '1 millisecond')`;
       const rows = await tx<{ token: number }[]>`
         select token from lease where expires_at < now() order by token limit 1000`;
       const expired = await release(

@@ -114,6 +114,8 @@ export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
     where c.relnamespace = 'public'::regnamespace
       -- Partitions are reached through their table, and need no rights of their own.
       and not c.relispartition
+      -- An extension's are its owner's to give.
+      and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
       and case
         when c.relkind in ('r', 'p') then
           not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
@@ -125,6 +127,7 @@ export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
     union all
     select p.proname from pg_proc p
     where p.pronamespace = 'public'::regnamespace and not has_function_privilege(p.oid, 'execute')
+      and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
     order by 1 limit 1`;
   if (missing !== undefined)
     throw new SchemaError(

@@ -194,7 +194,7 @@ async function decide(
   const [other] = await tx`
     select 1 from build
     where version_id = ${build.version_id} and target_id = ${build.target_id}
-      and stands and token <> ${build.token}`;
+      and stands and token <> ${build.token} and not ${givenUp(tx)}`;
   if (other !== undefined) return { outcome: "superseded", cause };
 
   if (verdict === "transient") {
@@ -213,7 +213,21 @@ async function decide(
   }
   if (verdict !== "success") return { outcome: "failed", cause };
   const stand = await insertFiles(tx, build, args.files);
-  return { outcome: stand > 0 ? "published" : "superseded", cause };
+  if (stand > 0) {
+    // It was given up too early.
+    await tx`
+      update build set stands = false
+      where version_id = ${build.version_id} and target_id = ${build.target_id}
+        and token <> ${build.token} and stands and ${givenUp(tx)}`;
+    return { outcome: "published", cause };
+  }
+  const [standing] = await tx`
+    select 1 from file
+    where filename = any(${args.files.map((file) => file.filename)}) and removed_at is null`;
+  // All its names were withdrawn: it is offered again, and not at once, or that would go on for ever.
+  if (standing === undefined)
+    return { outcome: await countAttempt(tx, build, cause, args.retry.baseMs, args.retry), cause };
+  return { outcome: "superseded", cause };
 }
 
 /**

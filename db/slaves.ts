@@ -11,6 +11,7 @@ import { type TargetSpec, targetSpecSchema } from "../protocol/model/target.ts";
 import { textSchema } from "../protocol/model/text.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
 import { type Tx, transaction } from "./connection.ts";
+import { activateTargets } from "./health.ts";
 import { release, retryRuleSchema } from "./leases.ts";
 import { request } from "./request.ts";
 import { givenUp } from "./settle.ts";
@@ -66,10 +67,8 @@ export const helloSlave = request(
       }
       await tx`
         delete from slave_target where slave_id = ${slaveId} and not target_id = any(${targetIds})`;
-      const woken = await tx`
-        update target set is_active = true, requeue_from = 0
-        where id = any(${targetIds}) and not is_active returning 1`;
-      isNewTarget ||= woken.length > 0;
+      const isAwaited = await activateTargets(tx, slaveId);
+      isNewTarget ||= isAwaited;
       const listed = [...args.running, ...args.finished];
       const lost = await tx<{ token: number }[]>`
         select token from lease where slave_id = ${slaveId} and not token = any(${listed})`;

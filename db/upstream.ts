@@ -341,8 +341,9 @@ async function upsertReleases(
       sdist_filename = excluded.sdist_filename, sdist_url = excluded.sdist_url,
       sdist_sha256 = excluded.sdist_sha256, sdist_size_bytes = excluded.sdist_size_bytes,
       upstream_tags = excluded.upstream_tags,
-      changed_at = case when (version.sdist_sha256, version.upstream_tags)
-                          is distinct from (excluded.sdist_sha256, excluded.upstream_tags)
+      changed_at = case when version.skip = 'deleted'
+                          or (version.sdist_sha256, version.upstream_tags)
+                            is distinct from (excluded.sdist_sha256, excluded.upstream_tags)
                         then now() else version.changed_at end
       where (version.source = 'upstream' or not exists (
           select from file f where f.version_id = version.id and f.removed_at is null))

@@ -215,11 +215,12 @@ export const releaseBlocked = request({ args: z.null(), result: countSchema }, a
       target_id: number;
       requirement: string;
       versions: string[];
-      changed_at: Date;
+      /** As text: a Date would lose its microseconds, and the same would be looked at for ever. */
+      changed_at: string;
     }[]
   >`
     select b.version_id, b.target_id, b.requirement, array_agg(v.version) as versions,
-      max(v.changed_at) as changed_at
+      max(v.changed_at)::text as changed_at
     from blocked b
     join package p on p.name = b.name and p.skip is null
     join version v on v.package_id = p.id and v.changed_at > b.since
@@ -231,7 +232,7 @@ export const releaseBlocked = request({ args: z.null(), result: countSchema }, a
     if (!isMet(row.requirement, row.versions)) {
       // Looked at: it is not to stand in the way of others.
       await sql`
-        update blocked set since = greatest(since, ${row.changed_at})
+        update blocked set since = greatest(since, ${row.changed_at}::timestamptz)
         where version_id = ${row.version_id} and target_id = ${row.target_id}
           and requirement = ${row.requirement}`;
       continue;

@@ -46,6 +46,7 @@ interface State {
   resting: string | null;
   isRequeuing: boolean;
   isSweeping: boolean;
+  isFollowing: boolean;
   /** When the database last answered a sweep, on the monotonic clock. */
   sweptAt: number;
 }
@@ -68,6 +69,7 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       resting: null,
       isRequeuing: false,
       isSweeping: false,
+      isFollowing: false,
       sweptAt: performance.now(),
     };
     // Whether builds may be given out is told with each look at the disk; this one is sooner.
@@ -179,6 +181,28 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
   },
 });
 
+/**
+ * What follows from what has come meanwhile: wants of wants, builds that are blocked no more. Beside the sweep,
+ * since it may take minutes in a large farm: how long the database was away is seen by the time between sweeps.
+ */
+function followWhatCame(state: State, ctx: Context): void {
+  if (state.isFollowing) return;
+  state.isFollowing = true;
+  const { database } = state.args;
+  ctx.run(async () => {
+    try {
+      const { changed } = await askUntilDone(ctx, database, "deriveWants", null);
+      if (changed > 0) ctx.log.info({ projects: changed }, "what wanted packages need has changed");
+      const released = await askUntilDone(ctx, database, "releaseBlocked", null);
+      if (released > 0) ctx.log.info({ released }, "blocked builds went back on the queue");
+    } catch (error) {
+      if (ctx.signal.aborted) return;
+      ctx.log.warn({ err: error }, "what has come meanwhile could not be followed now");
+    }
+    state.isFollowing = false;
+  });
+}
+
 const isAbove = (a: Place, b: Place): boolean =>
   a.ord > b.ord || (a.ord === b.ord && a.versionId > b.versionId);
 
@@ -191,13 +215,11 @@ async function sweep(state: State, ctx: Context): Promise<void> {
   state.sweptAt = performance.now();
   const { expired, due } = await askUntilDone(ctx, database, "sweepQueue", {
     retry,
-    absentMs: ABSENT_MS,
+    // While the farm rests nobody is given a build, and who asks for one is not heard of in the database.
+    absentMs: state.resting === null ? ABSENT_MS : null,
   });
-  const { changed } = await askUntilDone(ctx, database, "deriveWants", null);
-  if (changed > 0) ctx.log.info({ projects: changed }, "what wanted packages need has changed");
-  const released = await askUntilDone(ctx, database, "releaseBlocked", null);
-  if (expired + due + released > 0)
-    ctx.log.info({ expired, due, released }, "builds went back on the queue");
+  if (expired + due > 0) ctx.log.info({ expired, due }, "builds went back on the queue");
+  followWhatCame(state, ctx);
   ctx.self.tell("TARGETS_CHANGED");
   // A row that somebody had locked was passed over, and nobody says so when it is free again.
   state.below = {};

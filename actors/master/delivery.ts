@@ -109,7 +109,10 @@ export async function deliver(
 
 type Ending = Pick<RequestArgs<"settleBuild">, "result" | "files" | "log">;
 
-/** A result that the database will not take is settled as a failure: it would come back for ever. */
+/**
+ * A result that the database will not take is settled as a failure: it would come back for ever. Not at once: a
+ * statement that took too long may be quick the next time, and a good wheel is worth it.
+ */
 async function settle(
   session: DeliverySession,
   ctx: Context,
@@ -117,8 +120,12 @@ async function settle(
   ending: Ending,
 ): Promise<Settled> {
   const common = { token, slaveId: session.slaveId, retry: session.retry };
+  const tryIt = () => askUntilDone(ctx, session.database, "settleBuild", { ...common, ...ending });
   try {
-    return await askUntilDone(ctx, session.database, "settleBuild", { ...common, ...ending });
+    return await tryIt().catch((error: unknown) => {
+      if (!(error instanceof Refusal)) throw error;
+      return tryIt();
+    });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     ctx.log.error({ err: error, build: token }, "a result could not be stored");
