@@ -19,6 +19,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openConnection } from "../../db/connection.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
+import { logKey } from "../../web/public-key.ts";
 import { wheelName, writeWheel } from "../support/plain-wheel.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { hello, target } from "../support/queue-fixture.ts";
@@ -110,7 +111,7 @@ const shaOf = async (name: string): Promise<{ sha: string; metadata: string; tok
   return row;
 };
 const blobAt = (sha: string) => at(".store/blobs", sha.slice(0, 2), sha);
-const logAt = (token: number) => at("logs/0000/0000", `${String(token).padStart(4, "0")}.txt.gz`);
+const logAt = (token: number) => at(logKey(token));
 
 /** Another file with the same bytes, as a backup restores a hard link. */
 function unlinked(path: string): void {
@@ -149,7 +150,7 @@ describe("piw-audit", () => {
 
   it.each<[string, string[], number, RegExp]>([
     ["both --quick and --hash", ["--quick", "--hash"], 2, /either --quick or --hash/],
-    ["a repair without a terminal", ["--repair"], 2, /say -y/],
+    ["a repair without a terminal", ["--repair"], 2, /say --yes/],
     ["a folder of no farm", ["--output-path", "/usr/share"], 1, /no output folder of a farm/],
     ["a database that is not there", ["--dsn", "postgres://127.0.0.1:1/x"], 1, /127\.0\.0\.1/],
     ["a DSN that is none", ["--dsn", "what is this"], 2, /dsn/],
@@ -192,6 +193,7 @@ describe("piw-audit", () => {
     writeFileSync(at("project/nobody/index.html"), "x");
     mkdirSync(at("simple/stranger"));
     writeFileSync(at("simple/stranger/index.html"), "x");
+    mkdirSync(at("logs/0000/0000"), { recursive: true });
     writeFileSync(at("logs/0000/0000/9999.txt.gz"), "x");
     writeFileSync(at(".store/blobs/ab-is-no-blob"), "x");
     // Not the farm's to judge.
@@ -204,8 +206,8 @@ describe("piw-audit", () => {
       ["missing", "simple/elm/elm-1.0-py3-none-any.whl.metadata"],
       ["missing", `.store/blobs/${elm.sha.slice(0, 2)}/${elm.sha}`],
       ["no-file", "simple/fir/fir-1.0-py3-none-any.whl"],
-      ["wrong-hash", `logs/0000/0000/${String(hazel.token).padStart(4, "0")}.txt.gz`],
-      ["missing", `logs/0000/0000/${String(larch.token).padStart(4, "0")}.txt.gz`],
+      ["wrong-hash", logKey(hazel.token)],
+      ["missing", logKey(larch.token)],
       ["missing", "simple/maple/maple-1.0-py3-none-any.whl"],
       ["missing", "simple/maple/index.html"],
       ["missing", "simple/maple/index.v1+json"],

@@ -173,7 +173,10 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
       stdout: "2 added, 1 known already\n",
       stderr: "",
     });
-    expect(asked).toContainEqual({ type: "WANT", body: { requirements: ["six", "numpy>=2"] } });
+    expect(asked).toContainEqual({
+      type: "WANT",
+      body: { requirements: ["six", "numpy>=2"], withDeps: false, withBuildDeps: false },
+    });
   });
 
   it.concurrent("piw-add hands on why the master refused", async () => {

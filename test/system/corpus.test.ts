@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FarmReport, ReportRow } from "../../protocol/model/status.ts";
 import { canonicalName } from "../../protocol/packaging/canonical-name.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
+import { logKey } from "../../web/public-key.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { python, TestFarm } from "../support/test-farm.ts";
 
@@ -101,8 +102,7 @@ describe.runIf(corpus !== undefined)("the corpus", () => {
         select b.token from build b join version v on v.id = b.version_id
         join package p on p.id = v.package_id
         where p.name = ${canonicalName(one.name)} and b.stands`;
-      const digits = String(row?.token ?? 0).padStart(12, "0");
-      const path = `logs/${digits.slice(0, 4)}/${digits.slice(4, 8)}/${digits.slice(8)}.txt.gz`;
+      const path = logKey(row?.token ?? 0);
       const response = await fetch(`${farm.siteUrl}/${path}`);
       expect(await response.text(), one.name).toContain(one.log_contains);
     }

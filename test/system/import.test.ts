@@ -11,6 +11,7 @@ import { OfferedFile } from "../../bin/wheel-offer.ts";
 import type { ImportOrder } from "../../protocol/links/wheel-import.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
 import { silentLogger } from "../../supervisor/index.ts";
+import { logKey } from "../../web/public-key.ts";
 import { type PlainWheel, wheelBytes, wheelName, writeWheel } from "../support/plain-wheel.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { hello, target } from "../support/queue-fixture.ts";
@@ -103,8 +104,7 @@ describe("piw-import", () => {
     expect(row).toMatchObject({ package: "oar-lock", state: "imported", durationMs: 90_000 });
     expect(await buildsOf("oar-lock")).toBe(1);
     const [build] = await database.sql<{ token: number }[]>`select token from build`;
-    const digits = String(build?.token).padStart(4, "0");
-    const text = readFileSync(join(farm.output, "logs/0000/0000", `${digits}.txt.gz`));
+    const text = readFileSync(join(farm.output, logKey(build?.token ?? 0)));
     expect(gunzipSync(text).toString()).toBe("built on another machine\n");
     expect(staged()).toEqual([]);
   });

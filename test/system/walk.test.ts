@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
+import { logKey } from "../../web/public-key.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { python, TestFarm } from "../support/test-farm.ts";
 
@@ -77,8 +78,7 @@ describe("the farm with the sample upstream", () => {
     const rows = await database.sql<{ token: number; cause: string }[]>`
       select token, cause from build where stands order by token`;
     for (const { token, cause } of rows) {
-      const digits = String(token).padStart(12, "0");
-      const path = `logs/${digits.slice(0, 4)}/${digits.slice(4, 8)}/${digits.slice(8)}.txt.gz`;
+      const path = logKey(token);
       const response = await fetch(`${farm.siteUrl}/${path}`);
       expect(response.status).toBe(200);
       const body = Buffer.from(await response.arrayBuffer());
