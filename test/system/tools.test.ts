@@ -251,9 +251,9 @@ describe("what the tools do", { timeout: PROCESSES_MS }, () => {
   it("piw-remove --wanted takes requirements back, by their text or a project's name", async () => {
     const before = wheels();
     const wanted = async () =>
-      (await database.sql`select requirement from wanted order by 1`).map(
-        (row) => row["requirement"],
-      );
+      (
+        await database.sql<{ requirement: string }[]>`select requirement from wanted order by 1`
+      ).map((row) => row.requirement);
     expect((await tool("add", "quick>=1", "quick<3", "other")).stdout).toBe("3 added\n");
     expect((await tool("remove", "--wanted", "--yes", "quick<3")).stdout).toBe("1 taken back\n");
     expect(await wanted()).toEqual(["other", "quick>=1"]);
