@@ -9,7 +9,7 @@ import {
   type Logger,
   type ReplyOf,
 } from "../supervisor/index.ts";
-import { queueProblem } from "./queue-problem.ts";
+import { openLocal, queueProblem } from "./queue-problem.ts";
 
 export interface MasterAddress<Q extends LinkMessages, A extends LinkMessages> {
   readonly link: Link<Q, A>;
@@ -30,6 +30,7 @@ export type Ask<Q extends LinkMessages> = <K extends keyof Q & string>(
  * Connects, has `work` ask what it wants, closes. What is asked when a signal comes is given up: the
  * master may still do it.
  *
+ * @throws ConfigurationError for an address that cannot work
  * @throws Error when no master answers at the address in time, or with the master's reason when it refuses
  */
 export async function withMaster<Q extends LinkMessages, A extends LinkMessages, T>(
@@ -106,20 +107,22 @@ function connect<Q extends LinkMessages, A extends LinkMessages>(
   master: MasterAddress<Q, A>,
 ): Connection<Q> {
   const { promise, resolve, reject } = withResolvers();
-  const endpoint = connectEndpoint(master.link, {
-    address: master.address,
-    handlers: {
-      up: resolve,
-      message: () => {},
-      down: (reason) => {
-        // A silent or absent master may still come; one that refuses will go on refusing.
-        if (reason.startsWith("refused")) {
-          reject(new EndpointError("refused", reason));
-        }
+  const endpoint = openLocal(`--${master.link.name}-queue`, master.address, () =>
+    connectEndpoint(master.link, {
+      address: master.address,
+      handlers: {
+        up: resolve,
+        message: () => {},
+        down: (reason) => {
+          // A silent or absent master may still come; one that refuses will go on refusing.
+          if (reason.startsWith("refused")) {
+            reject(new EndpointError("refused", reason));
+          }
+        },
       },
-    },
-    log: master.logger,
-  });
+      log: master.logger,
+    }),
+  );
   return { endpoint, isUp: promise };
 }
 

@@ -18,7 +18,8 @@ export async function confirm(
   if (yes) return true;
   if (!process.stdin.isTTY)
     throw new ConfigurationError("there is no terminal to ask at: say --yes to go ahead");
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  // Standard output has the outcome alone: it may be a pipe.
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C at the question goes to the terminal's reader, not to the process.
   terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
   // The reader forgets a question at the end of its input.

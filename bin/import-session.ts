@@ -13,6 +13,7 @@ import {
   EndpointError,
   type Logger,
 } from "../supervisor/index.ts";
+import { openLocal, queueProblem } from "./queue-problem.ts";
 import type { OfferedFile } from "./wheel-offer.ts";
 
 interface ImportSession {
@@ -35,6 +36,7 @@ const PAUSE_MS = 200;
 type Ended = Exclude<ImportOutcome, { readonly state: "pending" }>;
 
 /**
+ * @throws ConfigurationError for an address that cannot work
  * @throws Error of one line when the master is away, or refuses the connection; the same import may then be
  * said again
  */
@@ -48,9 +50,8 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
   const heard = (): void => {
     heardAt = performance.now();
   };
-  const endpoint: ClientEndpoint<ImportQuestions> = connectEndpoint<ImportQuestions, ImportAnswers>(
-    importLink,
-    {
+  const endpoint: ClientEndpoint<ImportQuestions> = openLocal("--import-queue", address, () =>
+    connectEndpoint<ImportQuestions, ImportAnswers>(importLink, {
       address,
       log: session.logger,
       handlers: {
@@ -70,7 +71,7 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
           if (reason.startsWith("refused")) refusals.push(reason);
         },
       },
-    },
+    }),
   );
   try {
     for (;;) {
@@ -92,7 +93,8 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
 const silence = (address: string, wasUp: boolean): string =>
   wasUp
     ? `the master at ${address} went away before it said what became of it: run the same again, nothing is done twice`
-    : `no master answers at ${address}: is piw-master running, with this --import-queue?`;
+    : (queueProblem(address) ??
+      `no master answers at ${address}: is piw-master running, with this --import-queue?`);
 
 /** Undefined: no answer, ask again. */
 async function ask(

@@ -1,5 +1,24 @@
-/** Why nobody answers at a local queue's address, where the file system can tell. */
+/** What is wrong with a local queue's address: why it is none, or, where the file system can tell, why nobody answers. */
 import { accessSync, constants, statSync } from "node:fs";
+import { ConfigurationError } from "../config/configuration-error.ts";
+import { EndpointConfigError } from "../protocol/transport/index.ts";
+
+/**
+ * @param option where the address is from
+ * @throws ConfigurationError for an address that cannot work
+ */
+export function openLocal<E>(option: string, address: string, connect: () => E): E {
+  try {
+    return connect();
+  } catch (error) {
+    if (!(error instanceof EndpointConfigError)) throw error;
+    // What the transport says of tcp speaks of keys, which these links do not have.
+    const reason = address.startsWith("tcp:")
+      ? "this link is local: use ipc or loopback"
+      : error.message;
+    throw new ConfigurationError(`${option}: ${reason}`);
+  }
+}
 
 /** A line for the user; undefined where nothing is wrong with the address itself. */
 export function queueProblem(address: string): string | undefined {

@@ -153,6 +153,13 @@ export async function umbrella([name, ...argv]: readonly string[]): Promise<void
     process.stdout.write(overview());
     return;
   }
+  if (name.startsWith("-")) {
+    process.stderr.write(
+      `piw: options come after the subcommand: piw SUBCOMMAND ${harmless(name.slice(0, 60))} (piw --help lists all)\n`,
+    );
+    process.exitCode = 2;
+    return;
+  }
   const subcommand = subcommands.get(name);
   if (subcommand === undefined) {
     const nearest = findNearest(name, subcommands.keys()) ?? "";

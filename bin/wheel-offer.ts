@@ -3,6 +3,7 @@
  * is what was read, and what is removed at the end is no other file that took the name meanwhile.
  */
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { type FileHandle, lstat, open, unlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { ConfigurationError } from "../config/configuration-error.ts";
@@ -83,7 +84,9 @@ export class OfferedFile {
 
   /** @throws Error that names the path, for what cannot be read or is no ordinary file */
   static async open(path: string, filename: string, signal: AbortSignal): Promise<OfferedFile> {
-    const handle = await open(path, "r").catch((cause: unknown) => {
+    // A named pipe would wait here for its writer, deaf to signals.
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+    const handle = await open(path, flags).catch((cause: unknown) => {
       throw new Error(`${harmless(path)} cannot be read`, { cause });
     });
     try {

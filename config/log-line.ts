@@ -53,9 +53,9 @@ function shownValue(value: unknown): string {
   return whole.length > MAX_VALUE_CHARS ? `${whole.slice(0, MAX_VALUE_CHARS)}…` : whole;
 }
 
-/** Control characters become visible escapes. */
+/** Control characters, also those that turn the direction of writing, become visible escapes. */
 export function harmless(text: string, keepLines = false): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) =>
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) =>
     keepLines && char === "\n"
       ? char
       : `\\x${(char.codePointAt(0) ?? 0).toString(16).padStart(2, "0")}`,

@@ -55,7 +55,7 @@ export const addProgram = {
       said,
     ),
     unyank: flag("Mark them as not yanked; until upstream takes a yank of its own back", said),
-    alias: list("NAME", "Another name that leads to the package. Repeatable", {
+    alias: list("NAME", "Another name by which the tools know the package. Repeatable", {
       short: "a",
       ...said,
     }),
@@ -87,7 +87,7 @@ export const removeProgram = {
     "Removes packages or versions with their builds and files, or only those. File names stay taken for ever. Exit code: 0 done; 1 refused, or nobody answers; 2 wrong usage.",
   operand: {
     ...subjects,
-    doc: "A project's name; versions that follow it are all that is removed of it",
+    doc: "A project's name; versions that follow it are all that is removed of it. With --wanted a project's name or a requirement, as it was added",
     required: true,
   },
   options: {

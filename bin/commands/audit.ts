@@ -14,7 +14,7 @@ import { auditStrays } from "../audit/strays.ts";
 import { auditWheels } from "../audit/wheels.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
-import { progressLine } from "../progress-line.ts";
+import { openProgress } from "../progress.ts";
 
 export function audit(argv: readonly string[]): Promise<void> {
   return runProgram({ program: auditProgram, logLevel: "warn", run }, argv);
@@ -77,7 +77,7 @@ function openBook(
   frame: Frame,
   expected: { readonly files: number; readonly logs: number },
 ): Book {
-  const progress = progressLine();
+  const progress = openProgress();
   const looked = new Map<string, number>();
   const totals = new Map([
     ["wheels", expected.files],

@@ -10,7 +10,7 @@ import { sizeText } from "../../web/pages/words.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { importWheels } from "../import-session.ts";
 import { type Frame, runProgram } from "../program.ts";
-import { progressLine } from "../progress-line.ts";
+import { openProgress } from "../progress.ts";
 import { OfferedFile, type Subject, subjectOf } from "../wheel-offer.ts";
 
 export function importCommand(argv: readonly string[]): Promise<void> {
@@ -58,7 +58,7 @@ async function bring(
 ) {
   const all = log === undefined ? wheels : [...wheels, log];
   const total = totalBytes(all);
-  const progress = progressLine();
+  const progress = openProgress();
   try {
     return await importWheels({
       address: values["import-queue"],
@@ -109,7 +109,7 @@ async function report(
       await wheel.remove();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      frame.print(`${harmless(wheel.path)}: not removed: ${reason}`);
+      frame.print(`${harmless(wheel.path)}: not removed: ${harmless(reason)}`);
       code = 1;
     }
   }

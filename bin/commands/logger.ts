@@ -9,7 +9,6 @@ import {
   parseLogFormat,
 } from "../../protocol/accesslog/log-format.ts";
 import type { AccessBatch } from "../../protocol/model/access.ts";
-import { EndpointConfigError } from "../../protocol/transport/index.ts";
 import type { Logger } from "../../supervisor/index.ts";
 import { failureLine } from "../failure-line.ts";
 import { LineSplitter } from "../logger/line-splitter.ts";
@@ -29,7 +28,12 @@ export function logger(argv: readonly string[]): Promise<void> {
       run: async (values, operands, frame) => {
         const format = readFormat(values.format);
         const sources = openLogSources(operands);
-        const sender = openSender(values["log-queue"], values.drop, frame);
+        const sender = new RecordSender({
+          address: values["log-queue"],
+          mayDrop: values.drop,
+          logger: frame.logger,
+          signal: frame.signal,
+        });
         const tally = new LogTally(frame.logger, format.text);
         try {
           const isWhole = await feed(sources, format, sender, tally, frame);
@@ -62,16 +66,6 @@ function readFormat(text: string): LogFormat {
   }
 }
 
-function openSender(address: string, mayDrop: boolean, { logger, signal }: Frame): RecordSender {
-  try {
-    return new RecordSender({ address, mayDrop, logger, signal });
-  } catch (error) {
-    if (error instanceof EndpointConfigError)
-      throw new ConfigurationError(`--log-queue: ${error.message}`);
-    throw error;
-  }
-}
-
 /** Reads all sources to their end, or up to the signal. False where one could not be read to its end. */
 async function feed(
   sources: readonly LogSource[],
@@ -93,6 +87,8 @@ async function feed(
         frame.logger.warn(`interrupted after ${tally.place}; what comes before it was read`);
     }
   } finally {
+    // Those too whose turn did not come: a pipe that is open keeps the program.
+    for (const { stream } of sources) stream.destroy();
     await intake.close();
   }
   return isWhole;

@@ -6,6 +6,8 @@ import type { Values } from "../../config/option.ts";
 import { removeProgram } from "../../config/package-tools.ts";
 import { importLink } from "../../protocol/links/import.ts";
 import type { LookUp, Removed } from "../../protocol/model/package-change.ts";
+import { parseRequirement, RequirementError } from "../../protocol/packaging/requirement.ts";
+import { canonicalVersion } from "../../protocol/packaging/version.ts";
 import { withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
@@ -83,6 +85,7 @@ function takeBack(
 ): Promise<number> {
   if (values.builds || values.skip !== undefined)
     throw new ConfigurationError("--wanted removes nothing: leave --builds and --skip out");
+  checkRequirements(requirements);
   const master = {
     link: importLink,
     address: values["import-queue"],
@@ -91,12 +94,40 @@ function takeBack(
     signal: frame.signal,
   };
   return withMaster(master, async (ask) => {
+    if (!(await confirm(takeBackQuestion(requirements), { yes: values.yes }, frame))) {
+      frame.print("Nothing was taken back.");
+      return REFUSED;
+    }
     const { removed } = await ask("UNWANT", { requirements: [...requirements] });
     if (removed === 0)
       throw new Error("nothing of that is wanted: say it as it was added, or name a project");
     frame.print(`${removed} taken back`);
     return 0;
   });
+}
+
+/** @throws ConfigurationError for what nothing in the wanted set can be called */
+function checkRequirements(operands: readonly string[]): void {
+  for (const [at, operand] of operands.entries()) {
+    const shown = harmless(operand.slice(0, 100));
+    // The first word may be a project that is called 2.
+    if (at > 0 && canonicalVersion(operand) !== undefined)
+      throw new ConfigurationError(
+        `"${shown}" is a version: with --wanted say a requirement as it was added, or a project's name`,
+      );
+    try {
+      parseRequirement(operand);
+    } catch (error) {
+      if (!(error instanceof RequirementError)) throw error;
+      throw new ConfigurationError(`"${shown}" is neither a project's name nor a requirement`);
+    }
+  }
+}
+
+function takeBackQuestion(requirements: readonly string[]): string {
+  const lines = requirements.slice(0, MAX_SHOWN).map((each) => `  ${harmless(each)}`);
+  if (requirements.length > MAX_SHOWN) lines.push(`  and ${requirements.length - MAX_SHOWN} more`);
+  return `Take back from the wanted set, a project's name with all its requirements\n${lines.join("\n")}\nGo ahead?`;
 }
 
 /** Versions that were removed before are known: they may be removed again with `--skip`. */

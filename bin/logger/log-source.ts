@@ -2,7 +2,8 @@
  * Where piw-logger reads from: files and standard input, gzip-compressed or not (their first bytes say it, not
  * their name). A gzip file may be cut off: what comes before the cut is read, then the error is thrown.
  */
-import { createReadStream, openSync, statSync } from "node:fs";
+import { constants, createReadStream, openSync, statSync } from "node:fs";
+import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ConfigurationError } from "../../config/configuration-error.ts";
@@ -37,19 +38,33 @@ function openFile(name: string): LogSource {
   try {
     const found = statSync(name);
     if (found.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
-    // A named pipe is opened by its stream: to open it here would wait for its writer.
-    const isPipe = !found.isFile();
-    const how = isPipe ? {} : { fd: openSync(name, "r") };
-    return { name, stream: createReadStream(name, { ...how, highWaterMark: CHUNK_BYTES }), isPipe };
+    if (found.isSocket()) throw Object.assign(new Error(), { code: "ENXIO" });
+    const stream = found.isFIFO() ? openFifo(name) : openPlain(name);
+    // Thrown again to who reads it; until its turn comes nobody listens.
+    stream.on("error", () => {});
+    return { name, stream, isPipe: !found.isFile() };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     const reasons: Readonly<Record<string, string>> = {
       ENOENT: "there is no such file",
       EACCES: "this user may not read it",
       EISDIR: "it is a folder",
+      ENXIO: "it is a socket or no device that can be opened",
     };
     throw new ConfigurationError(`cannot read ${name}: ${reasons[code] ?? code}`);
   }
+}
+
+const openPlain = (name: string): Readable =>
+  createReadStream(name, { fd: openSync(name, "r"), highWaterMark: CHUNK_BYTES });
+
+/**
+ * Waits in the event loop for a writer and what it writes: a thread that waits in open or read could be ended by
+ * SIGKILL alone.
+ */
+function openFifo(name: string): Readable {
+  const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
 }
 
 /**

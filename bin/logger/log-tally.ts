@@ -3,6 +3,7 @@ import { harmless } from "../../config/log-line.ts";
 import type { ReadLine } from "../../protocol/accesslog/line-reader.ts";
 import { type AccessKind, accessKinds } from "../../protocol/model/access.ts";
 import type { Logger } from "../../supervisor/index.ts";
+import { counted } from "../subjects.ts";
 import type { SenderCounts } from "./record-sender.ts";
 
 /** A log that never ends is reported on this often, where there is something wrong in it. */
@@ -67,7 +68,7 @@ export class LogTally {
     const now = performance.now();
     if (now - this.#reportedAt < REPORT_MS) return;
     const more = this.malformed - this.#reported - 1;
-    const others = more > 0 ? `, and ${more} lines before it` : "";
+    const others = more > 0 ? `, and ${counted(more, "line")} before it` : "";
     this.#logger.warn(
       `${this.place} is not in the format ${this.#format}${others}: ${harmless(line.slice(0, SHOWN_CHARS))}`,
     );
@@ -80,8 +81,8 @@ export class LogTally {
       .map((kind) => `${this.#kinds.get(kind) ?? 0} ${words[kind]}`)
       .join(", ");
     const parts = [
-      `${this.lines} lines: ${kinds}; ${this.#other} not counted, ${this.malformed} malformed`,
-      `${stored} records stored`,
+      `${counted(this.lines, "line")}: ${kinds}; ${this.#other} not counted, ${this.malformed} malformed`,
+      `${counted(stored, "record")} stored`,
       ...(dropped > 0 ? [`${dropped} dropped`] : []),
       ...(refused > 0 ? [`${refused} refused by the master`] : []),
     ];

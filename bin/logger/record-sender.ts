@@ -9,6 +9,7 @@ import { type LogAnswers, type LogRecords, logLink } from "../../protocol/links/
 import type { AccessBatch } from "../../protocol/model/access.ts";
 import { connectEndpoint } from "../../protocol/transport/index.ts";
 import type { ClientEndpoint, Logger, MessageOf } from "../../supervisor/index.ts";
+import { openLocal, queueProblem } from "../queue-problem.ts";
 
 interface Kept {
   readonly sequence: number;
@@ -56,25 +57,27 @@ export class RecordSender {
   #dropsReportedAt = Number.NEGATIVE_INFINITY;
   readonly #waiting = new Set<() => void>();
 
-  /** @throws EndpointConfigError for an address that cannot work */
+  /** @throws ConfigurationError for an address that cannot work */
   constructor(options: RecordSenderOptions) {
     this.#options = options;
     options.signal.addEventListener("abort", () => this.#wake(), { once: true });
-    this.#endpoint = connectEndpoint(logLink, {
-      address: options.address,
-      log: options.logger,
-      retryMs: { min: 100, max: 2_000 },
-      handlers: {
-        up: () => {
-          this.#state = "connected";
+    this.#endpoint = openLocal("--log-queue", options.address, () =>
+      connectEndpoint(logLink, {
+        address: options.address,
+        log: options.logger,
+        retryMs: { min: 100, max: 2_000 },
+        handlers: {
+          up: () => {
+            this.#state = "connected";
+          },
+          down: (reason) => {
+            this.#state = "away";
+            this.#reason = reason;
+          },
+          message: (message) => this.#hear(message),
         },
-        down: (reason) => {
-          this.#state = "away";
-          this.#reason = reason;
-        },
-        message: (message) => this.#hear(message),
-      },
-    });
+      }),
+    );
   }
 
   get hasRoom(): boolean {
@@ -186,7 +189,7 @@ export class RecordSender {
     const meanwhile = mayDrop ? "; records are dropped when too many wait" : "";
     const reason = this.#reason === "" ? "" : ` (${this.#reason})`;
     const what = {
-      away: `waiting for a master at ${address}${reason}: is piw-master running, with this --log-queue?`,
+      away: `waiting for a master at ${address}${reason}: ${queueProblem(address) ?? "is piw-master running, with this --log-queue?"}`,
       connected: `waiting for the master at ${address}: it takes no records; is its lumberjack paused? (piw tasks)`,
       ready: `waiting for the master at ${address}: it stores nothing; is its database away? (piw tasks)`,
     }[this.#state];

@@ -124,9 +124,14 @@ describe("a log line", () => {
           { task: text, msg: text, [name]: text, err: { message: text } },
           false,
         );
-        expect(line).not.toMatch(/\p{Cc}|\u2028|\u2029/u);
+        expect(line).not.toMatch(/\p{Cc}|\p{Cf}|\u2028|\u2029/u);
       }),
-      { examples: [["x\n", "\u001b[2J\r\u009b\u2028"]] },
+      {
+        examples: [
+          ["x\n", "\u001b[2J\r\u009b\u2028"],
+          ["\u202egpj.exe", "\u2066\u200b"],
+        ],
+      },
     );
   });
 

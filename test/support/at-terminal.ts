@@ -9,9 +9,11 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const driver = `
 import os, pty, sys
-keys, argv = bytes.fromhex(sys.argv[1]), sys.argv[2:]
+keys, outcome, argv = bytes.fromhex(sys.argv[1]), sys.argv[2], sys.argv[3:]
 pid, terminal = pty.fork()
 if pid == 0:
+    if outcome:
+        os.dup2(os.open(outcome, os.O_WRONLY | os.O_CREAT), 1)
     os.execvp(argv[0], argv)
 seen, typed = b"", False
 while True:
@@ -33,14 +35,16 @@ sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(s
 export const CTRL_C = "\u0003";
 export const END_OF_INPUT = "\u0004";
 
+/** @param outcome file that standard output goes to instead of the terminal */
 export async function runAtTerminal(
   source: string,
   args: readonly string[],
   keys: string,
+  outcome = "",
 ): Promise<{ readonly code: number | null; readonly text: string }> {
   const typed = Buffer.from(keys).toString("hex");
   const program = [process.execPath, "--import", "tsx", `${root}${source}`, ...args];
-  const child = spawn("python3", ["-c", driver, typed, ...program], {
+  const child = spawn("python3", ["-c", driver, typed, outcome, ...program], {
     cwd: root,
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", TERM: "xterm" },
     stdio: ["ignore", "pipe", "inherit"],

@@ -324,5 +324,10 @@ describe("the tools, without a master", { timeout: PROCESS_MS }, () => {
       stdout: "",
       stderr: 'piw: there is no "piw frm"; the nearest is "piw farm" (piw --help lists all)\n',
     });
+    expect(await runSource("bin/piw.ts", ["-c", "FILE", "status"]).ended).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "piw: options come after the subcommand: piw SUBCOMMAND -c (piw --help lists all)\n",
+    });
   });
 });

@@ -1,7 +1,14 @@
 /** piw-import with a real master: what it brings is public or nothing is, whatever happens on the way. */
-import { execFile, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
@@ -164,6 +171,17 @@ describe("piw-import", () => {
     ["an empty file", () => [garbage("void-1.0-py3-none-any.whl", "")], 1, /it is empty/],
     ["no zip", () => [garbage("junk-1.0-py3-none-any.whl", "not a zip at all")], 1, /junk-1\.0/],
     [
+      "a named pipe",
+      () => {
+        mkdirSync(wheels, { recursive: true });
+        const path = join(wheels, "pipe-1.0-py3-none-any.whl");
+        execFileSync("mkfifo", [path]);
+        return [path];
+      },
+      1,
+      /pipe-1\.0[^\n]* cannot be read.*it is no ordinary file/,
+    ],
+    [
       "a wheel under another's name",
       () => [garbage("fake-1.0-py3-none-any.whl", wheelBytes({ name: "sound", version: "1.0" }))],
       1,
@@ -225,6 +243,17 @@ describe("piw-import", () => {
     );
     expect(said.code).toBe(1);
     expect(said.err).toMatch(/^piw-import: no master answers at ipc:.*is piw-master running/);
+  });
+
+  it("says what is wrong with an address where no master can be", async () => {
+    const ordinary = garbage("ordinary", "");
+    const said = await tool("--import-queue", `ipc://${ordinary}`, "--wait", "300ms", good());
+    expect(said.err).toMatch(/^piw-import: .*ordinary is no socket: nobody can be asked there\n$/);
+    const remote = await tool("--import-queue", "tcp://192.0.2.1:5000", good());
+    expect([remote.code, remote.err]).toEqual([
+      2,
+      "piw-import: --import-queue: this link is local: use ipc or loopback\n",
+    ]);
   });
 
   it("refuses what a person has skipped", async () => {

@@ -1,6 +1,9 @@
 /** piw-logger with a real master: whatever form the log comes in, and whether the master is there or not. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -24,6 +27,12 @@ const start = (...args: readonly string[]): LoggerProgram => {
 afterEach(() => {
   for (const { child } of started.splice(0)) if (child.exitCode === null) child.kill("SIGKILL");
 });
+
+const fifo = (name: string): string => {
+  const path = join(folder, name);
+  execFileSync("mkfifo", [path]);
+  return path;
+};
 
 const file = (name: string, contents: string | Buffer): string => {
   const path = join(folder, name);
@@ -108,6 +117,52 @@ describe("piw-logger with a master", () => {
     },
   );
 
+  it("stores what is written into a named pipe, and ends with its writer", async () => {
+    const pipe = fifo("whole.pipe");
+    const program = start(...queue, pipe);
+    const writer = await open(pipe, "w");
+    await writer.writeFile(downloads(0, 5_000));
+    await writer.close();
+    expect(await program.ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("5000 records stored") as string,
+    });
+    expect(await stored()).toEqual(all(5_000));
+  });
+
+  it("stores what was written into a named pipe before SIGTERM, though its writer stays", async () => {
+    const pipe = fifo("silent.pipe");
+    const program = start(...queue, pipe, fifo("later.pipe"));
+    const writer = await open(pipe, "w");
+    try {
+      await writer.writeFile(downloads(0, 7));
+      await expect.poll(stored, { timeout: 20_000 }).toEqual(all(7));
+      program.child.kill("SIGTERM");
+      expect(await program.ended).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("7 records stored") as string,
+      });
+    } finally {
+      await writer.close();
+    }
+  });
+
+  it("goes on to the next log where one cannot be read, and stores the others", async () => {
+    // Opens, and gives an error when it is read.
+    const end = await start(
+      ...queue,
+      file("before.log", downloads(0, 4)),
+      "/proc/self/mem",
+      file("after.log", downloads(4, 5)),
+    ).end();
+    expect(end).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("5 records stored") as string,
+    });
+    expect(end.stderr).toContain("EIO: i/o error, read");
+    expect(await stored()).toEqual(all(5));
+  });
+
   it("hands on the few lines of a quiet pipe by itself", async () => {
     const program = start(...queue);
     await program.write(downloads(0, 3));
@@ -169,6 +224,12 @@ describe("piw-logger without a master", () => {
     expect(end.stderr).toMatch(/\d+ records were read and could not be stored/);
   });
 
+  it("says what is wrong with the address that it waits at", async () => {
+    const address = `ipc://${file("ordinary", "")}`;
+    const program = start("--log-queue", address, file("some.log", downloads(0, 1)));
+    await program.complained("is no socket: nobody can be asked there");
+  });
+
   it("drops, with --drop, what it cannot keep, and says how many", async () => {
     const program = start("--drop", ...nowhere);
     await program.write(downloads(0, 200_000));
@@ -179,11 +240,42 @@ describe("piw-logger without a master", () => {
     expect(end.stdout).toContain("0 records stored; 200000 dropped");
   });
 
+  it("ends at SIGTERM while nobody writes into its named pipe", async () => {
+    const pipe = fifo("nobody.pipe");
+    // The log before it: what is waited for below says that reading has begun.
+    const program = start(...nowhere, file("first.log", "of another format\n"), pipe);
+    await program.complained("is not in the format combined");
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({
+      stdout: expect.stringContaining("1 malformed") as string,
+    });
+  });
+
+  it("refuses a socket among its logs before it reads one", async () => {
+    const server = createServer().listen(join(folder, "socket"));
+    await once(server, "listening");
+    try {
+      const end = await start(
+        ...nowhere,
+        file("good.log", downloads(0, 3)),
+        server.address() as string,
+      ).end();
+      expect(end).toMatchObject({ code: 2, stdout: "" });
+      expect(end.stderr).toMatch(/^piw-logger: cannot read [^\n]*it is a socket[^\n]*\n$/);
+    } finally {
+      server.close();
+    }
+  });
+
   it.each([
     [["--format", "%h %l"], 2, "--format: the format has no time (%t)"],
     [["--format", "combind"], 2, "neither one of common, common_vhost, combined"],
     [["--log-queue", "http://x"], 2, '--log-queue: "http://x" is no queue address'],
-    [["--log-queue", "tcp://192.0.2.1:5000"], 2, "--log-queue:"],
+    [
+      ["--log-queue", "tcp://192.0.2.1:5000"],
+      2,
+      "--log-queue: this link is local: use ipc or loopback",
+    ],
     [[join(folder, "missing.log")], 2, "missing.log: there is no such file"],
     [["-", "-"], 2, "standard input (-) can be read once only"],
     [[folder], 2, "it is a folder"],

@@ -94,7 +94,10 @@ describe("bad input: one line, an exit code, and nothing changed", {
     ["rebuild", ["project", "quickk"], 1, near],
     ["remove", ["--yes", "quick", "9.0"], 1, /knows no quick 9\.0; the nearest are .*1\.0/],
     ["remove", ["--yes", "--builds", "--skip", "x", "quick"], 2, /contradict/],
-    ["remove", ["--wanted", "quick>=1"], 1, /nothing of that is wanted/],
+    ["remove", ["--wanted", "--yes", "quick>=1"], 1, /nothing of that is wanted/],
+    ["remove", ["--wanted", "quick>=1"], 2, /no terminal to ask at: say --yes/],
+    ["remove", ["--wanted", "--yes", "quick", "1.0"], 2, /"1\.0" is a version: with --wanted say/],
+    ["remove", ["--wanted", "--yes", "no such?"], 2, /"no such\?" is neither a project's name nor/],
     ["remove", ["--wanted", "--builds", "quick"], 2, /--wanted removes nothing/],
     ["add", ["--alias", "x", "quick", "1.0"], 2, /leave the versions out/],
     ["add", ["--skip", "deleted", "--yes", "quick"], 1, /upstream's own reasons/],
@@ -126,6 +129,16 @@ describe("bad input: one line, an exit code, and nothing changed", {
   });
 });
 
+describe("the question", { timeout: PROCESSES_MS }, () => {
+  it("leaves standard output to the outcome", async () => {
+    const outcome = join(folder, "outcome");
+    const args = [...queueArgs(), "quick", "1.0"];
+    const { text } = await runAtTerminal("bin/piw-remove.ts", args, "n\r", outcome);
+    expect(text).toContain("Go ahead? [y/N]");
+    expect(readFileSync(outcome, "utf8")).toBe("Nothing was removed.\n");
+  });
+});
+
 describe("a queue address", { timeout: PROCESSES_MS }, () => {
   const ask = (address: string) =>
     runSource("bin/piw-remove.ts", ["--import-queue", address, "--wait", "1s", "--yes", "quick"])
@@ -133,6 +146,12 @@ describe("a queue address", { timeout: PROCESSES_MS }, () => {
 
   it.concurrent("that is none is wrong usage", async () => {
     expect(await ask("http://x")).toEqual(fails(2, /is no queue address such as/));
+  });
+
+  it.concurrent("on another machine is wrong usage", async () => {
+    expect(await ask("tcp://192.0.2.1:5000")).toEqual(
+      fails(2, /^piw-remove: --import-queue: this link is local: use ipc or loopback\n$/),
+    );
   });
 
   it.concurrent("where nobody is", async () => {
@@ -232,13 +251,15 @@ describe("what the tools do", { timeout: PROCESSES_MS }, () => {
   it("piw-remove --wanted takes requirements back, by their text or a project's name", async () => {
     const before = wheels();
     const wanted = async () =>
-      (await database.sql`select requirement from wanted order by 1`).map(
-        (row) => row["requirement"],
-      );
+      (
+        await database.sql<{ requirement: string }[]>`select requirement from wanted order by 1`
+      ).map((row) => row.requirement);
     expect((await tool("add", "quick>=1", "quick<3", "other")).stdout).toBe("3 added\n");
-    expect((await tool("remove", "--wanted", "quick<3")).stdout).toBe("1 taken back\n");
+    expect((await tool("remove", "--wanted", "--yes", "quick<3")).stdout).toBe("1 taken back\n");
     expect(await wanted()).toEqual(["other", "quick>=1"]);
-    expect((await tool("remove", "--wanted", "Quick", "other")).stdout).toBe("2 taken back\n");
+    expect((await tool("remove", "--wanted", "--yes", "Quick", "other")).stdout).toBe(
+      "2 taken back\n",
+    );
     expect(await wanted()).toEqual([]);
     expect(wheels()).toEqual(before);
   });
