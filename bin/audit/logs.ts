@@ -39,12 +39,13 @@ async function look(audit: Audit, log: AuditedLog): Promise<Problem[]> {
 
 /** The blob of a log goes once the log is public, so mostly it is lost. */
 async function placeLog(
-  { tree, sql }: Audit,
+  audit: Audit,
   storage: Storage,
   { token, sha256 }: AuditedLog,
 ): Promise<string> {
+  const { tree, sql } = audit;
   const hasBlob = await isGood(tree, blobPlace(sha256), { sha256 });
-  const done = await clear(tree, logKey(token));
+  const done = await clear(audit, logKey(token));
   if (hasBlob) {
     await storage.publishCompressed(logKey(token), sha256);
     await markPlaced.run(sql, { fileIds: [], logTokens: [token] });

@@ -1,6 +1,6 @@
 /** What may be wrong with one file whose contents the database knows: by its kind, its size, its hash. */
 import type { Place, TreeInspection } from "../../web/storage.ts";
-import type { Problem } from "./examination.ts";
+import type { Audit, Problem } from "./examination.ts";
 
 /** What the unpacking says of bytes that are no gzip, or cut off. That it lacks memory says nothing of them. */
 const NO_GZIP = ["Z_DATA_ERROR", "Z_BUF_ERROR", "Z_NEED_DICT"];
@@ -61,8 +61,9 @@ export async function isGood(tree: TreeInspection, place: string, known: Known):
   return problem === undefined;
 }
 
-/** Takes away what stands in a place, if anything does. Gives words for what was done. */
-export async function clear(tree: TreeInspection, place: Place): Promise<string> {
+/** Takes away what stands in a place, if anything does, while the audit may. Gives words for what was done. */
+export async function clear({ tree, signal }: Audit, place: Place): Promise<string> {
+  signal.throwIfAborted();
   const to = await tree.quarantine(place);
   return to === undefined ? "" : `moved to ${to}, `;
 }

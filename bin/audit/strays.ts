@@ -78,7 +78,7 @@ function orphan(audit: Audit, { place }: Lying, detail: string, kind = "orphaned
     place: place.toString("utf8"),
     detail,
     mend: async () => {
-      const done = await clear(audit.tree, place);
+      const done = await clear(audit, place);
       return done === "" ? "gone already" : done.replace(/, $/, "");
     },
   };

@@ -53,7 +53,7 @@ async function look(audit: Audit, file: AuditedFile): Promise<Problem[]> {
       // Only what is known to be right becomes the blob again.
       if (!(await isGood(tree, wheel, { sha256, sizeBytes })))
         throw new Error(`${wheel} is not right any more`);
-      const cleared = await clear(tree, blobPlace(sha256));
+      const cleared = await clear(audit, blobPlace(sha256));
       await tree.restoreBlob(wheel, sha256);
       return `${cleared}linked again to the public file`;
     };
@@ -88,9 +88,9 @@ async function place(audit: Audit, storage: Storage, file: AuditedFile): Promise
   let done = "";
   if (!(await isGood(tree, wheel, known))) {
     const hasBlob = await isGood(tree, blobPlace(sha256), known);
-    done += await clear(tree, wheel);
+    done += await clear(audit, wheel);
     if (!hasBlob) {
-      done += await clear(tree, blobPlace(sha256));
+      done += await clear(audit, blobPlace(sha256));
       await withdrawFile(sql, file.id);
       return `${done}withdrawn, since no good copy is left: where it was built here it is built again`;
     }
@@ -102,16 +102,13 @@ async function place(audit: Audit, storage: Storage, file: AuditedFile): Promise
 }
 
 /** From its blob, or from the wheel, which has it too. */
-async function placeMetadata(
-  { tree }: Audit,
-  storage: Storage,
-  file: AuditedFile,
-): Promise<string> {
+async function placeMetadata(audit: Audit, storage: Storage, file: AuditedFile): Promise<string> {
+  const { tree } = audit;
   const key = metadataKey(file.package, file.filename);
   const known = { sha256: file.metadataSha256 };
   const isPublic = await isGood(tree, key, known);
   if (!(await isGood(tree, blobPlace(known.sha256), known))) {
-    await clear(tree, blobPlace(known.sha256));
+    await clear(audit, blobPlace(known.sha256));
     const wheel = tree.pathOf(
       file.isPlaced ? wheelKey(file.package, file.filename) : blobPlace(file.sha256),
     );
@@ -123,7 +120,7 @@ async function placeMetadata(
       throw new Error("the wheel's own metadata is not what was published");
     await storage.putBlob(metadataText);
   }
-  const done = isPublic ? "" : await clear(tree, key);
+  const done = isPublic ? "" : await clear(audit, key);
   await storage.publishOnce(key, known.sha256);
   return `${done}placed again`;
 }

@@ -7,15 +7,19 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Audit, Finding } from "../../bin/audit/examination.ts";
 import { auditLogs } from "../../bin/audit/logs.ts";
 import { auditWheels } from "../../bin/audit/wheels.ts";
+import { readOnly } from "../../db/audit.ts";
+import { openConnection } from "../../db/connection.ts";
 import { logKey, metadataKey, wheelKey } from "../../web/public-key.ts";
 import {
   blobPlace,
@@ -35,6 +39,7 @@ import {
   target,
   wheel,
 } from "../support/queue-fixture.ts";
+import { runSource } from "../support/run-source.ts";
 
 const shaOf = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 const contents = Buffer.from("what is in the wheel");
@@ -187,5 +192,62 @@ describe("a repair that cannot read", () => {
     const blob = blobPlace(file.sha256);
     expect(await repair("ESTALE", [blob])).toMatchObject([{ kind: "unreadable", place: blob }]);
     expect(await facts()).toEqual(untouched);
+  });
+});
+
+/** Ends the session of piw-audit in the moment between its two looks at the wheel, while it asks nothing. */
+async function endSession(): Promise<void> {
+  const admin = openConnection(database.adminDsn);
+  try {
+    for (;;) {
+      const ended = await admin`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'piw-audit' and datname = current_database()
+          and state = 'idle' and query like '%from file f join%f.id > %'
+          and state_change < clock_timestamp() - interval '100 ms'`;
+      if (ended.length > 0) return;
+      await delay(20);
+    }
+  } finally {
+    await admin.end();
+  }
+}
+const program = (...args: string[]) =>
+  runSource("bin/piw-audit.ts", [
+    ...["--dsn", database.dsn, "--output-path", output, "--json", ...args],
+  ]).ended;
+
+describe("an audit that loses its session", () => {
+  it("ends a repair, which may not be the only one any more, in one line", async () => {
+    unlinkSync(at(wheelPlace));
+    const ending = program("--repair", "-y");
+    await endSession();
+    const { code, stdout, stderr } = await ending;
+    expect(stdout).not.toContain(wheelPlace);
+    expect(stderr).toMatch(/^piw-audit: the repair stopped.*run it again.*connection.*\n$/);
+    expect(code).toBe(1);
+    expect(await facts()).toEqual(untouched);
+    expect(readdirSync(at("simple/pkg"))).not.toContain(file.filename);
+  });
+
+  it("goes on where it only reads", async () => {
+    unlinkSync(at(wheelPlace));
+    const ending = program();
+    await endSession();
+    const { code, stdout, stderr } = await ending;
+    expect([code, stderr]).toEqual([1, ""]);
+    expect(stdout).toContain(`"missing","place":"${wheelPlace}"`);
+  });
+
+  it("may write in none of its sessions where it only reads", async () => {
+    const sql = openConnection(database.dsn, { admission: readOnly });
+    const write = () => sql`update file set removed_at = now()`;
+    const pid = async () => (await sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid;
+    await expect(write()).rejects.toThrow("read-only");
+    const first = await pid();
+    await expect(sql`select pg_terminate_backend(pg_backend_pid())`).rejects.toThrow();
+    await expect(write()).rejects.toThrow("read-only");
+    expect(await pid()).not.toBe(first);
+    await sql.end();
   });
 });
