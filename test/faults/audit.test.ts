@@ -180,9 +180,8 @@ describe("a repair that cannot read", () => {
   it("the blob of metadata leaves the metadata where it is", async () => {
     spoil(metadataPlace);
     const findings = await repair("ESTALE", [blobPlace(file.metadataSha256)]);
-    expect(findings).toMatchObject([
-      { place: metadataPlace, done: undefined, failure: expect.stringContaining("cannot be read") },
-    ]);
+    expect(findings).toMatchObject([{ place: metadataPlace, done: undefined }]);
+    expect(findings[0]?.failure).toContain("cannot be read");
     expect(await facts()).toEqual(untouched);
   });
 
