@@ -5,6 +5,7 @@
  */
 import { type Sql, type Tx, transaction } from "./connection.ts";
 import { requestPages } from "./pages.ts";
+import type { Admission } from "./session.ts";
 import { lockVersions, recompute } from "./work.ts";
 
 /** What was settled or withdrawn longer ago than this should be in its place, or gone from it. */
@@ -12,6 +13,12 @@ const LATE = "10 minutes";
 
 /** Any number that nobody else uses as an advisory lock. */
 const REPAIR_LOCK = "8603657889541616239";
+
+/** Lets every session of a connection only read, also one that is opened after a loss. */
+export const readOnly: Admission = {
+  query: "select set_config('default_transaction_read_only', 'on', false)",
+  refusalOf: () => undefined,
+};
 
 export interface AuditedFile {
   readonly id: number;

@@ -4,7 +4,7 @@ import { markPlaced } from "../../db/files.ts";
 import { logKey } from "../../web/public-key.ts";
 import { blobPlace, type Storage } from "../../web/storage.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
-import { clear, problemOf } from "./public-file.ts";
+import { clear, isGood, problemOf } from "./public-file.ts";
 
 const BATCH = 1_000;
 
@@ -39,13 +39,14 @@ async function look(audit: Audit, log: AuditedLog): Promise<Problem[]> {
 
 /** The blob of a log goes once the log is public, so mostly it is lost. */
 async function placeLog(
-  { tree, sql }: Audit,
+  audit: Audit,
   storage: Storage,
   { token, sha256 }: AuditedLog,
 ): Promise<string> {
-  const done = await clear(tree, logKey(token));
-  const blob = blobPlace(sha256);
-  if ((await problemOf(tree, blob, { sha256 }, true)) === undefined) {
+  const { tree, sql } = audit;
+  const hasBlob = await isGood(tree, blobPlace(sha256), { sha256 });
+  const done = await clear(audit, logKey(token));
+  if (hasBlob) {
     await storage.publishCompressed(logKey(token), sha256);
     await markPlaced.run(sql, { fileIds: [], logTokens: [token] });
     return `${done}placed again from its blob`;

@@ -103,7 +103,7 @@ async function lookAtPage(
       place,
       detail,
       mend: async () => {
-        const done = isCleared ? await clear(tree, place) : "";
+        const done = isCleared ? await clear(audit, place) : "";
         await requestPage.run(sql, { pages: [{ kind, key }] });
         return `${done}asked for: the master writes it`;
       },

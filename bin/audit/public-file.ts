@@ -1,8 +1,12 @@
 /** What may be wrong with one file whose contents the database knows: by its kind, its size, its hash. */
 import type { Place, TreeInspection } from "../../web/storage.ts";
-import type { Problem } from "./examination.ts";
+import type { Audit, Problem } from "./examination.ts";
 
-export interface Known {
+/** What the unpacking says of bytes that are no gzip, or cut off. That it lacks memory says nothing of them. */
+const NO_GZIP = ["Z_DATA_ERROR", "Z_BUF_ERROR", "Z_NEED_DICT"];
+const NOT_THERE = ["ENOENT", "ENOTDIR"];
+
+interface Known {
   readonly sha256: string;
   /** Undefined where only the hash is known. */
   readonly sizeBytes?: number;
@@ -37,15 +41,35 @@ export async function problemOf(
     if (sha256 !== known.sha256)
       return problem("wrong-hash", `its SHA-256 is ${sha256} instead of ${known.sha256}`);
   } catch (error) {
+    // Only what is known of its bytes makes it wrong: too many open files, or a server of files that does not
+    // answer, would else cost a good wheel its name.
+    const code = causeCode(error);
+    if (NOT_THERE.includes(code)) return problem("missing", "there is no such file");
     const text = error instanceof Error ? error.message : String(error);
-    if (/ENOENT/.test(text)) return problem("missing", "there is no such file");
-    return problem(/EACCES|EPERM|EIO/.test(text) ? "unreadable" : "wrong-hash", text);
+    return problem(NO_GZIP.includes(code) ? "wrong-hash" : "unreadable", text);
   }
   return undefined;
 }
 
-/** Takes away what stands in a place, if anything does. Gives words for what was done. */
-export async function clear(tree: TreeInspection, place: Place): Promise<string> {
+/**
+ * Whether it is as it should be, its contents too. Asked before anything is moved or given up for it.
+ * @throws Error where it cannot be read: then nobody knows
+ */
+export async function isGood(tree: TreeInspection, place: string, known: Known): Promise<boolean> {
+  const problem = await problemOf(tree, place, known, true);
+  if (problem?.kind === "unreadable") throw new Error(`${place} cannot be read: ${problem.detail}`);
+  return problem === undefined;
+}
+
+/** Takes away what stands in a place, if anything does, while the audit may. Gives words for what was done. */
+export async function clear({ tree, signal }: Audit, place: Place): Promise<string> {
+  signal.throwIfAborted();
   const to = await tree.quarantine(place);
   return to === undefined ? "" : `moved to ${to}, `;
+}
+
+/** The system's or zlib's code for what the storage puts in its own words. */
+function causeCode(error: unknown): string {
+  const { cause } = error instanceof Error ? error : {};
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }

@@ -78,7 +78,7 @@ function orphan(audit: Audit, { place }: Lying, detail: string, kind = "orphaned
     place: place.toString("utf8"),
     detail,
     mend: async () => {
-      const done = await clear(audit.tree, place);
+      const done = await clear(audit, place);
       return done === "" ? "gone already" : done.replace(/, $/, "");
     },
   };
@@ -186,7 +186,9 @@ async function strayBlobs(
     }
     if (referenced.has(item.name)) continue;
     const found = await audit.tree.look(item.place);
-    if (found.kind !== "file" || (found.names === 1 && found.ageMs > BLOB_GRACE_MS))
+    if (found.kind === "unreadable")
+      problems.set(item, { ...orphan(audit, item, found.reason, found.kind), mend: undefined });
+    else if (found.kind !== "file" || (found.names === 1 && found.ageMs > BLOB_GRACE_MS))
       problems.set(item, orphan(audit, item, "nothing refers to it"));
   }
   return problems;

@@ -5,7 +5,7 @@ import { inspectWheel } from "../../protocol/packaging/wheel-archive.ts";
 import { metadataKey, wheelKey } from "../../web/public-key.ts";
 import { blobPlace, type Storage } from "../../web/storage.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
-import { clear, type Known, problemOf } from "./public-file.ts";
+import { clear, isGood, problemOf } from "./public-file.ts";
 
 const BATCH = 1_000;
 
@@ -51,13 +51,13 @@ async function look(audit: Audit, file: AuditedFile): Promise<Problem[]> {
   if (blob !== undefined) {
     const mend = async () => {
       // Only what is known to be right becomes the blob again.
-      const bad = await problemOf(tree, wheel, { sha256, sizeBytes }, true);
-      if (bad !== undefined) throw new Error(`${wheel}: ${bad.detail}`);
-      const cleared = await clear(tree, blobPlace(sha256));
+      if (!(await isGood(tree, wheel, { sha256, sizeBytes })))
+        throw new Error(`${wheel} is not right any more`);
+      const cleared = await clear(audit, blobPlace(sha256));
       await tree.restoreBlob(wheel, sha256);
       return `${cleared}linked again to the public file`;
     };
-    problems.push({ ...blob, mend });
+    problems.push({ ...blob, mend: mendOf(blob, mend) });
   }
   return problems;
 }
@@ -84,13 +84,13 @@ async function place(audit: Audit, storage: Storage, file: AuditedFile): Promise
   const { tree, sql } = audit;
   const { sha256, sizeBytes } = file;
   const wheel = wheelKey(file.package, file.filename);
-  const isGood = async (at: string, known: Known) =>
-    (await problemOf(tree, at, known, true)) === undefined;
+  const known = { sha256, sizeBytes };
   let done = "";
-  if (!(await isGood(wheel, { sha256, sizeBytes }))) {
-    done += await clear(tree, wheel);
-    if (!(await isGood(blobPlace(sha256), { sha256, sizeBytes }))) {
-      done += await clear(tree, blobPlace(sha256));
+  if (!(await isGood(tree, wheel, known))) {
+    const hasBlob = await isGood(tree, blobPlace(sha256), known);
+    done += await clear(audit, wheel);
+    if (!hasBlob) {
+      done += await clear(audit, blobPlace(sha256));
       await withdrawFile(sql, file.id);
       return `${done}withdrawn, since no good copy is left: where it was built here it is built again`;
     }
@@ -102,15 +102,13 @@ async function place(audit: Audit, storage: Storage, file: AuditedFile): Promise
 }
 
 /** From its blob, or from the wheel, which has it too. */
-async function placeMetadata(
-  { tree }: Audit,
-  storage: Storage,
-  file: AuditedFile,
-): Promise<string> {
+async function placeMetadata(audit: Audit, storage: Storage, file: AuditedFile): Promise<string> {
+  const { tree } = audit;
   const key = metadataKey(file.package, file.filename);
   const known = { sha256: file.metadataSha256 };
-  if ((await problemOf(tree, blobPlace(known.sha256), known, true)) !== undefined) {
-    await clear(tree, blobPlace(known.sha256));
+  const isPublic = await isGood(tree, key, known);
+  if (!(await isGood(tree, blobPlace(known.sha256), known))) {
+    await clear(audit, blobPlace(known.sha256));
     const wheel = tree.pathOf(
       file.isPlaced ? wheelKey(file.package, file.filename) : blobPlace(file.sha256),
     );
@@ -122,8 +120,7 @@ async function placeMetadata(
       throw new Error("the wheel's own metadata is not what was published");
     await storage.putBlob(metadataText);
   }
-  const isGood = (await problemOf(tree, key, known, true)) === undefined;
-  const done = isGood ? "" : await clear(tree, key);
+  const done = isPublic ? "" : await clear(audit, key);
   await storage.publishOnce(key, known.sha256);
   return `${done}placed again`;
 }

@@ -3,7 +3,7 @@ import { auditProgram } from "../../config/audit.ts";
 import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import type { Values } from "../../config/option.ts";
-import { expectedCounts, whyNoRepair } from "../../db/audit.ts";
+import { expectedCounts, readOnly, whyNoRepair } from "../../db/audit.ts";
 import { openConnection } from "../../db/connection.ts";
 import { checkSchema } from "../../db/migrate.ts";
 import { openLocalStorage, TreeInspection } from "../../web/storage.ts";
@@ -31,21 +31,32 @@ async function run(
   if (values.quick && values.hash) throw new ConfigurationError("either --quick or --hash");
   const output = values["output-path"];
   const tree = await TreeInspection.open(output);
+  const lost = new AbortController();
+  const signal = AbortSignal.any([frame.signal, lost.signal]);
   const sql = openConnection(values.dsn, {
     applicationName: "piw-audit",
     statementTimeoutMs: 10 * 60_000,
+    ...(values.repair ? { onLost: stop } : { admission: readOnly }),
   });
+  // The lock of a repair went with its session, and another one may have it by now: no more is asked or moved.
+  function stop(cause: Error): void {
+    lost.abort(new Error("the repair stopped, what it mended stays: run it again", { cause }));
+    void sql.end();
+  }
+  let isRepairing = false;
   try {
     await checkSchema(sql);
     if (values.repair) {
       const reason = await whyNoRepair(sql);
       if (reason !== undefined) throw new Error(reason);
+      isRepairing = true;
       const question = `Mend what is found in ${output}? What is wrong there is moved to .store/quarantine.`;
-      if (!(await confirm(question, values, frame))) {
+      if (!(await confirm(question, values, { signal }))) {
         frame.print("Nothing was looked at.");
         return REFUSED;
       }
-    } else await sql`set default_transaction_read_only = on`;
+      signal.throwIfAborted();
+    }
     const storage = values.repair ? await openLocalStorage(output, TEMPORARY) : undefined;
     const book = openBook(values.json, frame, await expectedCounts(sql));
     const work: Audit = {
@@ -53,7 +64,7 @@ async function run(
       tree,
       storage,
       isQuick: values.quick,
-      signal: frame.signal,
+      signal,
       ...book,
     };
     // What does not belong there first: it may stand where something is missing.
@@ -62,6 +73,9 @@ async function run(
     await auditLogs(work);
     await auditPages(work);
     return book.close();
+  } catch (error) {
+    if (isRepairing) lost.signal.throwIfAborted();
+    throw error;
   } finally {
     await sql.end();
   }
