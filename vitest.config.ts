@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Tests of one room that take seconds: killed processes, silent servers, long random histories. */
@@ -39,6 +40,8 @@ const wholeFarms = ["corpus", "keys", "walk"].map((name) => `test/system/${name}
 /** Suites by what they need. `npm run check` runs unit and conformance; `npm test` runs all. */
 export default defineConfig({
   test: {
+    // Most tests of whole farms wait: one at a time leaves a small machine idle for half of the hour.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
