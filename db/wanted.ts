@@ -232,7 +232,7 @@ export const releaseBlocked = request({ args: z.null(), result: countSchema }, a
     if (!isMet(row.requirement, row.versions)) {
       // Looked at: it is not to stand in the way of others.
       await sql`
-        update blocked set since = greatest(since, ${row.changed_at}::timestamptz)
+        update blocked set since = greatest(since, ${row.changed_at}::text::timestamptz)
         where version_id = ${row.version_id} and target_id = ${row.target_id}
           and requirement = ${row.requirement}`;
       continue;

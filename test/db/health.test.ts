@@ -188,6 +188,28 @@ describe("a poison build", () => {
     expect(settled.outcome).toBe("published");
   });
 
+  it("counts no longer when one of those slaves brings a good wheel after all", async () => {
+    const slaves = [];
+    for (const name of ["a", "b", "c"]) slaves.push(await hello(sql, name, [target(11)]));
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const tokens: number[] = [];
+    for (const slave of slaves) {
+      await sql`update retry set not_before = now()`;
+      await sql`update work set not_before = now() where state = 'waiting'`;
+      await run(sql, "sweepQueue", { retry: { ...retry, maxAttempts: 99 }, absentMs });
+      tokens.push((await lease(sql, slave))?.order.token ?? 0);
+      await sql`update lease set expires_at = now() - interval '1 second'`;
+      await run(sql, "sweepQueue", { retry: { ...retry, maxAttempts: 99 }, absentMs });
+    }
+    expect(await sql`select from build where stands and cause = 'poison'`).toHaveLength(1);
+    const [first] = slaves;
+    if (first === undefined) throw new Error("there are three");
+    const settled = await settle(sql, first, tokens[0] ?? 0, {}, [wheel("1.0", "py3-none-any")]);
+    expect(settled.outcome).toBe("published");
+    expect(await sql`select cause from build where stands`).toEqual([{ cause: "built" }]);
+    await expectDefinition();
+  });
+
   it("is not one that the same slave has lost each time", async () => {
     await recordProject(sql, "pkg", [release("1.0")]);
     for (let at = 0; at < 4; at += 1) {

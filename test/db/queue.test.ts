@@ -464,6 +464,20 @@ describe("settling", () => {
     expect(await sql`select 1 from blocked`).toHaveLength(0);
   });
 
+  it("looks at each release once: what does not meet a requirement is not in the way of others", async () => {
+    const slave = await hello(sql, "a", [target(11)]);
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const { token } = await take(slave);
+    await settle(sql, slave, token, { cause: "dependency-missing", missing: ["lib>=9"] });
+    await recordProject(sql, "lib", [release("1.0")]);
+    await sql`update version set changed_at = changed_at + interval '123 microseconds'`;
+    expect(await run(sql, "releaseBlocked", null)).toBe(0);
+    const looked = await sql`
+      select from blocked b join package p on p.name = b.name
+      join version v on v.package_id = p.id where v.changed_at > b.since`;
+    expect(looked).toHaveLength(0);
+  });
+
   it("blocks on a missing requirement until a release that satisfies it arrives", async () => {
     await recordProject(sql, "pkg", [release("1.0")]);
     const slave = await hello(sql, "a", [target(11)]);
@@ -479,6 +493,67 @@ describe("settling", () => {
     // Version 2.0 is gone from upstream now, and 3.0 is binary only: neither is built, one is enough.
     expect(await run(sql, "releaseBlocked", null)).toBe(1);
     expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 ready"]);
+  });
+});
+
+describe("who is waited for", () => {
+  const requeue = async () => {
+    while (await run(sql, "requeueStep", { limit: 100 }));
+  };
+
+  it("is whoever asks again after a time in which nobody was heard of", async () => {
+    await hello(sql, "gone", [target(9)]);
+    const slave = await hello(sql, "a", [target(11)]);
+    await sql`update slave set last_seen_at = now() - interval '2 hours'`;
+    // While the farm rests nobody is listened to, so nobody is given up.
+    await run(sql, "sweepQueue", { retry, absentMs: null });
+    expect(await sql`select from target where is_active`).toHaveLength(2);
+    await run(sql, "sweepQueue", { retry, absentMs });
+    await requeue();
+    await recordProject(sql, "pkg", [release("1.0")]);
+    expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
+    await lease(sql, slave);
+    await requeue();
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 ready"]);
+    await expectDefinition();
+  });
+
+  it("is nobody who has been asleep for long", async () => {
+    const broken = await hello(sql, "broken", [target(9), target(11)]);
+    await hello(sql, "sound", [target(11)]);
+    await recordProject(sql, "pkg", [release("1.0")]);
+    expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
+    await sql`
+      update slave set asleep_since = now() - interval '2 hours', last_seen_at = now()
+      where id = ${broken.slaveId}`;
+    await run(sql, "sweepQueue", { retry, absentMs });
+    await requeue();
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 ready"]);
+    expect(await run(sql, "wakeSlaves", { label: "broken" })).toBe(1);
+    await requeue();
+    expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
+    await expectDefinition();
+  });
+});
+
+describe("a build tag", () => {
+  it("is above all that are taken, and a build whose names are all withdrawn is not offered again at once", async () => {
+    const slave = await hello(sql, "a", [target(11)]);
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const named = (tag: string) => ({
+      ...wheel("1.0", "py3-none-any", tag),
+      filename: `pkg-1.0-${tag}-py3-none-any.whl`,
+    });
+    const first = await take(slave);
+    await settle(sql, slave, first.token, {}, [named("7local")]);
+    const builds = { package: "pkg", versions: [], isOfBuildsOnly: true, skip: null };
+    await run(sql, "removePackage", builds);
+    const again = await lease(sql, slave);
+    expect(again?.order.buildTag).toBe("8");
+    const settled = await settle(sql, slave, again?.order.token ?? 0, {}, [named("7local")]);
+    expect(settled.outcome).toBe("again");
+    expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 waiting"]);
+    await expectDefinition();
   });
 });
 
