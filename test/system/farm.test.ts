@@ -154,6 +154,8 @@ describe.skipIf(process.platform !== "linux")("piw farm", { timeout: 180_000 }, 
     "starts %s again when it is killed in the middle of a build, and all is built",
     async (_title, pattern) => {
       const running = farm("--once", "--http=127.0.0.1:0", "wheelwright-spoke", "wheelwright-hub");
+      // A program that dies before that fails the start.
+      await said(running, /The farm is running/);
       await said(running, /^building /m);
       process.kill(getPid(pattern), "SIGKILL");
       await said(running, /^wheelwright-spoke .*/m);
