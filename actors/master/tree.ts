@@ -58,7 +58,9 @@ export async function startMaster(
   const ownKeys = settings.keyFile === undefined ? undefined : readKeyFile(settings.keyFile);
   const keys = ownKeys && serverKeys(ownKeys, settings.authorizedKeysDir);
   const storage =
-    isHere("fs") || isHere("web") ? await openLocalStorage(settings.outputPath) : undefined;
+    isHere("fs") || isHere("web")
+      ? await openLocalStorage(settings.outputPath, temporaryName(here))
+      : undefined;
   const wheelChecker = isHere("fs") ? startWheelChecker() : undefined;
   const upstream = isHere("front")
     ? new UpstreamClient({
@@ -131,6 +133,10 @@ export async function startMaster(
     await Promise.allSettled([wheelChecker?.close(), upstream?.close()]);
   }
 }
+
+/** Opening the storage removes what is half-written: of this process, not of another part beside it. */
+const temporaryName = (here: readonly PartName[]): string =>
+  here.length === partNames.length ? "temporary" : `temporary-${processName(here)}`;
 
 /** The processes of the master: those of other parts, each by its agent, and this one last. */
 function allParts(

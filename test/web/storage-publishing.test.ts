@@ -142,6 +142,14 @@ test("a log is published compressed", async () => {
   expect(gunzipSync(compressed).toString()).toBe("line\n".repeat(10_000));
 });
 
+test("an opening leaves alone what another program writes beside it, in a folder of its own", async () => {
+  const other = join(output, ".store", "temporary-web");
+  await openLocalStorage(output, "temporary-web");
+  await writeFile(join(other, "half"), "half a page");
+  await openLocalStorage(output, "temporary-fs");
+  expect(await readdir(other)).toEqual(["half"]);
+});
+
 test("nothing temporary is left, neither by a failure nor, after a reopening, by a crash", async () => {
   const temporary = join(output, ".store", "temporary");
   await mkdir(join(output, "taken"));
