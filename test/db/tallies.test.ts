@@ -299,6 +299,29 @@ describe("the counters", () => {
     expect(await kept()).toMatchObject({ "packages 0": 1, "files 0": 2 });
   });
 
+  it("take the files of more packages at once than the server has room for locks", {
+    timeout: 60_000,
+  }, async () => {
+    await emptyTables();
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const picked = await lease(sql, await hello(sql, "a", [target(11)]), []);
+    const token = picked?.order.token ?? 0;
+    await sql`
+      insert into package (name, display_name, seen_serial, read_serial)
+      select 'many-' || n, 'many-' || n, n, n from generate_series(1, 8000) n`;
+    await sql`
+      insert into version (package_id, version, spelling, sort_key, prerelease, wanted)
+      select id, '1', '1', '1', false, true from package where name like 'many-%'`;
+    await sql`
+      insert into file (version_id, token, filename, sha256, size_bytes, tags, metadata_sha256, placed_at)
+      select v.id, ${token}, 'f' || v.id || '.whl', encode(sha256(v.id::text::bytea), 'hex'), 1,
+        '{py3-none-any}', encode(sha256(v.id::text::bytea), 'hex'), now()
+      from version v join package p on p.id = v.package_id where p.name like 'many-%'`;
+    expect(await kept()).toMatchObject({ "packages 0": 8000, "files 0": 8000 });
+    await sql`update file set removed_at = now()`;
+    expect(await kept()).not.toHaveProperty("files 0");
+  });
+
   it("know what came in the last hour, also when it was folded long after", async () => {
     await emptyTables();
     await sql`delete from tally`;
