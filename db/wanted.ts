@@ -9,7 +9,7 @@ import { evaluateMarker } from "../protocol/packaging/marker.ts";
 import { markerEnvironment } from "../protocol/packaging/marker-environment.ts";
 import { parseRequirement, type Requirement } from "../protocol/packaging/requirement.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
-import { selectVersions } from "../protocol/packaging/specifier.ts";
+import { findVersion, selectVersions } from "../protocol/packaging/specifier.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 import { lockVersions, recompute } from "./work.ts";
@@ -184,16 +184,9 @@ export function newest(
   const isPinned = requirement.specifiers.some(
     ({ operator, isPrefix }) => operator === "===" || (operator === "==" && !isPrefix),
   );
-  const eligible = candidates.filter(
-    (candidate) =>
-      (candidate.yanked === null || isPinned) &&
-      requiresPythonAdmits(candidate.specifier, target.python_full_version),
-  );
-  const [best] = selectVersions(
-    eligible.map((candidate) => candidate.version),
-    requirement.specifiers,
-  );
-  return eligible.find((candidate) => candidate.version === best)?.id;
+  const isEligible = ({ yanked, specifier }: Candidate): boolean =>
+    (yanked === null || isPinned) && requiresPythonAdmits(specifier, target.python_full_version);
+  return findVersion(candidates, requirement.specifiers, isEligible)?.id;
 }
 
 export const environmentOf = (target: TargetRow) =>

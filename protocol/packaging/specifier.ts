@@ -108,6 +108,28 @@ export function selectVersions(
   return released.length === 0 || specifiers.some(namesPrerelease) ? matching : released;
 }
 
+/**
+ * The first of the candidates that satisfies all specifiers and is eligible, by the rule of `selectVersions` for
+ * pre-releases: what that gives of the eligible ones, first. Looks no further than it has to, so with the newest
+ * first it costs little however many there are.
+ */
+export function findVersion<T extends { readonly version: string }>(
+  candidates: Iterable<T>,
+  specifiers: readonly Specifier[],
+  isEligible: (candidate: T) => boolean,
+): T | undefined {
+  const takesPrereleases = specifiers.some(namesPrerelease);
+  let prerelease: T | undefined;
+  for (const candidate of candidates) {
+    const isLast = takesPrereleases || !isPrerelease(candidate.version);
+    if (!isLast && prerelease !== undefined) continue;
+    if (!matchesAll(candidate.version, specifiers) || !isEligible(candidate)) continue;
+    if (isLast) return candidate;
+    prerelease = candidate;
+  }
+  return prerelease;
+}
+
 /** `!=` and prefixes never ask for pre-releases, whatever they name. */
 const namesPrerelease = ({ operator, version, isPrefix }: Specifier): boolean =>
   operator !== "!=" && !isPrefix && version !== null && isPrerelease(version);

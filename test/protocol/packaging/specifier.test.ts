@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  findVersion,
   formatSpecifiers,
   parseSpecifiers,
   satisfies,
@@ -130,5 +131,38 @@ describe("pre-releases", () => {
     expect(selectVersions(versions, specifiersOf(">=1.1a0"))).toEqual(["1.1", "2.0a1", "2.0.dev1"]);
     expect(selectVersions(versions, specifiersOf(">1.5"), { prereleases: false })).toEqual([]);
     expect(selectVersions(versions, specifiersOf(""), { prereleases: true })).toEqual(versions);
+  });
+
+  it("are found as they are selected, of those that are eligible, and no more is looked at than needed", () => {
+    const versions = fc.constantFrom("3.0", "2.1b1", "2.0", "2.0rc1", "1.5.dev0", "1.0", "0.9a1");
+    const clauses = fc.constantFrom(
+      "",
+      ">=1.0",
+      "<2.0",
+      ">=2.0b1",
+      "==2.*",
+      "!=2.0",
+      "==2.1b1",
+      "<=1.5",
+    );
+    const listed = fc.array(fc.record({ version: versions, isEligible: fc.boolean() }));
+    fc.assert(
+      fc.property(listed, clauses, (candidates, text) => {
+        const eligible = candidates.filter(({ isEligible }) => isEligible);
+        const [best] = selectVersions(
+          eligible.map(({ version }) => version),
+          specifiersOf(text),
+        );
+        const found = findVersion(candidates, specifiersOf(text), ({ isEligible }) => isEligible);
+        expect(found?.version).toBe(best);
+      }),
+    );
+    let asked = 0;
+    const many = Array.from({ length: 1_000 }, (_, at) => ({ version: `${1_000 - at}.0` }));
+    findVersion(many, specifiersOf(">=3"), () => {
+      asked += 1;
+      return true;
+    });
+    expect(asked).toBe(1);
   });
 });
