@@ -7,6 +7,7 @@
  * It is computed from nothing each time: what came from a release goes when that is not chosen any more,
  * and cycles end, since a requirement is followed once for each target.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { countSchema } from "../protocol/model/scalar.ts";
 import { evaluateMarker } from "../protocol/packaging/marker.ts";
@@ -29,6 +30,8 @@ const MAX_DEPTH = 40;
 const MAX_DERIVED = 100_000;
 const MAX_REQUIREMENT_CHARS = 1_000;
 const MAX_ORIGINS = 10;
+/** Thousands of requirements take a while: others on this event loop are let in so often. */
+const SLICE_MS = 8;
 
 /** A requirement that is followed, for some targets. */
 interface Want {
@@ -115,6 +118,12 @@ async function replace(
 /** By requirement, without markers. */
 async function closure(sql: Sql): Promise<Map<string, Derived>> {
   const derived = new Map<string, Derived>();
+  let sliceBeganAt = performance.now();
+  const breathe = async (): Promise<void> => {
+    if (performance.now() - sliceBeganAt < SLICE_MS) return;
+    await nextTurn();
+    sliceBeganAt = performance.now();
+  };
   const roots = await sql<{ requirement: string; deps: boolean; build: boolean }[]>`
     select requirement, with_deps as deps, with_build_deps as build from wanted
     where (with_deps or with_build_deps) and (select follow from configuration) = 'wanted'
@@ -133,14 +142,17 @@ async function closure(sql: Sql): Promise<Map<string, Derived>> {
   }));
   while (level.length > 0) {
     await findAllCandidates(sql, level, candidates);
-    const chosen = level.map((want) => ({
-      want,
-      releases: chooseEach(want, candidates.get(want.requirement.name) ?? []),
-    }));
+    const chosen: { want: Want; releases: Map<number, TargetRow[]> }[] = [];
+    for (const want of level) {
+      const known = candidates.get(want.requirement.name) ?? [];
+      chosen.push({ want, releases: chooseEach(want, known) });
+      await breathe();
+    }
     const ids = chosen.flatMap(({ releases }) => [...releases.keys()]);
     const needs = await findNeeds(sql, [...new Set(ids)]);
     const next: Want[] = [];
-    for (const { want, releases } of chosen)
+    for (const { want, releases } of chosen) {
+      await breathe();
       for (const [id, targets] of releases) {
         const release = needs.get(id);
         if (release === undefined) continue;
@@ -166,6 +178,7 @@ async function closure(sql: Sql): Promise<Map<string, Derived>> {
           if (fresh.length > 0 && need.depth < MAX_DEPTH) next.push({ ...need, targets: fresh });
         }
       }
+    }
     level = next;
   }
   return derived;
