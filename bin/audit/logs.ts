@@ -51,6 +51,7 @@ async function placeLog(
     await markPlaced.run(sql, { fileIds: [], logTokens: [token] });
     return `${done}placed again from its blob`;
   }
+  await tree.expectSameDisk();
   await forgetLog(sql, token);
   return `${done}given up, since no good copy is left: pages no longer link to it`;
 }

@@ -91,6 +91,7 @@ async function place(audit: Audit, storage: Storage, file: AuditedFile): Promise
     done += await clear(audit, wheel);
     if (!hasBlob) {
       done += await clear(audit, blobPlace(sha256));
+      await tree.expectSameDisk();
       await withdrawFile(sql, file.id);
       return `${done}withdrawn, since no good copy is left: where it was built here it is built again`;
     }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   appendFileSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
@@ -182,6 +183,32 @@ describe("a repair that cannot read", () => {
     const findings = await repair("ESTALE", [blobPlace(file.metadataSha256)]);
     expect(findings).toMatchObject([{ place: metadataPlace, done: undefined }]);
     expect(findings[0]?.failure).toContain("cannot be read");
+    expect(await facts()).toEqual(untouched);
+  });
+
+  it("anything, since the disk was unmounted in the middle, withdraws nothing", async () => {
+    const tree = await TreeInspection.open(output);
+    renameSync(output, `${output}.gone`);
+    mkdirSync(join(output, ".store", "blobs"), { recursive: true });
+    const findings: Finding[] = [];
+    try {
+      const audit: Audit = {
+        sql: database.sql,
+        tree,
+        storage,
+        isQuick: false,
+        signal: new AbortController().signal,
+        report: (finding) => void findings.push(finding),
+        looked: () => undefined,
+      };
+      await auditWheels(audit);
+      await auditLogs(audit);
+    } finally {
+      rmSync(output, { recursive: true });
+      renameSync(`${output}.gone`, output);
+    }
+    expect(findings.map(({ kind, done }) => [kind, done])).toContainEqual(["missing", undefined]);
+    for (const { failure } of findings) expect(failure).toContain("not the folder any more");
     expect(await facts()).toEqual(untouched);
   });
 

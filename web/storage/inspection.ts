@@ -45,19 +45,24 @@ export const blobPlace = (sha256: string): string =>
 export class TreeInspection {
   readonly #output: string;
   readonly #run: string;
+  /** Device and inode of the folder of the blobs as it was opened. */
+  readonly #opened: string;
   /** The folder whose way down was looked at last. */
   #plainFolder = "";
 
-  private constructor(output: string, run: string) {
+  private constructor(output: string, run: string, opened: string) {
     this.#output = output;
     this.#run = run;
+    this.#opened = opened;
   }
 
   /** @throws StorageError `failed` where there is no output folder of a farm, or it cannot be read */
   static async open(outputPath: string): Promise<TreeInspection> {
     const output = resolve(outputPath);
+    let opened = "";
     try {
       await (await opendir(join(output, ".store", "blobs"))).close();
+      opened = await identityOf(output);
     } catch (cause) {
       const reason = ["ENOENT", "ENOTDIR"].includes(systemCode(cause))
         ? "is no output folder of a farm: it has no .store/blobs"
@@ -65,7 +70,20 @@ export class TreeInspection {
       throw new StorageError("failed", `${output} ${reason}`, { cause });
     }
     const run = new Date().toISOString().replace(/[:.]/g, "-");
-    return new TreeInspection(output, run);
+    return new TreeInspection(output, run, opened);
+  }
+
+  /**
+   * Before what is missing is given up for good: that it is the tree and not the disk that lacks it.
+   * @throws StorageError `failed` where another folder, or none, is where the tree was: its disk was unmounted
+   */
+  async expectSameDisk(): Promise<void> {
+    const now = await identityOf(this.#output).catch(systemCode);
+    if (now !== this.#opened)
+      throw new StorageError(
+        "failed",
+        `${this.#output} is not the folder any more that was opened`,
+      );
   }
 
   /** What stands there, without following links. */
@@ -208,4 +226,10 @@ export class TreeInspection {
     if (typeof place === "string") return join(this.#output, place);
     return Buffer.concat([Buffer.from(`${this.#output}/`), place]);
   }
+}
+
+/** Of the folder of the blobs, which is on the disk of all the rest. */
+async function identityOf(output: string): Promise<string> {
+  const { dev, ino } = await lstat(join(output, ".store", "blobs"));
+  return `${dev}:${ino}`;
 }
