@@ -49,7 +49,7 @@ export const simplePage = request(
 );
 
 /** As many names as a message of them may be long. */
-export const NAMES_A_REQUEST = 20_000;
+const NAMES_A_REQUEST = 20_000;
 
 /** Names of the projects that have a simple page, a stretch at a time: those after the last one, in the order of the database. */
 export const simpleNames = request(
@@ -71,6 +71,22 @@ export const simpleNames = request(
     return rows.map((row) => row.name);
   },
 );
+
+/**
+ * All of them in the order of bytes, in stretches: the database may be in another process, and a message to it
+ * has a limit. Whoever asks runs the request.
+ */
+export async function allSimpleNames(
+  ask: (args: { after: string; limit: number }) => Promise<readonly string[]>,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (let after: string | undefined = ""; after !== undefined; ) {
+    const found: readonly string[] = await ask({ after, limit: NAMES_A_REQUEST });
+    names.push(...found);
+    after = found.length === NAMES_A_REQUEST ? found.at(-1) : undefined;
+  }
+  return names;
+}
 
 /** Every package that has a file, with its downloads in 30 days and ever, by what Lumberjack has counted. */
 export const searchList = request(

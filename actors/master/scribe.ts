@@ -2,7 +2,7 @@
  * The Scribe: writes the site, a page at a time, from what the database says. A page is replaced whole;
  * one whose subject is gone is taken away. It decides nothing about when: that is the Secretary's.
  */
-import { NAMES_A_REQUEST } from "../../db/views.ts";
+import { allSimpleNames } from "../../db/views.ts";
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
 import type { PageRequest } from "../../protocol/model/page.ts";
@@ -100,7 +100,9 @@ async function write(state: State, ctx: Context, site: Site, page: PageRequest):
       return;
     }
     case "root": {
-      const names = await allSimpleNames(ctx, database);
+      const names = await allSimpleNames((args) =>
+        askUntilDone(ctx, database, "simpleNames", args),
+      );
       await replaceBoth(storage, simplePageKeys(), renderSimpleRoot(names));
       return;
     }
@@ -121,20 +123,6 @@ async function write(state: State, ctx: Context, site: Site, page: PageRequest):
       return;
     }
   }
-}
-
-/** In stretches: the database may be in another process, and a message to it has a limit. In the order of bytes. */
-async function allSimpleNames(ctx: Context, database: DatabaseRef): Promise<string[]> {
-  const names: string[] = [];
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const found: readonly string[] = await askUntilDone(ctx, database, "simpleNames", {
-      after,
-      limit: NAMES_A_REQUEST,
-    });
-    names.push(...found);
-    after = found.length === NAMES_A_REQUEST ? found.at(-1) : undefined;
-  }
-  return names.sort();
 }
 
 async function replaceBoth(

@@ -4,7 +4,7 @@
  */
 import { type AuditedPackage, auditedPackages, requestedPages } from "../../db/audit.ts";
 import { requestPage } from "../../db/pages.ts";
-import { NAMES_A_REQUEST, simpleNames, simplePage } from "../../db/views.ts";
+import { allSimpleNames, simpleNames, simplePage } from "../../db/views.ts";
 import type { PageKind } from "../../protocol/model/page.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
@@ -55,23 +55,14 @@ async function lookAtFront(audit: Audit): Promise<Problem[]> {
   const requested = await requestedPages(audit.sql);
   const problems: Problem[] = [];
   if (!requested.has("root")) {
-    const rendering = audit.isQuick ? undefined : renderSimpleRoot(await allSimpleNames(audit.sql));
+    const rendering = audit.isQuick
+      ? undefined
+      : renderSimpleRoot(await allSimpleNames((args) => simpleNames.run(audit.sql, args)));
     problems.push(...(await lookAtBoth(audit, simplePageKeys(), "root", "", rendering)));
   }
   if (!requested.has("home"))
     problems.push(...(await lookAtPage(audit, HOME_PAGE_KEY, "home", "")));
   return problems;
-}
-
-async function allSimpleNames(sql: Audit["sql"]): Promise<string[]> {
-  const names: string[] = [];
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const limit = NAMES_A_REQUEST;
-    const found: readonly string[] = await simpleNames.run(sql, { after, limit });
-    names.push(...found);
-    after = found.length === limit ? found.at(-1) : undefined;
-  }
-  return names;
 }
 
 async function lookAtBoth(
