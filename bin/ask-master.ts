@@ -1,4 +1,5 @@
 /** Questions to a running master over one of its local links, for the command line tools. */
+import { type ImportAnswers, type ImportQuestions, importLink } from "../protocol/links/import.ts";
 import { connectEndpoint } from "../protocol/transport/index.ts";
 import {
   type BodyOf,
@@ -19,6 +20,18 @@ export interface MasterAddress<Q extends LinkMessages, A extends LinkMessages> {
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
+
+/** Mr. Chase, for the tools that change what the farm knows. */
+export const importMaster = (
+  values: { readonly "import-queue": string; readonly wait: number },
+  { logger, signal }: Pick<MasterAddress<LinkMessages, LinkMessages>, "logger" | "signal">,
+): MasterAddress<ImportQuestions, ImportAnswers> => ({
+  link: importLink,
+  address: values["import-queue"],
+  waitMs: values.wait,
+  logger,
+  signal,
+});
 
 /** Asks one question after the other; rejects like `askMaster`. */
 export type Ask<Q extends LinkMessages> = <K extends keyof Q & string>(

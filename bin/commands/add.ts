@@ -7,10 +7,10 @@ import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import type { Values } from "../../config/option.ts";
 import { addProgram } from "../../config/package-tools.ts";
-import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
+import type { ImportQuestions } from "../../protocol/links/import.ts";
 import type { Changed, LookUp, PackageChange } from "../../protocol/model/package-change.ts";
 import { parseRequirement } from "../../protocol/packaging/requirement.ts";
-import { type Ask, withMaster } from "../ask-master.ts";
+import { type Ask, importMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { readRequirements } from "../requirements.ts";
@@ -38,14 +38,7 @@ export function add(argv: readonly string[]): Promise<void> {
         const subjects = subjectsOf(operands, said);
         if (wants.length === 0 && subjects.length === 0)
           throw new ConfigurationError("nothing to add: give names or -r FILE");
-        const master = {
-          link: importLink,
-          address: values["import-queue"],
-          waitMs: values.wait,
-          logger: frame.logger,
-          signal: frame.signal,
-        };
-        return withMaster(master, async (ask) => {
+        return withMaster(importMaster(values, frame), async (ask) => {
           if (wants.length > 0)
             frame.print(
               wantedLine(

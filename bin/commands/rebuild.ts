@@ -4,8 +4,8 @@ import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import { findNearest } from "../../config/nearest.ts";
 import { rebuildProgram } from "../../config/package-tools.ts";
-import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
-import { type Ask, withMaster } from "../ask-master.ts";
+import type { ImportQuestions } from "../../protocol/links/import.ts";
+import { type Ask, importMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { openProgress } from "../progress.ts";
@@ -27,14 +27,7 @@ export function rebuild(argv: readonly string[]): Promise<void> {
         const after = values.after ?? "";
         if (after !== "" && (name !== undefined || !isPerPackage(what)))
           throw new ConfigurationError("--after goes with project or index without a PACKAGE");
-        const master = {
-          link: importLink,
-          address: values["import-queue"],
-          waitMs: values.wait,
-          logger: frame.logger,
-          signal: frame.signal,
-        };
-        return withMaster(master, async (ask) => {
+        return withMaster(importMaster(values, frame), async (ask) => {
           if (!isPerPackage(what)) {
             await ask("REBUILD", { kind: kinds[what] });
             frame.print(`${what}: will be written`);

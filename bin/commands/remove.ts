@@ -4,11 +4,10 @@ import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import type { Values } from "../../config/option.ts";
 import { removeProgram } from "../../config/package-tools.ts";
-import { importLink } from "../../protocol/links/import.ts";
 import type { LookUp, Removed } from "../../protocol/model/package-change.ts";
 import { parseRequirement, RequirementError } from "../../protocol/packaging/requirement.ts";
 import { canonicalVersion } from "../../protocol/packaging/version.ts";
-import { withMaster } from "../ask-master.ts";
+import { importMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { openProgress } from "../progress.ts";
@@ -42,14 +41,7 @@ export function remove(argv: readonly string[]): Promise<void> {
           throw new ConfigurationError(
             "--builds and --skip contradict each other: with --builds it is built again",
           );
-        const master = {
-          link: importLink,
-          address: values["import-queue"],
-          waitMs: values.wait,
-          logger: frame.logger,
-          signal: frame.signal,
-        };
-        return withMaster(master, async (ask) => {
+        return withMaster(importMaster(values, frame), async (ask) => {
           const known = await lookUpAll(ask, subjects);
           for (const [at, subject] of subjects.entries()) {
             const found = known[at];
@@ -86,14 +78,7 @@ function takeBack(
   if (values.builds || values.skip !== undefined)
     throw new ConfigurationError("--wanted removes nothing: leave --builds and --skip out");
   checkRequirements(requirements);
-  const master = {
-    link: importLink,
-    address: values["import-queue"],
-    waitMs: values.wait,
-    logger: frame.logger,
-    signal: frame.signal,
-  };
-  return withMaster(master, async (ask) => {
+  return withMaster(importMaster(values, frame), async (ask) => {
     if (!(await confirm(takeBackQuestion(requirements), { yes: values.yes }, frame))) {
       frame.print("Nothing was taken back.");
       return REFUSED;

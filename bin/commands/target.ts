@@ -5,17 +5,14 @@
 import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import { findNearest } from "../../config/nearest.ts";
-import type { Values } from "../../config/option.ts";
-import type { importOptions } from "../../config/package-tools.ts";
 import {
   addTargetProgram,
   listTargetsProgram,
   skipTargetProgram,
   unskipTargetProgram,
 } from "../../config/target-tools.ts";
-import { importLink } from "../../protocol/links/import.ts";
-import { askMaster, withMaster } from "../ask-master.ts";
-import { type Frame, runProgram } from "../program.ts";
+import { askMaster, importMaster, withMaster } from "../ask-master.ts";
+import { runProgram } from "../program.ts";
 import { readTarget } from "../target-spec.ts";
 import { targetLines } from "../target-table.ts";
 
@@ -46,21 +43,13 @@ export async function target([verb, ...argv]: readonly string[]): Promise<void> 
   await run(argv);
 }
 
-const masterOf = (values: Values<typeof importOptions>, frame: Frame) => ({
-  link: importLink,
-  address: values["import-queue"],
-  waitMs: values.wait,
-  logger: frame.logger,
-  signal: frame.signal,
-});
-
 function list(argv: readonly string[]): Promise<void> {
   return runProgram(
     {
       program: listTargetsProgram,
       logLevel: "warn",
       run: async (values, _operands, frame) => {
-        const rows = await askMaster({ ...masterOf(values, frame), type: "TARGETS", body: {} });
+        const rows = await askMaster({ ...importMaster(values, frame), type: "TARGETS", body: {} });
         if (values.json) frame.print(JSON.stringify(rows, undefined, 2));
         else targetLines(rows).forEach(frame.print);
         return 0;
@@ -78,7 +67,7 @@ function add(argv: readonly string[]): Promise<void> {
       run: async (values, [name], frame) => {
         const rank = values.rank ?? null;
         const spec = await readTarget(name, values, frame.signal);
-        return withMaster(masterOf(values, frame), async (ask) => {
+        return withMaster(importMaster(values, frame), async (ask) => {
           const known = (await ask("TARGETS", {})).find((row) => row.name === spec.name);
           if (known !== undefined) {
             if (rank !== null) await ask("CHANGE_TARGET", { name: spec.name, skip: null, rank });
@@ -111,7 +100,7 @@ function setSkip(
         const { name } = await readTarget(operand, {}, frame.signal);
         const reason = "reason" in values ? String(values.reason) : null;
         const changed = await askMaster({
-          ...masterOf(values, frame),
+          ...importMaster(values, frame),
           type: "CHANGE_TARGET",
           body: { name, skip: { reason }, rank: null },
         });
