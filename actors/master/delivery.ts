@@ -3,7 +3,6 @@
  * every step is done again after a failure, to the same end, since collecting, settling and placing can
  * each be repeated. It knows nothing of the session's states.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { RetryRule } from "../../db/leases.ts";
 import type { RequestArgs } from "../../db/requests.ts";
 import type { Settled } from "../../db/settle.ts";
@@ -16,12 +15,12 @@ import type { Cause } from "../../protocol/model/cause.ts";
 import type { Collected } from "../../protocol/model/delivery.ts";
 import {
   type ActorRef,
-  AskError,
   type Logger,
   type MessageOf,
   type Peer,
   Refusal,
 } from "../../supervisor/index.ts";
+import { again } from "./again.ts";
 import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages } from "./endpoint.ts";
 
@@ -42,8 +41,6 @@ export interface DeliverySession {
 interface Context extends Asker {
   readonly log: Logger;
 }
-
-const RETRY_MS = 1_000;
 
 /**
  * The walk from BUILT to DONE. Each step is done again after a failure, to the same end. False for a
@@ -69,7 +66,7 @@ export async function deliver(
     return false;
   }
   const collect = () =>
-    again(ctx, signal, "its files could not be collected", stopRenewing, () =>
+    again(ctx, { what: "its files could not be collected", signal, onFailure: stopRenewing }, () =>
       session.fileJuggler.ask(
         "COLLECT",
         { delivery, files: result.files, log: result.log },
@@ -94,7 +91,8 @@ export async function deliver(
     });
     announce(session, ctx, token, settled, cause, message, result.durationMs);
   }
-  await again(ctx, signal, "its files could not be placed", stopRenewing, async () => {
+  const placing = { what: "its files could not be placed", signal, onFailure: stopRenewing };
+  await again(ctx, placing, async () => {
     try {
       await session.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal });
     } catch (error) {
@@ -145,26 +143,6 @@ function judge(result: BuildResult, collected: Collected): { cause: Cause; messa
   if (collected.refusal !== null) return collected.refusal;
   if (collected.files.length === 0) return { cause: "bad-wheel", message: "no wheel came of it" };
   return { cause: "built", message: result.message };
-}
-
-async function again<T>(
-  ctx: Context,
-  signal: AbortSignal,
-  what: string,
-  onFailure: () => void,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (signal.aborted || (error instanceof AskError && error.code === "aborted")) throw error;
-      const reason = error instanceof Refusal ? error.message : String(error);
-      onFailure();
-      ctx.log.warn({ reason }, `${what}; trying again`);
-      await delay(RETRY_MS, undefined, { signal });
-    }
-  }
 }
 
 function announce(

@@ -18,7 +18,8 @@ import {
   versionSortKey,
 } from "../../protocol/packaging/version.ts";
 import { parseWheelFilename, type WheelFilename } from "../../protocol/packaging/wheel-filename.ts";
-import { type ActorRef, AskError, type Logger, Refusal } from "../../supervisor/index.ts";
+import { type ActorRef, type Logger, Refusal } from "../../supervisor/index.ts";
+import { again, RETRY_MS } from "./again.ts";
 import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
 
 export interface ImportMeans {
@@ -55,8 +56,6 @@ interface Subject {
     readonly tags: string[];
   }>;
 }
-
-const RETRY_MS = 1_000;
 
 const refused = (reason: string): ImportOutcome => ({ state: "refused", reason });
 
@@ -154,12 +153,15 @@ async function settle(
   delivery: Delivery,
 ): Promise<string | null> {
   const { order } = hand;
-  const collected = await again(ctx, hand, "its files could not be collected", () =>
-    means.fileJuggler.ask(
-      "COLLECT",
-      { delivery, files: order.files, log: order.log },
-      { timeoutMs: Number.POSITIVE_INFINITY, signal: ctx.signal },
-    ),
+  const collected = await again(
+    ctx,
+    whileBrought(ctx, hand, "its files could not be collected"),
+    () =>
+      means.fileJuggler.ask(
+        "COLLECT",
+        { delivery, files: order.files, log: order.log },
+        { timeoutMs: Number.POSITIVE_INFINITY, signal: ctx.signal },
+      ),
   );
   if (collected.refusal !== null) return collected.refusal.message;
   const settled = await askUntilDone(ctx, means.database, "settleImport", {
@@ -199,7 +201,7 @@ async function place(
   const { token } = delivery;
   const { files, log } = hand.order;
   const options = { timeoutMs: Number.POSITIVE_INFINITY, signal: ctx.signal };
-  await again(ctx, hand, "its files could not be placed", async () => {
+  await again(ctx, whileBrought(ctx, hand, "its files could not be placed"), async () => {
     try {
       await fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal: ctx.signal });
     } catch (error) {
@@ -236,23 +238,12 @@ async function told(
   }
 }
 
-/** Until it succeeds, or nobody brings the files any more. */
-async function again<T>(
-  ctx: Context,
-  hand: ImportInHand,
-  what: string,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (ctx.signal.aborted || (error instanceof AskError && error.code === "aborted"))
-        throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!hand.isBrought()) throw no(`${what}, and nobody brings them any more`);
-      ctx.log.warn({ import: hand.key, reason }, `${what}; trying again`);
-      await delay(RETRY_MS, undefined, { signal: ctx.signal });
-    }
-  }
-}
+/** For as long as somebody brings the files. */
+const whileBrought = (ctx: Context, hand: ImportInHand, what: string) => ({
+  what,
+  about: { import: hand.key },
+  signal: ctx.signal,
+  onFailure: () => {
+    if (!hand.isBrought()) throw no(`${what}, and nobody brings them any more`);
+  },
+});
