@@ -25,6 +25,7 @@ export type RetryRule = Immutable<z.infer<typeof retryRuleSchema>>;
 
 interface OrderRow {
   token: number;
+  target_id: number;
   package: string;
   version: string;
   target: string;
@@ -75,9 +76,20 @@ export const leaseBuild = request(
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
-      const [slave] = await tx<(Patient & { is_stale: boolean })[]>`
+      // One question for both, since each costs a way to the server and back: there are four to a lease.
+      const [slave] = await tx<Asking[]>`
+        with held as (
+          update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
+          where l.token = (
+            select o.token from lease o
+            left join work w on w.version_id = o.version_id and w.target_id = o.target_id
+            where o.slave_id = ${args.slaveId} and not o.token = any(${[...args.holding]})
+              and o.target_id = any(${[...args.targetIds]}) and (w.state = 'leased' or o.is_trial)
+            order by o.token limit 1)
+          returning l.token
+        )
         select id, asleep_since is not null as is_asleep, trial_not_before <= now() as is_due,
-          last_seen_at < now() - interval '1 minute' as is_stale
+          last_seen_at < now() - interval '1 minute' as is_stale, (select token from held) as held
         from slave where id = ${args.slaveId}`;
       if (slave === undefined) return null;
       if (slave.is_stale) {
@@ -85,26 +97,14 @@ export const leaseBuild = request(
         // It was silent for so long that its targets are not waited for: while the farm rested, say.
         await activateTargets(tx, args.slaveId);
       }
-      const [again] = await tx<{ token: number; target_id: number }[]>`
-        update lease l set expires_at = now() + ${args.leaseMs} * interval '1 millisecond'
-        where l.token = (
-          select o.token from lease o
-          left join work w on w.version_id = o.version_id and w.target_id = o.target_id
-          where o.slave_id = ${args.slaveId} and not o.token = any(${[...args.holding]})
-            and o.target_id = any(${[...args.targetIds]}) and (w.state = 'leased' or o.is_trial)
-          order by o.token limit 1)
-        returning l.token, l.target_id`;
-      let token = again?.token;
-      let targetId = again?.target_id;
-      let place: Place | null = null;
-      if (token === undefined && slave.is_asleep) {
+      if (slave.held !== null) return answer(await findOrder(tx, slave.held), null);
+      if (slave.is_asleep) {
         const trial = await leaseTrial(tx, slave, args.targetIds, args.leaseMs);
-        token = trial?.token;
-        targetId = trial?.target_id;
+        return trial === undefined ? null : answer(await findOrder(tx, trial.token), null);
       }
-      for (const candidate of token === undefined && !slave.is_asleep ? args.targetIds : []) {
+      for (const candidate of args.targetIds) {
         const bound = args.below[candidate] ?? TOP;
-        const [picked] = await tx<{ token: number; ord: number; version_id: number }[]>`
+        const [picked] = await tx<PickedRow[]>`
           with picked as (
             select w.version_id, w.target_id
             from work w join version v on v.id = w.version_id
@@ -122,38 +122,49 @@ export const leaseBuild = request(
                   (1 + coalesce(max(substring(f.filename from ${BUILD_NUMBER})::bigint), 0))::text end
                 from file f where f.version_id = p.version_id)
             from picked p
-            returning token, version_id, target_id
+            returning token, version_id, target_id, build_tag
           ),
           leased as (
             insert into lease (token, version_id, target_id, slave_id, expires_at)
             select token, version_id, target_id, ${args.slaveId},
               now() + ${args.leaseMs} * interval '1 millisecond'
             from made
+          ),
+          marked as (
+            update work w set state = 'leased'
+            from made m where w.version_id = m.version_id and w.target_id = m.target_id
+            returning w.ord
           )
-          update work w set state = 'leased'
-          from made m where w.version_id = m.version_id and w.target_id = m.target_id
-          returning m.token, w.ord, w.version_id`;
-        if (picked !== undefined) {
-          token = picked.token;
-          targetId = candidate;
-          place = { ord: picked.ord, versionId: picked.version_id };
-          break;
-        }
+          select ${orderColumns(tx)}, b.version_id, m.ord
+          from marked m cross join made b ${orderTables(tx)}`;
+        if (picked !== undefined)
+          return answer(picked, { ord: picked.ord, versionId: picked.version_id });
       }
-      if (token === undefined || targetId === undefined) return null;
-      const [row] = await tx<OrderRow[]>`
-        select b.token, p.name as package, v.version, t.name as target,
-          v.sdist_filename as filename, v.sdist_url as url, v.sdist_sha256 as sha256,
-          v.sdist_size_bytes as size_bytes, b.build_tag
-        from build b
-        join version v on v.id = b.version_id
-        join package p on p.id = v.package_id
-        join target t on t.id = b.target_id
-        where b.token = ${token}`;
-      if (row === undefined) return null;
-      return { order: toOrder(row), targetId, place };
+      return null;
     }),
 );
+
+type Asking = Patient & { is_stale: boolean; held: number | null };
+type PickedRow = OrderRow & { ord: number; version_id: number };
+
+/** Of a build `b`. */
+const orderColumns = (tx: Tx) => tx`
+  b.token, b.target_id, b.build_tag, p.name as package, v.version, t.name as target,
+  v.sdist_filename as filename, v.sdist_url as url, v.sdist_sha256 as sha256,
+  v.sdist_size_bytes as size_bytes`;
+const orderTables = (tx: Tx) => tx`
+  join version v on v.id = b.version_id
+  join package p on p.id = v.package_id
+  join target t on t.id = b.target_id`;
+
+async function findOrder(tx: Tx, token: number): Promise<OrderRow | undefined> {
+  const [row] = await tx<OrderRow[]>`
+    select ${orderColumns(tx)} from build b ${orderTables(tx)} where b.token = ${token}`;
+  return row;
+}
+
+const answer = (row: OrderRow | undefined, place: Place | null) =>
+  row === undefined ? null : { order: toOrder(row), targetId: row.target_id, place };
 
 /** The number that the build tag of a wheel's name begins with (PEP 427). */
 const BUILD_NUMBER = "^[^-]+-[^-]+-([0-9]{1,9})[^-]*-[^-]+-[^-]+-[^-]+[.]whl$";
