@@ -4,8 +4,9 @@ import { type Cause, causeText } from "../protocol/model/cause.ts";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countSchema } from "../protocol/model/scalar.ts";
 import { farmReportSchema, type ReportRow } from "../protocol/model/status.ts";
-import type { Sql } from "./connection.ts";
+import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
+import { readTallies } from "./tallies.ts";
 import { unsatisfiedRequirements } from "./wanted.ts";
 
 /** More rows than anybody reads; a farm of that size is looked at on its pages. */
@@ -46,38 +47,37 @@ interface Row {
 
 export const queueReport = request(
   { args: z.null(), result: queueReportSchema, slow: true },
-  async (sql) => {
-    const [counts] = await sql<Omit<QueueReport, "rows" | "unsatisfied">[]>`
-      select
-        (select count(*)::int from package where read_serial < seen_serial)
-          + (select count(*)::int from target where requeue_from is not null) as unread,
-        (select count(*)::int from work where state = 'ready') as ready,
-        (select count(*)::int from work where state in ('leased', 'cancelled')) as leased,
-        (select count(*)::int from work where state = 'waiting') as waiting,
-        (select count(*)::int from work where state = 'blocked') as blocked,
-        (select count(*)::int from file where placed_at is null and removed_at is null)
-          + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
-          + (select count(*)::int from page_request) as unpublished`;
-    const unsatisfied = await unsatisfiedRequirements(sql);
-    // An estimate of the planner's: to count them is as slow as the table.
-    const [farm] = await sql<{ versions: number }[]>`
-      select reltuples::float8 as versions from pg_class where oid = 'public.version'::regclass`;
-    const isLarge = (farm?.versions ?? 0) > MAX_VERSIONS_SHOWN;
-    const rows = isLarge ? [] : await findRows(sql);
-    return {
-      unread: counts?.unread ?? 0,
-      ready: counts?.ready ?? 0,
-      leased: counts?.leased ?? 0,
-      waiting: counts?.waiting ?? 0,
-      blocked: counts?.blocked ?? 0,
-      unpublished: counts?.unpublished ?? 0,
-      unsatisfied,
-      rows: rows.map(toReportRow),
-    };
-  },
+  // All of one moment: a farm that has nothing left to do is told by these figures together.
+  async (sql) => transaction(sql, report, { isolation: "repeatable read", readOnly: true }),
 );
 
-const findRows = (sql: Sql) => sql<Row[]>`
+async function report(tx: Tx): Promise<QueueReport> {
+  const tallies = await readTallies(tx);
+  const queued = (state: string): number => tallies(state, 0).total;
+  const [counts] = await tx<Pick<QueueReport, "unread" | "unpublished">[]>`
+    select
+      (select count(*)::int from package where read_serial < seen_serial)
+        + (select count(*)::int from target where requeue_from is not null) as unread,
+      (select count(*)::int from file where placed_at is null and removed_at is null)
+        + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
+        + (select count(*)::int from page_request) as unpublished`;
+  // An estimate of the planner's: to count them is as slow as the table.
+  const [farm] = await tx<{ versions: number }[]>`
+    select reltuples::float8 as versions from pg_class where oid = 'public.version'::regclass`;
+  const isLarge = (farm?.versions ?? 0) > MAX_VERSIONS_SHOWN;
+  return {
+    unread: counts?.unread ?? 0,
+    ready: queued("ready"),
+    leased: queued("leased") + queued("cancelled"),
+    waiting: queued("waiting"),
+    blocked: queued("blocked"),
+    unpublished: counts?.unpublished ?? 0,
+    unsatisfied: await unsatisfiedRequirements(tx),
+    rows: isLarge ? [] : (await findRows(tx)).map(toReportRow),
+  };
+}
+
+const findRows = (tx: Tx) => tx<Row[]>`
       select p.name as package, v.version, t.name as target,
         coalesce(w.state, case when b.cause <> 'built' then 'failed'
           when exists (select from import i where i.token = b.token) then 'imported'

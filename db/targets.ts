@@ -15,28 +15,38 @@ import {
 import { transaction } from "./connection.ts";
 import { request } from "./request.ts";
 import { ensureTarget } from "./slaves.ts";
+import { readTallies } from "./tallies.ts";
 import { TARGETS_LOCK } from "./work.ts";
 
 export const listTargets = request(
   { args: z.null(), result: z.array(targetRowSchema), slow: true },
-  async (sql) => [
-    ...(await sql<TargetRow[]>`
-      select t.name, t.rank, t.python_full_version as python, t.skip,
-        t.is_active as "isActive", t.requeue_from is not null as "isComputing",
-        (select count(*)::int from slave_target s where s.target_id = t.id) as slaves,
-        (select count(*)::int from tag_covers c where c.target_id = t.id) as tags,
-        coalesce(w.ready, 0) as ready, coalesce(w.leased, 0) as leased,
-        coalesce(w.waiting, 0) as waiting, coalesce(w.blocked, 0) as blocked
-      from target t
-      left join (
-        select target_id, count(*) filter (where state = 'ready')::int as ready,
-          count(*) filter (where state = 'leased')::int as leased,
-          count(*) filter (where state = 'waiting')::int as waiting,
-          count(*) filter (where state = 'blocked')::int as blocked
-        from work group by target_id) w on w.target_id = t.id
-      order by t.rank, t.name`),
-  ],
+  async (sql) =>
+    transaction(
+      sql,
+      async (tx) => {
+        const tallies = await readTallies(tx);
+        const rows = await tx<(Omit<TargetRow, keyof Queued> & { id: number })[]>`
+          select t.id, t.name, t.rank, t.python_full_version as python, t.skip,
+            t.is_active as "isActive", t.requeue_from is not null as "isComputing",
+            (select count(*)::int from slave_target s where s.target_id = t.id) as slaves,
+            (select count(*)::int from tag_covers c where c.target_id = t.id) as tags
+          from target t order by t.rank, t.name`;
+        return rows.map(({ id, ...row }) => {
+          const of = (state: keyof Queued) => tallies(state, id).total;
+          return {
+            ...row,
+            ready: of("ready"),
+            leased: of("leased"),
+            waiting: of("waiting"),
+            blocked: of("blocked"),
+          };
+        });
+      },
+      { isolation: "repeatable read", readOnly: true },
+    ),
 );
+
+type Queued = Pick<TargetRow, "ready" | "leased" | "waiting" | "blocked">;
 
 /** Adds a target before its first slave comes. One that is there keeps its tags, which a slave gave it. */
 export const addTarget = request(
