@@ -212,12 +212,21 @@ export const releaseBlocked = request({ args: z.null(), result: countSchema }, a
       changed_at: string;
     }[]
   >`
-    select b.version_id, b.target_id, b.requirement, array_agg(v.version) as versions,
-      max(v.changed_at)::text as changed_at
+    -- What is new of each name first: thousands of builds may wait for one that has hundreds of versions.
+    with names as materialized (
+      select name, min(since) as since from blocked group by name
+    ),
+    news as materialized (
+      select n.name, v.version, v.changed_at
+      from names n
+      join package p on p.name = n.name and p.skip is null
+      join version v on v.package_id = p.id and v.changed_at > n.since
+        and v.skip is distinct from 'deleted'
+    )
+    select b.version_id, b.target_id, b.requirement, array_agg(n.version) as versions,
+      max(n.changed_at)::text as changed_at
     from blocked b
-    join package p on p.name = b.name and p.skip is null
-    join version v on v.package_id = p.id and v.changed_at > b.since
-      and v.skip is distinct from 'deleted'
+    join news n on n.name = b.name and n.changed_at > b.since
     group by b.version_id, b.target_id, b.requirement
     order by b.version_id limit 1000`;
   let released = 0;
