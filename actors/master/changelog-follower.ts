@@ -40,6 +40,10 @@ export class ChangelogFollower implements Follower {
   #timesBehind = 0;
   /** The last serial that was refused, so that it is logged once. */
   #refusedSerial = 0;
+  /** The next answer, asked for while the last one was being recorded. */
+  #ahead:
+    | { readonly since: number; readonly answer: Promise<readonly ChangelogEvent[]> }
+    | undefined;
 
   constructor(args: FollowerArgs) {
     this.#args = args;
@@ -73,8 +77,10 @@ export class ChangelogFollower implements Follower {
   async #ask(ctx: FollowerContext, serial: number): Promise<readonly ChangelogEvent[]> {
     const isLookBack = this.#questions % QUESTIONS_PER_LOOK_BACK === 0;
     const since = isLookBack ? Math.max(0, serial - LOOK_BACK) : serial;
+    const ahead = this.#ahead?.since === since ? this.#ahead.answer : undefined;
+    this.#ahead = undefined;
     try {
-      const answer = await this.#args.upstream.changelogSinceSerial(since, ctx.signal);
+      const answer = await (ahead ?? this.#args.upstream.changelogSinceSerial(since, ctx.signal));
       this.#questions += 1;
       return answer;
     } catch (error) {
@@ -103,6 +109,8 @@ export class ChangelogFollower implements Follower {
       return true;
     }
     const to = highest(events);
+    const isMore = answered >= LONG_ANSWER;
+    if (isMore) this.#askAhead(ctx, to);
     const batches = changed(ctx, events);
     // The last one moves the serial; should a crash come before it, the others are noted again.
     const last = batches.pop() ?? [];
@@ -116,7 +124,14 @@ export class ChangelogFollower implements Follower {
     this.highestSerial = to;
     this.#remember(events, to);
     ctx.log.debug({ from, to, events: events.length }, "changelog taken up");
-    return answered >= LONG_ANSWER;
+    return isMore;
+  }
+
+  /** What goes wrong with it is told when it is asked for. */
+  #askAhead(ctx: FollowerContext, since: number): void {
+    const answer = this.#args.upstream.changelogSinceSerial(since, ctx.signal);
+    answer.catch(() => undefined);
+    this.#ahead = { since, answer };
   }
 
   async #takeUpLate(ctx: FollowerContext, events: readonly ChangelogEvent[]): Promise<void> {
