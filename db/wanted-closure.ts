@@ -71,25 +71,34 @@ export const deriveWants = request(
   },
   async (sql) => {
     const derived = await closure(sql);
-    const before = await sql<{ name: string; rows: string }[]>`
-      select name, jsonb_object_agg(requirement, to_jsonb(target_ids))::text as rows
+    const before = await sql<{ name: string; rows: string; origins: string }[]>`
+      select name, jsonb_object_agg(requirement, to_jsonb(target_ids))::text as rows,
+        jsonb_object_agg(requirement, to_jsonb(origins))::text as origins
       from derived_want group by name`;
     const held = new Map(
-      before.map(({ name, rows }) => [
+      before.map(({ name, rows, origins }) => [
         name,
-        canonical(JSON.parse(rows) as Record<string, number[]>),
+        {
+          rows: canonical(JSON.parse(rows) as Record<string, number[]>),
+          origins: canonical(JSON.parse(origins) as Record<string, string[]>),
+        },
       ]),
     );
     const byName = grouped(derived, ([, { name }]) => name);
     let changed = 0;
     for (const name of new Set([...held.keys(), ...byName.keys()].sort())) {
       const rows = byName.get(name) ?? [];
-      const now = canonical(
+      const targets = canonical(
         Object.fromEntries(rows.map(([text, { targetIds }]) => [text, sorted(targetIds)])),
       );
-      if (held.get(name) === now) continue;
-      await replace(sql, name, rows);
-      changed += 1;
+      const origins = canonical(
+        Object.fromEntries(rows.map(([text, each]) => [text, [...each.origins].sort()])),
+      );
+      const known = held.get(name);
+      if (known?.rows !== targets) {
+        await replace(sql, name, rows);
+        changed += 1;
+      } else if (known.origins !== origins) await retell(sql, rows);
     }
     return { changed, derived: derived.size };
   },
@@ -113,6 +122,14 @@ async function replace(
         on conflict (requirement) do nothing`;
     if (known !== undefined) await reselect(tx, known.id);
   });
+}
+
+/** Where the requirements of one project come from now; nothing else follows from that. */
+async function retell(sql: Sql, rows: readonly (readonly [string, Derived])[]): Promise<void> {
+  for (const [text, { origins, depth }] of rows)
+    await sql`
+      update derived_want set origins = ${[...origins].sort()}, depth = ${depth}
+      where requirement = ${text}`;
 }
 
 /** By requirement, without markers. */
@@ -315,5 +332,5 @@ function grouped<K, V>(values: Iterable<V>, keyOf: (value: V) => K): Map<K, V[]>
 
 const sorted = (numbers: Iterable<number>) => [...numbers].sort((a, b) => a - b);
 
-const canonical = (rows: Readonly<Record<string, readonly number[]>>): string =>
+const canonical = (rows: Readonly<Record<string, readonly (number | string)[]>>): string =>
   JSON.stringify(Object.entries(rows).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -144,9 +144,12 @@ describe("what wanted releases need", () => {
     });
     await run(sql, "deriveWants", null);
     expect(await wantedNames()).toEqual(["a", "b", "c", "shared", "z"]);
+    const shared = async () => (await derived()).find((row) => row.requirement === "shared");
+    expect((await shared())?.origins).toEqual(["b 1.0", "z 1.0"]);
     await run(sql, "removeWanted", { requirements: ["a"] });
     await run(sql, "deriveWants", null);
     expect(await wantedNames()).toEqual(["shared", "z"]);
+    expect((await shared())?.origins).toEqual(["z 1.0"]);
     expect(await run(sql, "deriveWants", null)).toEqual({ changed: 0, derived: 1 });
   });
 
