@@ -25,6 +25,7 @@ const patient = [
   "test/db/wanted-closure.test.ts",
   "test/protocol/transport/codec.test.ts",
   "test/protocol/transport/hostile-peers.test.ts",
+  "test/protocol/transport/key-register.test.ts",
   "test/protocol/transport/keys.test.ts",
   "test/protocol/transport/odd-servers.test.ts",
   "test/protocol/transport/processes.test.ts",

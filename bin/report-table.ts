@@ -2,6 +2,7 @@
 import { harmless } from "../config/log-line.ts";
 import type { PackageReport } from "../protocol/model/queue.ts";
 import type { FarmReport, ReportRow } from "../protocol/model/status.ts";
+import { columns } from "./columns.ts";
 
 /** A reason longer than this is cut: the build's log has it all. */
 const MAX_REASON_CHARS = 120;
@@ -54,22 +55,6 @@ export function packageLines(report: PackageReport): string[] {
     ...(report.isCut ? ["(there is more: name a version to see it)"] : []),
     ...(report.versions === 0 ? [`${report.package} has no versions yet`] : []),
   ];
-}
-
-function columns(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  if (rows.length === 0) {
-    return [];
-  }
-  const table = [head, ...rows.map((row) => row.map((cell) => harmless(cell)))];
-  const widths = (table[0] ?? []).map((_, column) =>
-    Math.max(...table.map((line) => (line[column] ?? "").length)),
-  );
-  return table.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }
 
 function shortened(reason: string): string {

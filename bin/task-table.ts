@@ -1,37 +1,29 @@
 /** The tasks of a master as lines of text: one for each actor, with what it lacks. */
 import { harmless } from "../config/log-line.ts";
 import type { TaskNode } from "../protocol/model/task-tree.ts";
+import { columns } from "./columns.ts";
 
 /** `silent` are the parts of a split master that did not answer. */
 export function taskLines(nodes: readonly TaskNode[], silent: readonly string[]): string[] {
   const actors = nodes.filter(({ kind, state }) => kind === "worker" || state === "failed");
   const isSplit = new Set(nodes.map(({ part }) => part)).size > 1;
-  const rows = actors.map((node) =>
-    [
-      node.path,
-      ...(isSplit ? [node.part] : []),
-      node.state,
-      pauseWords[node.pause],
-      String(node.mailboxDepth),
-      String(node.handled),
-      String(node.restarts),
-      remark(node),
-    ].map((cell) => harmless(cell)),
-  );
+  const rows = actors.map((node) => [
+    node.path,
+    ...(isSplit ? [node.part] : []),
+    node.state,
+    pauseWords[node.pause],
+    String(node.mailboxDepth),
+    String(node.handled),
+    String(node.restarts),
+    remark(node),
+  ]);
   const head = [
     "TASK",
     ...(isSplit ? ["PART"] : []),
     ...["STATE", "PAUSE", "WAITING", "HANDLED", "RESTARTS", ""],
   ];
-  const table = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   return [
-    ...table.map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    ),
+    ...columns(head, rows),
     ...silent.map((part) => `the part ${harmless(part)} does not answer`),
   ];
 }

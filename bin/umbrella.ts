@@ -141,6 +141,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
       load: async () => (await import("./commands/keygen.ts")).keygen,
     },
   ],
+  [
+    "slave-key",
+    {
+      doc: "Add, list and revoke the keys of slaves that the master lets in",
+      load: async () => (await import("./commands/slave-key.ts")).slaveKey,
+    },
+  ],
 ]);
 
 /** Runs `piw SUBCOMMAND …`, or prints what there is. */

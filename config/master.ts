@@ -68,6 +68,12 @@ export const controlQueueOption = option(
   "Where the master takes orders such as piw pause",
   { section: "master" },
 );
+export const authorizedKeysOption = optional(
+  pathFormat,
+  "DIR",
+  "Folder of the public keys of the slaves, see piw slave-key",
+  { section: "master" },
+);
 /** Which build comes first. */
 export const orderOption = option(
   choiceFormat("newest", "oldest", "popular"),
@@ -180,7 +186,7 @@ const masterOptions = {
     "Send messages between tasks through the wire's codec and checks, as if each ran elsewhere; for tests",
   ),
   key: optional(pathFormat, "FILE", "Secret key of this master, from piw keygen"),
-  "authorized-keys": optional(pathFormat, "DIR", "Folder of the public keys of the slaves"),
+  "authorized-keys": authorizedKeysOption,
   http: optional(listenFormat, "ADDR", "Serve the site over HTTP at this HOST:PORT"),
   "index-url": optional(
     urlFormat,

@@ -9,6 +9,7 @@ import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
+import { listSlaveKeysProgram } from "./slave-key-tools.ts";
 import { listTargetsProgram } from "./target-tools.ts";
 import { keygenProgram, pauseProgram, resumeProgram, statusProgram, wakeProgram } from "./tools.ts";
 
@@ -29,6 +30,7 @@ const programs: readonly Program[] = [
   pauseProgram,
   resumeProgram,
   keygenProgram,
+  listSlaveKeysProgram,
 ];
 
 /** Section name -> the keys of all programs that have it. */

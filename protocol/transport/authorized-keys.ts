@@ -1,11 +1,12 @@
 /**
- * The directory of keys that may come in: one file `NAME.pub` per slave. A live view: a file added or
- * removed counts within a second, without a restart. Asked by the ZAP handler, at HELLO, and while sessions last.
+ * The directory of keys that may come in: one file `NAME.pub` per slave, and those of `revoked/` below it, which may
+ * not, whatever else lies there. A live view: a file added, moved or removed counts within a second, without a
+ * restart. Asked by the ZAP handler, at HELLO, and while sessions last. Files are written by `key-register.ts`.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
-import { findPublicKey } from "./key-file.ts";
+import { KEY_SUFFIX, KeyFolder } from "./key-folder.ts";
 
 export interface AuthorizedKey {
   /** The file's name without `.pub`. */
@@ -22,16 +23,16 @@ export interface AuthorizedKeys {
   damaged(): readonly string[];
 }
 
+/** Below the directory: keys that are refused although their file may have been put back. */
+export const REVOKED_FOLDER = "revoked";
+
 /** How long a look at the directory serves. */
 const LOOK_EVERY_MS = 1_000;
-/** A directory changed this recently may change again under the same time stamp. */
-const FRESH_MS = 100;
-const LARGEST_FILE_BYTES = 64 * 1024;
 
 /**
  * `readAllMs`: how long a file that was edited in place may go unnoticed, since that does not show in its
  * directory. Default 10,000.
- * @throws EndpointConfigError where `dir` is not a readable directory.
+ * @throws EndpointConfigError where `dir` is not a readable directory, or anybody may write to it.
  */
 export function readAuthorizedKeys(dir: string, readAllMs = 10_000): AuthorizedKeys {
   const view = new DirectoryView(dir, readAllMs);
@@ -40,10 +41,11 @@ export function readAuthorizedKeys(dir: string, readAllMs = 10_000): AuthorizedK
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new EndpointConfigError(
-      `cannot read the directory of authorised keys ${dir}: ${why}. Make it, and put a NAME.pub for each slave in it`,
+      `cannot read the directory of authorised keys ${dir}: ${why}. Make it, and add slaves with piw slave-key add`,
       { cause: error },
     );
   }
+  refuseOpenDirectory(dir);
   return {
     isAuthorised: (key) => view.names().has(key),
     findName: (key) => view.names().get(key),
@@ -55,61 +57,61 @@ export function readAuthorizedKeys(dir: string, readAllMs = 10_000): AuthorizedK
   };
 }
 
+/** Who may write there lets slaves in. @throws EndpointConfigError */
+export function refuseOpenDirectory(dir: string): void {
+  if ((statSync(dir).mode & 0o002) !== 0) {
+    throw new EndpointConfigError(
+      `anybody may write to the directory of authorised keys ${dir}: chmod o-w it`,
+    );
+  }
+}
+
 class DirectoryView {
-  readonly #dir: string;
-  readonly #readAllMs: number;
+  readonly #authorized: KeyFolder;
+  readonly #revoked: KeyFolder;
   #names = new Map<string, string>();
   damaged: string[] = [];
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #readAllAt = Number.NEGATIVE_INFINITY;
-  #seenMtimeMs = -1;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(dir: string, readAllMs: number) {
-    this.#dir = dir;
-    this.#readAllMs = readAllMs;
+    this.#authorized = new KeyFolder(dir, readAllMs);
+    this.#revoked = new KeyFolder(join(dir, REVOKED_FOLDER), readAllMs);
   }
 
   names(): ReadonlyMap<string, string> {
-    if (performance.now() - this.#lookedAt >= LOOK_EVERY_MS) {
+    if (performance.now() - this.#lookedAtMs >= LOOK_EVERY_MS) {
       try {
         this.look();
       } catch {
         // Fails closed: a directory that cannot be read lets nobody in, and is looked at again.
         this.#names = new Map();
-        this.#seenMtimeMs = -1;
       }
     }
     return this.#names;
   }
 
   look(): void {
-    const now = performance.now();
-    this.#lookedAt = now;
-    const { mtimeMs } = statSync(this.#dir);
-    const isUnchanged = mtimeMs === this.#seenMtimeMs;
-    if (isUnchanged && now - this.#readAllAt < this.#readAllMs) return;
+    this.#lookedAtMs = performance.now();
+    this.#authorized.look();
+    lookIfThere(this.#revoked);
+    const revoked = new Set(this.#revoked.entries().map(({ publicKey }) => publicKey));
     const names = new Map<string, string>();
     const damaged: string[] = [];
-    for (const file of readdirSync(this.#dir).sort()) {
-      if (!file.endsWith(".pub") || file.startsWith(".")) continue;
-      const key = readKey(join(this.#dir, file));
-      if (key === undefined) damaged.push(file);
-      else if (!names.has(key)) names.set(key, file.slice(0, -".pub".length));
+    for (const { name, publicKey } of this.#authorized.entries()) {
+      if (publicKey === undefined) damaged.push(`${name}${KEY_SUFFIX}`);
+      else if (!names.has(publicKey) && !revoked.has(publicKey)) names.set(publicKey, name);
     }
     this.#names = names;
     this.damaged = damaged;
-    this.#readAllAt = now;
-    this.#seenMtimeMs = Date.now() - mtimeMs < FRESH_MS ? -1 : mtimeMs;
   }
 }
 
-/** A file that vanished, is a directory or is too big is no key, and no trouble to the others. */
-function readKey(path: string): string | undefined {
+/** Until the first key is revoked there is no such folder. One that cannot be read might hold any key. */
+export function lookIfThere(folder: KeyFolder): void {
   try {
-    const stat = statSync(path);
-    if (!stat.isFile() || stat.size > LARGEST_FILE_BYTES) return undefined;
-    return findPublicKey(readFileSync(path, "utf8"));
-  } catch {
-    return undefined;
+    folder.look();
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    if (!isMissing) throw error;
   }
 }

@@ -20,8 +20,8 @@ import { bindFrameSocket, framingOf } from "./transports.ts";
 export interface ServerKeys {
   readonly secret: KeyPair;
   /**
-   * Asked at the door, at HELLO, and again at each heartbeat while a session lasts: the answer may change at any time, and a
-   * key that is no longer authorised is dropped within a heartbeat. Must be quick; a throw is a no.
+   * Asked at the door, at HELLO, and several times in each heartbeat's interval while a session lasts: the answer may change at any
+   * time, and a key that is no longer authorised is dropped then. Must be quick; a throw is a no.
    */
   isAuthorised(publicKeyZ85: string): boolean;
 }

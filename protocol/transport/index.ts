@@ -20,6 +20,7 @@ export { type ConnectOptions, connectEndpoint } from "./connect-endpoint.ts";
 export { EndpointConfigError } from "./endpoint-config-error.ts";
 export { readKeyFile, readPublicKeyFile, writeKeyFile, writePublicKeyFile } from "./key-file.ts";
 export { generateKeyPair, type KeyPair } from "./key-pair.ts";
+export { addKey, listKeys, type RegisteredKey, revokeKey } from "./key-register.ts";
 export {
   createMemoryNetwork,
   type Direction,

@@ -148,6 +148,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   tick(passedMs: number): void {
     let isAnySilent = false;
     for (const session of [...this.#byRoute.values()]) {
+      if (this.#hasLostItsKey(session)) continue;
       session.liveness.pass(passedMs);
       if (session.liveness.isSilent()) isAnySilent = true;
       else if (session.liveness.takeBeat()) this.#beat(session);
@@ -158,13 +159,16 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     }
   }
 
-  #beat(session: Session): void {
+  /** A key that is revoked ends its sessions, wherever in the heartbeat they are. */
+  #hasLostItsKey(session: Session): boolean {
     const { door, tally } = this.#options;
-    if (door.keys?.isAuthorised(session.peer.identity) === false) {
-      tally.count("key not authorised", { peer: session.peer });
-      this.#drop(session, "the key is no longer authorised");
-      return;
-    }
+    if (door.keys?.isAuthorised(session.peer.identity) !== false) return false;
+    tally.count("key not authorised", { peer: session.peer });
+    this.#drop(session, "the key is no longer authorised");
+    return true;
+  }
+
+  #beat(session: Session): void {
     session.lane.beat();
     this.#writer.wake(session.lane);
   }

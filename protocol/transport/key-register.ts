@@ -1,0 +1,188 @@
+/**
+ * Changes the directory of authorised keys for a person: adds, revokes, lists. Called by `piw slave-key`; a
+ * running master sees the files by itself (`authorized-keys.ts`). The files are the truth: nothing else is kept.
+ */
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { lookIfThere, REVOKED_FOLDER, refuseOpenDirectory } from "./authorized-keys.ts";
+import { EndpointConfigError } from "./endpoint-config-error.ts";
+import { KEY_SUFFIX, type KeyFileEntry, KeyFolder } from "./key-folder.ts";
+import { decodeZ85Key } from "./z85.ts";
+
+export interface RegisteredKey {
+  readonly name: string;
+  /** `revoked` also where the file was put back; `damaged`: the file holds no key, and lets nobody in. */
+  readonly state: "authorised" | "revoked" | "damaged";
+  readonly publicKey: string | undefined;
+  /** Of the file's last change: when the key was added, or revoked. */
+  readonly sinceAtMs: number;
+}
+
+/** As many keys of one name may have been revoked. */
+const MOST_OF_ONE_NAME = 1_000;
+
+/** Authorised and damaged ones first, each kind by name. @throws EndpointConfigError where the directory cannot be read. */
+export function listKeys(dir: string): RegisteredKey[] {
+  const { authorised, revoked } = readFolders(dir);
+  const refused = new Set(revoked.map(({ publicKey }) => publicKey));
+  return [
+    ...authorised.map((entry) => rowOf(entry, refused.has(entry.publicKey))),
+    ...revoked.map((entry) => rowOf(entry, true)),
+  ];
+}
+
+const rowOf = ({ name, publicKey, changedAtMs }: KeyFileEntry, isRevoked: boolean) =>
+  ({
+    name,
+    state: publicKey === undefined ? "damaged" : isRevoked ? "revoked" : "authorised",
+    publicKey,
+    sinceAtMs: changedAtMs,
+  }) as const;
+
+/**
+ * Adds a key, all or nothing: whoever reads the directory sees the whole file or none. Makes the directory where only it is
+ * missing. Gives false where the key stands under this name already.
+ * @throws EndpointConfigError for a name that is none or taken, a key that is none, was revoked, or has another name
+ */
+export function addKey(dir: string, name: string, publicKey: string): boolean {
+  if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name) || name.endsWith(KEY_SUFFIX)) {
+    throw new EndpointConfigError(
+      `${JSON.stringify(name.slice(0, 60))} cannot be a key's name: up to 100 letters, digits and . _ -, such as board-1`,
+    );
+  }
+  if (decodeZ85Key(publicKey) === undefined) {
+    throw new EndpointConfigError(
+      `${JSON.stringify(publicKey.slice(0, 60))} is neither a public key (40 characters) nor a file that holds one`,
+    );
+  }
+  makeFolder(dir, dir);
+  refuseOpenDirectory(dir);
+  const { authorised, revoked } = readFolders(dir);
+  const former = revoked.find((entry) => entry.publicKey === publicKey);
+  if (former !== undefined) {
+    throw new EndpointConfigError(
+      `this key was revoked (${former.name}): make the slave a new one with piw keygen, or remove ${join(dir, REVOKED_FOLDER, former.name + KEY_SUFFIX)} to trust it again`,
+    );
+  }
+  const same = authorised.find((entry) => entry.publicKey === publicKey);
+  if (same?.name === name) return false;
+  if (same !== undefined) {
+    throw new EndpointConfigError(`this key is authorised already, as ${same.name}`);
+  }
+  const isAdded = writeOnce(dir, name, `# added as ${name}\n${publicKey}\n`);
+  if (!isAdded) {
+    throw new EndpointConfigError(
+      `${name} has another key already: revoke that first, or give another name`,
+    );
+  }
+  return true;
+}
+
+/**
+ * Moves a key, under whatever names it stands, to `revoked/`: from then on no master lets it in, also if a file with it is put
+ * back. Gives the names that are gone; none where the key was revoked before.
+ * @throws EndpointConfigError where there is no such name
+ */
+export function revokeKey(dir: string, name: string): string[] {
+  const { authorised, revoked } = readFolders(dir);
+  const named = authorised.find((entry) => entry.name === name);
+  if (named === undefined) {
+    if (revoked.some((entry) => entry.name === name)) return [];
+    throw new EndpointConfigError(`no key in ${dir} is called ${JSON.stringify(name)}`);
+  }
+  const { publicKey } = named;
+  const gone = authorised.filter(
+    (entry) => entry === named || (publicKey !== undefined && entry.publicKey === publicKey),
+  );
+  const into = join(dir, REVOKED_FOLDER);
+  makeFolder(into, dir);
+  for (const { name: each } of gone) {
+    const path = join(dir, `${each}${KEY_SUFFIX}`);
+    // First there, then gone: cut off in between it is refused already, and said again it is finished.
+    keepRevoked(into, each, readText(path));
+    unlinkSync(path);
+    syncFolder(dir);
+  }
+  return gone.map((entry) => entry.name);
+}
+
+function keepRevoked(into: string, name: string, text: string): void {
+  for (let number = 1; number <= MOST_OF_ONE_NAME; number += 1) {
+    const as = number === 1 ? name : `${name}.${number}`;
+    if (writeOnce(into, as, text)) return;
+    if (readText(join(into, `${as}${KEY_SUFFIX}`)) === text) return;
+  }
+  throw new EndpointConfigError(`${into} holds too many keys called ${name}: remove old ones`);
+}
+
+function readFolders(dir: string): { authorised: KeyFileEntry[]; revoked: KeyFileEntry[] } {
+  const folders = [new KeyFolder(dir, 0), new KeyFolder(join(dir, REVOKED_FOLDER), 0)] as const;
+  try {
+    folders[0].look();
+    lookIfThere(folders[1]);
+  } catch (error) {
+    throw new EndpointConfigError(`cannot read the authorised keys in ${dir}: ${textOf(error)}`, {
+      cause: error,
+    });
+  }
+  return { authorised: folders[0].entries(), revoked: folders[1].entries() };
+}
+
+/** A hard link is made with its contents or not at all. False where the name stands. */
+function writeOnce(dir: string, name: string, text: string): boolean {
+  const temporary = join(dir, `.${randomUUID()}`);
+  try {
+    writeFileSync(temporary, text, { flag: "wx", mode: 0o644, flush: true });
+    linkSync(temporary, join(dir, `${name}${KEY_SUFFIX}`));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw new EndpointConfigError(`cannot write to ${dir}: ${textOf(error)}`, { cause: error });
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  syncFolder(dir);
+  return true;
+}
+
+function makeFolder(path: string, dir: string): void {
+  try {
+    mkdirSync(path, { mode: 0o755 });
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+    throw new EndpointConfigError(`cannot make the directory ${path}: ${textOf(error)}`, {
+      cause: error,
+    });
+  }
+  syncFolder(dir);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new EndpointConfigError(`cannot read ${path}: ${textOf(error)}`, { cause: error });
+  }
+}
+
+function syncFolder(path: string): void {
+  const handle = openSync(path, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
