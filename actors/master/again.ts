@@ -12,10 +12,16 @@ interface Trials {
   readonly about?: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
   /** After each failure; what it throws ends the trials. */
-  readonly onFailure: () => void;
+  readonly onFailure: (error: unknown) => void;
 }
 
 export const RETRY_MS = 1_000;
+/** A full disk is not emptied within a second. */
+const FULL_RETRY_MS = 5_000;
+
+/** The output disk has no room. */
+export const isFull = (error: unknown): error is Refusal =>
+  error instanceof Refusal && error.code === "full";
 
 /** @throws AskError `aborted` when the asker ends; what `onFailure` throws */
 export async function again<T>(
@@ -29,9 +35,9 @@ export async function again<T>(
     } catch (error) {
       if (signal.aborted || (error instanceof AskError && error.code === "aborted")) throw error;
       const reason = error instanceof Refusal ? error.message : String(error);
-      onFailure();
+      onFailure(error);
       log.warn({ ...about, reason }, `${what}; trying again`);
-      await delay(RETRY_MS, undefined, { signal });
+      await delay(isFull(error) ? FULL_RETRY_MS : RETRY_MS, undefined, { signal });
     }
   }
 }

@@ -13,8 +13,8 @@ export type ChunkAnswer = MessageOf<FromFileSender>;
 export interface ChunkSource {
   /** As a refusal names it: `the slave`. */
   readonly holder: string;
-  /** Asks for a range. Where nobody is there to be asked, nothing comes of it. */
-  fetch(range: BodyOf<ToFileSender, "FETCH">): void;
+  /** Asks for a range. False where nobody is there to be asked. */
+  fetch(range: BodyOf<ToFileSender, "FETCH">): boolean;
 }
 
 /** @param findPeer the present file connection of the slave */
@@ -25,11 +25,12 @@ export const slaveSource = (
   holder: "the slave",
   fetch(body) {
     const peer = findPeer();
-    if (peer !== undefined) link.tell("SEND", { peer, message: { type: "FETCH", body } });
+    if (peer === undefined) return false;
+    return link.tell("SEND", { peer, message: { type: "FETCH", body } }) === "queued";
   },
 });
 
 export const importSource = (desk: ActorRef<ToImportDesk>): ChunkSource => ({
   holder: "piw-import",
-  fetch: (body) => desk.tell("FETCH", body),
+  fetch: (body) => desk.tell("FETCH", body) === "queued",
 });

@@ -20,7 +20,7 @@ import {
   type Peer,
   Refusal,
 } from "../../supervisor/index.ts";
-import { again } from "./again.ts";
+import { again, isFull } from "./again.ts";
 import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages } from "./endpoint.ts";
 
@@ -65,17 +65,24 @@ export async function deliver(
     );
     return false;
   }
-  const collect = () =>
-    again(ctx, { what: "its files could not be collected", signal, onFailure: stopRenewing }, () =>
+  const onFailure = (error: unknown): void => {
+    stopRenewing();
+    // Its person sees why the build waits, and that the slave is not what is wrong.
+    if (isFull(error))
+      send(session, { type: "HELD", body: { token, reason: error.message.slice(0, 1_000) } });
+  };
+  const collect = () => {
+    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
+      send(session, { type: "SEND", body: { token, filename } });
+    return again(ctx, { what: "its files could not be collected", signal, onFailure }, () =>
       session.fileJuggler.ask(
         "COLLECT",
         { delivery, files: result.files, log: result.log },
         { timeoutMs: Number.POSITIVE_INFINITY, signal },
       ),
     );
+  };
   if (!delivery.isSettled) {
-    for (const filename of [LOG_FILENAME, ...result.files.map((file) => file.filename)])
-      send(session, { type: "SEND", body: { token, filename } });
     const collected = await collect();
     const { cause, message } = judge(result, collected);
     const settled = await settle(session, ctx, token, {
@@ -91,7 +98,7 @@ export async function deliver(
     });
     announce(session, ctx, token, settled, cause, message, result.durationMs);
   }
-  const placing = { what: "its files could not be placed", signal, onFailure: stopRenewing };
+  const placing = { what: "its files could not be placed", signal, onFailure };
   await again(ctx, placing, async () => {
     try {
       await session.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal });

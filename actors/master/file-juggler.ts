@@ -29,10 +29,13 @@ import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
+import { SharedCredit } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
 export interface FileJugglerMessages extends ToFileJuggler, PeerMessages<FromFileSender> {
   COLLECTED(body: { readonly token: Token; readonly collected: Collected }): void;
+  /** From a transfer: the output disk is full. */
+  NOT_COLLECTED(body: { readonly token: Token; readonly reason: string }): void;
   TRANSFER_ENDED(ended: Terminated): void;
   SWEEP(): void;
 }
@@ -63,6 +66,7 @@ interface State {
   /** Connected file senders by identity and slot. */
   readonly peers: Map<string, Peer>;
   readonly collections: Map<Token, Collection>;
+  readonly credit: SharedCredit;
   sweeps: number;
   isSweeping: boolean;
 }
@@ -82,16 +86,29 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
   name: "receives files, verifies them, moves them into place",
   // Each may be a chunk of 1 MiB. One that finds no room is asked for again; who is there must be known.
   mailbox: { bound: 2_000 },
-  control: ["PEER_OPENED", "PEER_CLOSED", "COLLECTED", "ROOM"],
+  control: ["PEER_OPENED", "PEER_CLOSED", "COLLECTED", "NOT_COLLECTED", "ROOM"],
   handlerTimeoutMs: 0,
   async init(ctx, args) {
     await args.link.ask("ATTACH");
     ctx.self.tell("SWEEP");
-    return { args, peers: new Map(), collections: new Map(), sweeps: 0, isSweeping: false };
+    return {
+      args,
+      peers: new Map(),
+      collections: new Map(),
+      credit: new SharedCredit(),
+      sweeps: 0,
+      isSweeping: false,
+    };
   },
   handle: {
-    PEER_OPENED(state, peer) {
-      state.peers.set(sender(peer.identity, peer.slot), peer);
+    PEER_OPENED(state, peer, ctx) {
+      const key = sender(peer.identity, peer.slot);
+      state.peers.set(key, peer);
+      for (const [token, { delivery }] of state.collections) {
+        const isItsOwn = key === sender(delivery.slaveIdentity, delivery.slaveSlot);
+        if (delivery.source === "slave" && isItsOwn)
+          transferOf(state, ctx, token).tell("HOLDER_IS_BACK");
+      }
     },
     PEER_CLOSED(state, { peer }) {
       const key = sender(peer.identity, peer.slot);
@@ -135,6 +152,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
           source: sourceOf(state, delivery),
           storage: state.args.storage,
           checkWheel: state.args.checkWheel,
+          credit: state.credit,
           fetchRetryMs: state.args.fetchRetryMs,
           stallMs: state.args.stallMs,
         },
@@ -151,6 +169,9 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       const collection = state.collections.get(token);
       state.collections.delete(token);
       for (const reply of collection?.waiting ?? []) reply.resolve(collected);
+    },
+    NOT_COLLECTED(state, { token, reason }) {
+      fail(state, token, reason, "full");
     },
     TRANSFER_ENDED(state, { path, reason }, ctx) {
       const token = Number(path.slice(path.lastIndexOf("/") + 2));
@@ -220,16 +241,17 @@ function fromDesk(state: State, ctx: Context, message: ChunkAnswer): void {
     passOn(state, ctx, message);
 }
 
-function passOn({ args }: State, ctx: Context, message: ChunkAnswer): void {
-  const path = `${args.transfersPath}/${transferId(message.body.token)}`;
-  ctx.ref<TransferMessages>(path).tell("FROM_HOLDER", message);
+function passOn(state: State, ctx: Context, message: ChunkAnswer): void {
+  transferOf(state, ctx, message.body.token).tell("FROM_HOLDER", message);
 }
 
-function fail(state: State, token: Token, reason: string): void {
+const transferOf = ({ args }: State, ctx: Context, token: Token): ActorRef<TransferMessages> =>
+  ctx.ref<TransferMessages>(`${args.transfersPath}/${transferId(token)}`);
+
+function fail(state: State, token: Token, reason: string, code = "transfer-ended"): void {
   const collection = state.collections.get(token);
   state.collections.delete(token);
-  for (const reply of collection?.waiting ?? [])
-    reply.reject(new Refusal(reason, { code: "transfer-ended" }));
+  for (const reply of collection?.waiting ?? []) reply.reject(new Refusal(reason, { code }));
 }
 
 /** What no build can have made, however its files look; undefined where nothing is wrong. */

@@ -1,12 +1,11 @@
 /**
- * A transfer: pulls the files of one finished build from whoever holds them into staging, a window of ranges
- * at a time, then verifies and stores them. It goes on where an earlier one stopped. Only ranges that
- * were asked for are taken, each once, so a sender can neither make a file longer nor fill the memory.
+ * A transfer: pulls the files of one finished build from whoever holds them into staging, several at once and
+ * a window of ranges at a time, then verifies and stores each. It goes on at the byte where an earlier one stopped. Only
+ * ranges that were asked for are taken, each once, so a sender can neither make a file longer nor fill the memory.
  *
- * It ends by telling File Juggler what came of it; without a byte for `stallMs` it ends as well, and
- * whoever still wants the files asks anew.
+ * It ends by telling File Juggler what came of it, or that the disk is full. Without a byte for `stallMs` it
+ * ends as well, and whoever still wants the files asks anew.
  */
-import { MAX_CHUNK_BYTES } from "../../protocol/links/files.ts";
 import { type BuildResult, type BuiltFile, LOG_FILENAME } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import {
@@ -17,15 +16,21 @@ import {
   verifiedFileSchema,
 } from "../../protocol/model/delivery.ts";
 import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
+import { sizeText } from "../../web/pages/words.ts";
 import { type StagedFile, type Storage, StorageError } from "../../web/storage.ts";
 import type { ChunkAnswer, ChunkSource } from "./chunk-source.ts";
 import type { FileJugglerMessages } from "./file-juggler.ts";
+import { FilePull } from "./file-pull.ts";
+import { type SharedCredit, TransferWindow } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
 export interface TransferMessages {
   /** From the holder of the files, and nobody else. */
   FROM_HOLDER(message: ChunkAnswer): void;
-  PULL(): void;
+  /** The holder has a new connection: what was asked on the old one will not come. */
+  HOLDER_IS_BACK(): void;
+  /** Time to look for what did not come. */
+  LOOK(): void;
   END(): void;
 }
 
@@ -37,6 +42,7 @@ export interface TransferArgs {
   readonly source: ChunkSource;
   readonly storage: Storage;
   readonly checkWheel: WheelCheck;
+  readonly credit: SharedCredit;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
 }
@@ -50,199 +56,221 @@ interface Wanted {
 
 interface State {
   readonly args: TransferArgs;
-  /** Still to be pulled; the first is in hand. The log comes first: it is wanted of every build. */
+  readonly window: TransferWindow;
+  /** Not yet begun. The log comes first: it is wanted of every build. */
   readonly queue: Wanted[];
-  staged: StagedFile | undefined;
-  /** Offsets asked for and when (monotonic ms). */
-  readonly asked: Map<number, number>;
-  /** Chunks that came before the ones in front of them. Never more than the window. */
-  readonly early: Map<number, Uint8Array>;
-  readonly verified: VerifiedFile[];
+  /** Being pulled, by file name, oldest first. */
+  readonly pulls: Map<string, FilePull>;
+  /** Open now, also while they are verified. */
+  readonly open: Set<StagedFile>;
+  readonly verified: Map<string, VerifiedFile>;
   log: Collected["log"];
   refusal: Collected["refusal"];
   progressAt: number;
-  /** Times that a file came whole with a wrong hash. */
-  mismatches: number;
-  isFinished: boolean;
 }
 
 type Context = ActorContext<TransferMessages>;
 
-const CHUNK_BYTES = MAX_CHUNK_BYTES;
-/** Ranges in flight: enough to hide the round trip, few enough to bound the memory of a transfer. */
-const WINDOW = 4;
-/** Chunks that may wait: one window, and what was asked for twice. Others are asked for again. */
-const MAILBOX_BOUND = 32;
+/** Files at once: one is pulled while another one is checked or synced. */
+const FILES_AT_ONCE = 8;
+/** Chunks that may wait: a window of small ones. Others are asked for again. */
+const MAILBOX_BOUND = 256;
 const MAX_WHEEL_BYTES = 2 * 1024 ** 3;
 const MAX_LOG_BYTES = 64 * 1024 ** 2;
+/** A larger file is synced while it is checked; of a small one a second sync costs more than that gains. */
+const SYNC_EARLY_BYTES = 4 * 1024 * 1024;
+/** Times that a file may come whole with a wrong hash. */
+const MAX_ARRIVALS = 2;
 
 export const transfer = defineActor<TransferMessages, TransferArgs, State>({
   name: "pulls the files of one build",
   mailbox: { bound: MAILBOX_BOUND },
   control: ["END"],
-  handlerTimeoutMs: 0,
   init(ctx, args) {
     const log = args.log && { filename: LOG_FILENAME, aptDependencies: [], ...args.log };
-    ctx.self.tell("PULL");
-    ctx.every(Math.max(100, args.fetchRetryMs / 2), "PULL");
-    return {
+    const state: State = {
       args,
+      window: new TransferWindow(args.credit, args.fetchRetryMs),
       queue: log === null ? [...args.files] : [log, ...args.files],
-      staged: undefined,
-      asked: new Map(),
-      early: new Map(),
-      verified: [],
+      pulls: new Map(),
+      open: new Set(),
+      verified: new Map(),
       log: null,
       refusal: null,
       progressAt: performance.now(),
-      mismatches: 0,
-      isFinished: false,
     };
+    ctx.every(Math.max(100, args.fetchRetryMs / 4), "LOOK");
+    ctx.run(() => collect(state, ctx));
+    return state;
   },
   handle: {
-    PULL: (state, _body, ctx) => pull(state, ctx),
+    FROM_HOLDER(state, { type, body }, ctx) {
+      const pull = state.pulls.get(body.filename);
+      if (pull === undefined) return;
+      if (type === "MISSING") {
+        // Its build may be as good as any: what is lost is what came of it.
+        const { holder } = state.args.source;
+        const reason = `${body.filename}: ${holder} cannot send it: ${body.reason}`;
+        refuse(state, ctx, "slave-lost", reason);
+        pull.callOff();
+        return;
+      }
+      const now = performance.now();
+      if (!pull.take(body.offset, body.data, now)) return;
+      state.progressAt = now;
+    },
+    HOLDER_IS_BACK(state) {
+      for (const pull of state.pulls.values()) pull.forget();
+      ask(state);
+    },
+    LOOK(state, _body, ctx) {
+      const now = performance.now();
+      const { fetchRetryMs, stallMs, delivery } = state.args;
+      // While nothing is pulled it is not the holder that is waited for.
+      if (state.pulls.size === 0) state.progressAt = now;
+      if (now - state.progressAt > stallMs) {
+        const files = [...state.pulls.keys()];
+        ctx.log.warn({ build: delivery.token, files }, "no byte came: given up");
+        ctx.exit();
+        return;
+      }
+      let isAnyLate = false;
+      for (const pull of state.pulls.values()) if (pull.expire(now, fetchRetryMs)) isAnyLate = true;
+      if (isAnyLate) state.window.shrink();
+      ask(state);
+    },
     END(_state, _body, ctx) {
       ctx.exit();
     },
-    async FROM_HOLDER(state, message, ctx) {
-      const wanted = state.queue[0];
-      if (wanted === undefined || message.body.filename !== wanted.filename) return;
-      if (message.type === "MISSING") {
-        // Its build may be as good as any: what is lost is what came of it.
-        const { holder } = state.args.source;
-        const reason = `${wanted.filename}: ${holder} cannot send it: ${message.body.reason}`;
-        await refuse(state, ctx, "slave-lost", reason);
-        return;
-      }
-      const { offset, data } = message.body;
-      if (!state.asked.has(offset) || data.length !== lengthAt(wanted, offset)) return;
-      state.early.set(offset, data);
-      state.progressAt = performance.now();
-      await pull(state, ctx);
-    },
   },
   async stop(state) {
-    await state.staged?.close();
+    state.window.close();
+    for (const staged of state.open) await staged.close();
   },
 });
 
-const lengthAt = (wanted: Wanted, offset: number): number =>
-  Math.min(CHUNK_BYTES, wanted.sizeBytes - offset);
-
-/** Writes what is in order, asks for what is missing, and goes to the next file at the end of one. */
-async function pull(state: State, ctx: Context): Promise<void> {
-  for (;;) {
-    const wanted = state.queue[0];
-    if (wanted === undefined) {
-      finish(state, ctx);
-      return;
-    }
-    const isTooLong =
-      wanted.sizeBytes > (wanted.filename === LOG_FILENAME ? MAX_LOG_BYTES : MAX_WHEEL_BYTES);
-    if (isTooLong) {
-      const reason = `${wanted.filename}: ${wanted.sizeBytes} bytes are over the limit`;
-      await refuse(state, ctx, "bad-wheel", reason);
-      continue;
-    }
-    if (wanted.filename !== LOG_FILENAME && (await isStored(state, ctx, wanted))) {
-      next(state);
-      continue;
-    }
-    state.staged ??= await state.args.storage.openStaged(
-      state.args.delivery.token,
-      wanted.filename,
-    );
-    if (!(await write(state, ctx, wanted))) return;
-    if (state.staged.lengthBytes < wanted.sizeBytes) {
-      ask(state, ctx, wanted);
-      return;
-    }
-    await complete(state, ctx, wanted);
-  }
-}
-
-/** False while the disk is full: the transfer waits for room. */
-async function write(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
-  const { staged } = state;
-  if (staged === undefined) return true;
-  // What an earlier manifest under the same name left may be longer than this one.
-  if (staged.lengthBytes > wanted.sizeBytes) await staged.reset();
-  for (;;) {
-    const offset = staged.lengthBytes;
-    const data = state.early.get(offset);
-    if (data === undefined) break;
-    try {
-      await staged.append(data);
-    } catch (error) {
-      if (!(error instanceof StorageError) || error.code !== "full") throw error;
-      ctx.degraded("the output disk is full");
-      state.progressAt = performance.now();
-      return false;
-    }
-    ctx.healthy();
-    state.early.delete(offset);
-    state.asked.delete(offset);
-  }
-  return true;
-}
-
-function ask(state: State, ctx: Context, wanted: Wanted): void {
-  const { args, staged } = state;
+function ask(state: State): void {
   const now = performance.now();
-  if (now - state.progressAt > args.stallMs) {
-    ctx.log.warn({ build: args.delivery.token, file: wanted.filename }, "no byte came: given up");
-    ctx.exit();
+  for (const pull of state.pulls.values()) pull.ask(now);
+}
+
+/** All files, to the end, which File Juggler is told. */
+async function collect(state: State, ctx: Context): Promise<void> {
+  const { storage, delivery, juggler } = state.args;
+  const { token } = delivery;
+  try {
+    await checkRoom(state);
+    await Promise.all(Array.from({ length: FILES_AT_ONCE }, () => receiveAll(state, ctx)));
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== "full") throw error;
+    // Half a build helps nobody on a full disk; what is given up here is what another one fits into.
+    state.window.close();
+    await storage.clearStaging(token);
+    await juggler.ask("NOT_COLLECTED", { token, reason: error.message });
+    ctx.self.tell("END");
     return;
   }
-  if (staged === undefined) return;
-  let offset = staged.lengthBytes;
-  for (let at = 0; at < WINDOW && offset < wanted.sizeBytes; at += 1) {
-    const askedAt = state.asked.get(offset);
-    const isDue = askedAt === undefined || now - askedAt > args.fetchRetryMs;
-    if (isDue && !state.early.has(offset)) {
-      state.asked.set(offset, now);
-      args.source.fetch({
-        token: args.delivery.token,
-        filename: wanted.filename,
-        offset,
-        lengthBytes: lengthAt(wanted, offset),
-      });
-    }
-    offset += CHUNK_BYTES;
+  const files = state.args.files.flatMap(({ filename }) => state.verified.get(filename) ?? []);
+  // Asked, since the news of this actor's end would overtake a told result.
+  await juggler.ask("COLLECTED", {
+    token,
+    collected: { files, log: state.log, refusal: state.refusal },
+  });
+  ctx.self.tell("END");
+}
+
+/** @throws StorageError `full` where what is to come does not fit. What others pull meanwhile is not foreseen. */
+async function checkRoom({ args, queue }: State): Promise<void> {
+  const { storage, delivery } = args;
+  let neededBytes = 0;
+  for (const { filename, sizeBytes, sha256 } of queue) {
+    if (filename !== LOG_FILENAME && (await storage.hasBlob(sha256))) continue;
+    const hereBytes = await storage.stagedLength(delivery.token, filename);
+    neededBytes += Math.max(0, sizeBytes - hereBytes);
+  }
+  const { freeBytes } = await storage.room();
+  if (neededBytes <= freeBytes) return;
+  throw new StorageError(
+    "full",
+    `the output disk has ${sizeText(freeBytes)} free and ${sizeText(neededBytes)} are still to come`,
+  );
+}
+
+async function receiveAll(state: State, ctx: Context): Promise<void> {
+  for (;;) {
+    const wanted = state.queue.shift();
+    if (wanted === undefined) return;
+    await receive(state, ctx, wanted);
   }
 }
 
-/** The whole file has arrived: its hash, then what it must be, then it is a blob. */
-async function complete(state: State, ctx: Context, wanted: Wanted): Promise<void> {
-  const { args, staged } = state;
-  if (staged === undefined) return;
-  if (staged.sha256() !== wanted.sha256) {
-    state.mismatches += 1;
-    await staged.reset();
-    state.asked.clear();
-    state.early.clear();
-    ctx.log.warn({ build: args.delivery.token, file: wanted.filename }, "wrong hash on arrival");
-    if (state.mismatches > 1) {
-      const reason = `${wanted.filename}: its bytes are not those of its SHA-256`;
-      await refuse(state, ctx, "bad-wheel", reason);
-    }
+/** One file from its first byte to its blob, or to the reason why not. */
+async function receive(state: State, ctx: Context, wanted: Wanted): Promise<void> {
+  const { args } = state;
+  const { filename, sizeBytes, sha256 } = wanted;
+  const { token } = args.delivery;
+  const isLog = filename === LOG_FILENAME;
+  if (sizeBytes > (isLog ? MAX_LOG_BYTES : MAX_WHEEL_BYTES)) {
+    refuse(state, ctx, "bad-wheel", `${filename}: ${sizeBytes} bytes are over the limit`);
     return;
   }
-  await staged.close();
-  state.staged = undefined;
-  if (wanted.filename === LOG_FILENAME) {
-    await args.storage.commitBlob(args.delivery.token, wanted.filename, wanted.sha256);
-    state.log = { sha256: wanted.sha256, sizeBytes: wanted.sizeBytes };
-  } else {
-    const path = args.storage.stagedPath(args.delivery.token, wanted.filename);
-    const problem = await verify(state, wanted, path);
-    if (problem !== undefined) {
-      await refuse(state, ctx, "bad-wheel", `${wanted.filename}: ${problem}`);
+  if (!isLog && (await isStored(state, ctx, wanted))) return;
+  const staged = await args.storage.openStaged(token, filename);
+  state.open.add(staged);
+  try {
+    if (!(await pullWhole(state, ctx, wanted, staged))) return;
+    if (isLog) {
+      await args.storage.commitBlob(token, filename, sha256);
+      state.log = { sha256, sizeBytes };
       return;
     }
-    await args.storage.commitBlob(args.delivery.token, wanted.filename, wanted.sha256);
+    const [problem] = await Promise.all([
+      verify(state, wanted, args.storage.stagedPath(token, filename)),
+      sizeBytes >= SYNC_EARLY_BYTES ? staged.sync() : undefined,
+    ]);
+    if (problem === undefined) await args.storage.commitBlob(token, filename, sha256);
+    else refuse(state, ctx, "bad-wheel", `${filename}: ${problem}`);
+  } finally {
+    state.open.delete(staged);
+    await staged.close();
   }
-  next(state);
+}
+
+/** True when all bytes are in staging and have the hash that was named; else the refusal says why not. */
+async function pullWhole(
+  state: State,
+  ctx: Context,
+  { filename, sizeBytes, sha256 }: Wanted,
+  staged: StagedFile,
+): Promise<boolean> {
+  const { source, delivery } = state.args;
+  const { token } = delivery;
+  // What an earlier manifest under the same name left may be longer than this one.
+  if (staged.lengthBytes > sizeBytes) await staged.reset();
+  for (let arrival = 1; arrival <= MAX_ARRIVALS; arrival += 1) {
+    const pull = new FilePull({
+      sizeBytes,
+      staged,
+      window: state.window,
+      fetch: (offset, lengthBytes) => source.fetch({ token, filename, offset, lengthBytes }),
+      wrote: () => ask(state),
+    });
+    state.pulls.set(filename, pull);
+    ask(state);
+    try {
+      if (!(await pull.arrived)) return false;
+    } finally {
+      state.pulls.delete(filename);
+      pull.end();
+      ask(state);
+    }
+    if (staged.sha256() === sha256) return true;
+    ctx.log.warn({ build: token, file: filename }, "wrong hash on arrival");
+    await staged.reset();
+  }
+  const reason = `${filename}: its bytes are not those of its SHA-256`;
+  refuse(state, ctx, "bad-wheel", reason);
+  return false;
 }
 
 /**
@@ -250,8 +278,7 @@ async function complete(state: State, ctx: Context, wanted: Wanted): Promise<voi
  * begins anew, so that no sweep takes it before it is settled.
  */
 async function isStored(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
-  if (state.staged !== undefined || !(await state.args.storage.touchBlob(wanted.sha256)))
-    return false;
+  if (!(await state.args.storage.touchBlob(wanted.sha256))) return false;
   const problem = await verify(state, wanted, state.args.storage.blobPath(wanted.sha256));
   if (problem !== undefined)
     ctx.log.warn({ file: wanted.filename, problem }, "stored, but refused");
@@ -277,36 +304,13 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
   // Within the bounds of what can be said of a file, or nobody could be told of it.
   const excess = verifiedFileSchema.safeParse(file).error?.issues[0]?.path.join(".");
   if (excess !== undefined) return `its ${excess} is more than a wheel may have`;
-  state.verified.push(file);
+  state.verified.set(wanted.filename, file);
   return undefined;
 }
 
-/** Goes on with the next file. The first refusal is the one that is told. */
-async function refuse(state: State, ctx: Context, cause: Cause, message: string): Promise<void> {
+/** The first refusal is the one that is told. Nothing more is begun: a build is taken whole or not at all. */
+function refuse(state: State, ctx: Context, cause: Cause, message: string): void {
   ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
   state.refusal ??= { cause, message: message.slice(0, MAX_REFUSAL_LENGTH) };
-  await state.staged?.close();
-  next(state);
-}
-
-function next(state: State): void {
-  state.queue.shift();
-  state.staged = undefined;
-  state.asked.clear();
-  state.early.clear();
-  state.mismatches = 0;
-}
-
-function finish(state: State, ctx: Context): void {
-  const { juggler, delivery } = state.args;
-  if (state.isFinished) return;
-  state.isFinished = true;
-  // The news of this actor's end would overtake a told result.
-  ctx.run(async () => {
-    await juggler.ask("COLLECTED", {
-      token: delivery.token,
-      collected: { files: state.verified, log: state.log, refusal: state.refusal },
-    });
-    ctx.self.tell("END");
-  });
+  state.queue.length = 0;
 }

@@ -24,13 +24,15 @@ import {
   type Timer,
 } from "../../supervisor/index.ts";
 import { type Connection, openLink } from "./connection.ts";
-import type { BuilderMessages, LinkSessionMessages } from "./messages.ts";
+import type { BuilderMessages, FileSenderMessages, LinkSessionMessages } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
 
 export interface LinkSessionArgs {
   readonly connection: Connection;
   /** Where the builder lives. */
   readonly builderPath: string;
+  /** Where the file sender lives. */
+  readonly filesPath: string;
   readonly outbox: Outbox;
   readonly version: string;
   readonly label: string;
@@ -47,6 +49,7 @@ export interface LinkSessionArgs {
 
 interface State extends LinkSessionArgs {
   readonly builder: ActorRef<BuilderMessages>;
+  readonly files: ActorRef<FileSenderMessages>;
   phase: "down" | "greeting" | "ready" | "away";
   endpoint: ClientEndpoint<FromSlave> | undefined;
   /** Counts endpoints, so that what an old one still says is known as such. */
@@ -56,6 +59,8 @@ interface State extends LinkSessionArgs {
   running: Token | undefined;
   /** BUILT was said of it in this session. */
   delivering: Token | undefined;
+  /** The master cannot take it now. */
+  held: Token | undefined;
   isIdle: boolean;
   timer: Timer | undefined;
   /** DIE was said this often in a row. */
@@ -77,6 +82,7 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
     const state: State = {
       ...args,
       builder: ctx.ref(args.builderPath),
+      files: ctx.ref(args.filesPath),
       phase: "away",
       endpoint: undefined,
       session: 0,
@@ -84,6 +90,7 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
       readyAtMs: 0,
       running: undefined,
       delivering: undefined,
+      held: undefined,
       isIdle: false,
       timer: undefined,
       refusals: 0,
@@ -116,6 +123,10 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
     async DROPPED(state, { token }, ctx) {
       if (state.running === token) state.running = undefined;
       if (state.delivering === token) state.delivering = undefined;
+      if (state.held === token) {
+        state.held = undefined;
+        ctx.healthy();
+      }
       await goOn(state, ctx);
     },
     SENT(state, body) {
@@ -215,11 +226,25 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
       state.isIdle = false;
       await goOn(state, ctx);
       return;
-    case "SLEEP":
     case "SEND":
-      // Asleep until CONT or the next poll; files are given to whoever asks on the file link.
+      state.files.tell("SERVE", { token: message.body.token });
+      return;
+    case "HELD":
+      hold(state, message.body, ctx);
+      return;
+    case "SLEEP":
+      // Until CONT or the next poll.
       return;
   }
+}
+
+/** Said of a build again and again while it lasts; a person reads it once. */
+function hold(state: State, { token, reason }: BodyOf<ToSlave, "HELD">, ctx: Context): void {
+  if (state.delivering !== token) return;
+  ctx.degraded(reason);
+  if (state.held === token) return;
+  state.held = token;
+  ctx.log.warn({ build: token, reason }, "the master cannot take this build now; it tries again");
 }
 
 function take(
@@ -306,6 +331,7 @@ async function leave(
 function pauseTalk(state: State): void {
   state.timer?.cancel();
   state.delivering = undefined;
+  state.held = undefined;
   state.isIdle = false;
   state.ack = undefined;
 }

@@ -1,4 +1,5 @@
 /** What the slave's actors say to each other. Each is handled in the file of its actor. */
+import type { ToFileSender } from "../../protocol/links/files.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import type { BuildOrder, BuildResult, Token } from "../../protocol/model/build.ts";
 import type { BodyOf, MessageOf } from "../../supervisor/index.ts";
@@ -33,4 +34,14 @@ export interface LinkSessionMessages {
   SENT(body: BodyOf<FromSlave, "SENT">): void;
   /** Time to say IDLE or BUSY again. */
   AGAIN(): void;
+}
+
+export interface FileSenderMessages {
+  /** The link session: the master wants the files of this build. */
+  SERVE(body: { readonly token: Token }): void;
+  FETCH(body: BodyOf<ToFileSender, "FETCH">): void;
+  /** An answer has gone out, or will not. */
+  ANSWERED(): void;
+  /** Is anything left to be served? */
+  LOOK(): void;
 }

@@ -106,6 +106,7 @@ async function startLocked(
         child("link-session", linkSession, {
           connection: { ...connection, address: settings.slaveQueue },
           builderPath: "/builder",
+          filesPath: "/file-sender",
           outbox,
           version: settings.version,
           label: settings.label,

@@ -2,7 +2,7 @@
  * The slave link (`--slave-queue`): what a build slave and the Slave Driver say to each other.
  *
  * HELLO -> ACK, then IDLE -> BUILD | SLEEP | DIE, BUSY -> CONT | DONE, BUILT -> SEND for each file and
- * DONE at the end, SENT after a file, BYE on leaving. Who speaks is proven by the transport, so no
+ * DONE at the end, HELD where that has to wait, SENT after a file, BYE on leaving. Who speaks is proven by the transport, so no
  * message carries an identity.
  */
 import { z } from "zod";
@@ -60,8 +60,13 @@ const toClient = {
   SLEEP: { body: z.object({}) },
   /** Idle: ask for work now. Busy: go on. */
   CONT: { body: z.object({}) },
-  /** Hand over a file: answer what the file link asks for it. */
+  /** Hand over a file: be on the file link, until DONE, and answer what is asked there. */
   SEND: { body: z.object({ token: tokenSchema, filename: plainFilenameSchema }) },
+  /**
+   * The files of this finished build cannot be taken now, e.g. since the output disk is full. The master tries
+   * again by itself; the slave keeps them, and asks for nothing new meanwhile.
+   */
+  HELD: { body: z.object({ token: tokenSchema, reason: z.string().max(1_000) }) },
   /** Drop the build: stop it if it runs, empty its spool if it is finished. */
   DONE: { body: z.object({ token: tokenSchema }) },
   /** Leave. `final` says that coming back is of no use before a person has mended the cause. */

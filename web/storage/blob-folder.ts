@@ -61,10 +61,13 @@ export class BlobFolder {
     }
   }
 
-  /** Links a complete file to be the blob of this hash, unless that stands already. */
-  async adopt(from: string, sha256: string): Promise<void> {
+  /**
+   * Links a complete file to be the blob of this hash, unless that stands already.
+   * @param known its hash where it was computed as the file was written; else the file is read for it
+   */
+  async adopt(from: string, sha256: string, known: string | undefined): Promise<void> {
     await this.#holding(sha256, async () => {
-      if (!(await this.touch(sha256))) await this.#link(from, sha256);
+      if (!(await this.touch(sha256))) await this.#link(from, sha256, known);
     });
   }
 
@@ -74,7 +77,7 @@ export class BlobFolder {
       if (await this.touch(sha256)) return;
       await this.#temporary.withName(async (path) => {
         await writeNewFile(path, bytes);
-        await this.#link(path, sha256);
+        await this.#link(path, sha256, sha256);
       });
     });
     return sha256;
@@ -101,13 +104,13 @@ export class BlobFolder {
     return swept;
   }
 
-  async #link(from: string, sha256: string): Promise<void> {
+  async #link(from: string, sha256: string, known: string | undefined): Promise<void> {
     const handle = await open(from, "r").catch((error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error;
       throw new StorageError("missing", `nothing is staged to become blob ${sha256}`);
     });
     try {
-      if ((await hashFile(from)) !== sha256) {
+      if ((known ?? (await hashFile(from))) !== sha256) {
         throw new StorageError("mismatch", `what is staged is not ${sha256}`);
       }
       await handle.sync();

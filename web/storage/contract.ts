@@ -39,6 +39,8 @@ export interface StagedFile {
   append(bytes: Uint8Array): Promise<void>;
   /** SHA-256 of what has arrived, computed as it came. */
   sha256(): string;
+  /** Puts on disk what has arrived; the commit then has little left to do. May run beside readers of the file. */
+  sync(): Promise<void>;
   /** Throws away what has arrived, e.g. since its hash is wrong. */
   reset(): Promise<void>;
   close(): Promise<void>;
@@ -92,7 +94,7 @@ export interface Storage extends PublicFiles {
 
   /**
    * Turns a staged file into the blob of this hash: synced to disk, then renamed, then the folders
-   * synced. The hash is checked. Repeatable: where the blob stands, the staged file just goes.
+   * synced. The hash is checked: that which ran along where the file is still open, else the file is read. Repeatable: where the blob stands, the staged file just goes.
    * @throws StorageError `mismatch` (the staged file stays), `missing`, `full`
    */
   commitBlob(token: number, filename: string, sha256: string): Promise<void>;

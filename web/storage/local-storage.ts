@@ -66,8 +66,8 @@ export async function openLocalStorage(
     commitBlob: (token, filename, sha256) =>
       inStorageWords(`storing ${filename}`, async () => {
         const staged = staging.pathOf(token, filename);
-        await staging.close(token, filename);
-        await blobs.adopt(staged, sha256);
+        const known = await staging.finish(token, filename);
+        await blobs.adopt(staged, sha256, known);
         await rm(staged, { force: true });
       }),
     putBlob: (bytes) => inStorageWords("storing a blob", () => blobs.put(bytes)),

@@ -47,6 +47,14 @@ export class StagingFolder {
     await this.#close(this.pathOf(token, filename));
   }
 
+  /** Closes a file for good. Its hash where that ran along with the bytes; else it has to be read. */
+  async finish(token: number, filename: string): Promise<string | undefined> {
+    const path = this.pathOf(token, filename);
+    const file = this.#open.get(path);
+    this.#open.delete(path);
+    return file?.finish();
+  }
+
   async clear(token: number): Promise<void> {
     const folder = this.#folderOf(token);
     for (const path of [...this.#open.keys()].filter((each) => dirname(each) === folder)) {

@@ -13,7 +13,10 @@ import { chunkMessages } from "../files.ts";
 export const fileJugglerProtocol = declareProtocol({
   name: "file-juggler",
   messages: {
-    /** Pulls and verifies the files of a build. Asked again for the same build it joins what runs. */
+    /**
+     * Pulls and verifies the files of a build. Asked again for the same build it joins what runs. Refusal
+     * codes: `full`; `transfer-ended` where they did not come. What arrived stays but on a full disk.
+     */
     COLLECT: {
       body: z.object({
         delivery: deliverySchema,
