@@ -75,6 +75,17 @@ export interface MasterSettings {
   readonly upstreamWheels: "count" | "ignore";
 }
 
+export interface BuildLimits {
+  readonly memoryBytes: number | undefined;
+  /** With their threads. */
+  readonly processes: number | undefined;
+  /** Open at once in one process. */
+  readonly files: number | undefined;
+  readonly diskBytes: number | undefined;
+  /** Of output. */
+  readonly logBytes: number | undefined;
+}
+
 export interface SlaveSettings {
   readonly version: string;
   readonly slaveQueue: string;
@@ -93,6 +104,13 @@ export interface SlaveSettings {
   readonly timeoutMs: number;
   /** How often an idle slave asks by itself; undefined: as the master says. */
   readonly pollMs: number | undefined;
+  readonly sandbox: "auto" | "bubblewrap" | "none";
+  /** What builds reach; undefined: the indexes alone in a sandbox, everything without one. */
+  readonly network: "index" | "full" | "none" | undefined;
+  /** `HOST` or `HOST:PORT`: let through beside the indexes. */
+  readonly allowedHosts: readonly string[];
+  /** Per build; undefined: not limited. */
+  readonly limits: BuildLimits;
   readonly devMode: boolean;
   readonly times: SlaveTimes;
 }

@@ -1,11 +1,20 @@
 /** piw-slave: its options, and the settings that its tree takes. */
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import { commonOptions, daemonOptions } from "./common-options.ts";
+import { ConfigurationError } from "./configuration-error.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { SlaveSettings } from "./settings.ts";
 import { slaveTimes } from "./times.ts";
-import { durationFormat, pathFormat, queueFormat, textFormat } from "./value-format.ts";
+import {
+  choiceFormat,
+  durationFormat,
+  numberLimitFormat,
+  pathFormat,
+  queueFormat,
+  sizeLimitFormat,
+  textFormat,
+} from "./value-format.ts";
 import { productVersion } from "./version.ts";
 
 const slaveOptions = {
@@ -48,6 +57,41 @@ const slaveOptions = {
     "How often an idle slave asks for work; it is also told when work comes",
     { defaultText: "60s; 3s in dev mode" },
   ),
+  sandbox: option(
+    choiceFormat("auto", "bubblewrap", "none"),
+    "HOW",
+    "auto",
+    "What builds run in; auto: bubblewrap where it works, else nothing, with a warning",
+  ),
+  network: optional(
+    choiceFormat("index", "full", "none"),
+    "WHAT",
+    "What builds reach; index: the followed index, the farm's own, and where the sdist is",
+    { defaultText: "index; full without a sandbox" },
+  ),
+  "allow-host": list("HOST[:PORT]", "With --network index let builds reach this too. Repeatable"),
+  "max-memory": optional(sizeLimitFormat, "SIZE", "End a build that takes more, or none", {
+    defaultText: "three quarters of the machine's",
+  }),
+  "max-processes": option(
+    numberLimitFormat,
+    "N",
+    "2000",
+    "End a build that runs more processes and threads, or none",
+  ),
+  "max-files": option(
+    numberLimitFormat,
+    "N",
+    "4096",
+    "Let a process of a build open no more files, or none",
+  ),
+  "max-disk": option(sizeLimitFormat, "SIZE", "20G", "End a build whose folder is larger, or none"),
+  "max-log": option(
+    sizeLimitFormat,
+    "SIZE",
+    "1G",
+    "End a build that writes more output, or none; the log keeps its first and its last lines",
+  ),
   check: flag("Say what this machine can build and cannot enforce, and exit", { stored: false }),
 };
 
@@ -75,7 +119,30 @@ export function slaveSettings(values: Values<typeof slaveOptions>): SlaveSetting
     pythons: values.python.length > 0 ? values.python : ["python3"],
     timeoutMs: values.timeout ?? times.buildTimeoutMs,
     pollMs: values["poll-time"],
+    sandbox: values.sandbox,
+    network: values.network,
+    allowedHosts: values["allow-host"].map(hostAndPort),
+    limits: {
+      memoryBytes: limit(values["max-memory"] ?? Math.floor(totalmem() * 0.75)),
+      processes: limit(values["max-processes"]),
+      files: limit(values["max-files"]),
+      diskBytes: limit(values["max-disk"]),
+      logBytes: limit(values["max-log"]),
+    },
     devMode,
     times,
   };
+}
+
+const limit = (value: number | "none"): number | undefined =>
+  value === "none" ? undefined : value;
+
+function hostAndPort(text: string): string {
+  const match = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?$/.exec(text);
+  if (match === null || Number(match[1] ?? 1) > 65_535 || match[1] === "0") {
+    throw new ConfigurationError(
+      `allow-host: "${text}" is no host such as files.example.org or 192.0.2.1:8080`,
+    );
+  }
+  return text;
 }

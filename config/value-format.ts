@@ -92,6 +92,38 @@ export const sizeFormat: ValueFormat<number> = {
   },
 };
 
+/** A size that limits something, so larger than 0, or `none`. */
+export const sizeLimitFormat: ValueFormat<number | "none"> = {
+  name: "piw-size-limit",
+  parse(text) {
+    if (text.trim().toLowerCase() === "none") {
+      return "none";
+    }
+    try {
+      const bytes = sizeFormat.parse(text);
+      if (bytes > 0) return bytes;
+    } catch {
+      // Said below, with the other word that it may be.
+    }
+    throw new Error(`"${text}" is neither a size such as 500MB or 2GiB nor none`);
+  },
+};
+
+/** A number that limits something, from 1 to 10,000,000, or `none`. */
+export const numberLimitFormat: ValueFormat<number | "none"> = {
+  name: "piw-number-limit",
+  parse(text) {
+    if (text.trim().toLowerCase() === "none") {
+      return "none";
+    }
+    const value = /^\d{1,8}$/.test(text.trim()) ? Number(text) : 0;
+    if (value < 1 || value > 10_000_000) {
+      throw new Error(`"${text}" is neither a whole number from 1 to 10000000 nor none`);
+    }
+    return value;
+  },
+};
+
 /** Any text but the empty one. */
 export const textFormat: ValueFormat<string> = {
   name: "piw-text",

@@ -8,6 +8,7 @@ import { textSchema } from "../../protocol/model/text.ts";
 import { parseRequirement } from "../../protocol/packaging/requirement.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { runCommand } from "./launch.ts";
+import type { Cell } from "./sandbox/cell.ts";
 
 /** A sdist without a readable answer in this time has none. */
 const TIMEOUT_MS = 30_000;
@@ -43,6 +44,7 @@ json.dump(found.get("requires", ["setuptools>=40.8.0"]), sys.stdout)
 
 interface Means {
   readonly interpreter: Interpreter;
+  readonly cell?: Cell;
   readonly cwd: string;
   readonly env: Record<string, string>;
   readonly buildId: string;
@@ -52,12 +54,18 @@ interface Means {
 /** PEP 508 texts; undefined where they cannot be told. Throws only when aborted. */
 export async function readBuildRequires(
   sdistPath: string,
-  { interpreter, cwd, env, buildId, signal }: Means,
+  { interpreter, cell, cwd, env, buildId, signal }: Means,
 ): Promise<string[] | undefined> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   await runCommand(
-    { argv: [interpreter.executable, "-I", "-c", SCRIPT, sdistPath], cwd, env, buildId },
+    {
+      argv: [interpreter.executable, "-I", "-c", SCRIPT, sdistPath],
+      cwd,
+      env,
+      buildId,
+      ...(cell && { cell }),
+    },
     { timeoutMs: TIMEOUT_MS },
     (chunk) => {
       sizeBytes += chunk.length;

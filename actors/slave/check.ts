@@ -45,12 +45,6 @@ export async function checkMachine({ dir, pythons }: Checked): Promise<CheckRow[
       "the system packages that a wheel needs cannot be told",
       ["ldd", "--version"],
     ),
-    checkProgram(
-      "bubblewrap",
-      ["bwrap"],
-      ["--version"],
-      "builds cannot be put in a sandbox: install bubblewrap",
-    ),
     checkProc(),
   ]);
   return rows.flat();

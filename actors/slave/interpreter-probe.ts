@@ -48,6 +48,7 @@ def headers():
 
 answer = {
     "executable": sys.executable,
+    "prefixes": [sys.prefix, sys.exec_prefix, getattr(sys, "base_prefix", sys.prefix), getattr(sys, "base_exec_prefix", sys.exec_prefix)],
     "implementation": platform.python_implementation(),
     "major": sys.version_info[0],
     "minor": sys.version_info[1],

@@ -15,6 +15,8 @@ export interface Interpreter {
   readonly command: string;
   /** Where it really is; shims and links of version managers are resolved by the interpreter itself. */
   readonly executable: string;
+  /** Its folders (sys.prefix, sys.base_prefix): in a sandbox they have to be seen. */
+  readonly prefixes: readonly string[];
   readonly pipVersion: string;
   /** Whether `Python.h` is there, without which no extension module can be compiled. */
   readonly hasHeaders: boolean;
@@ -33,6 +35,7 @@ export class InterpreterError extends Error {
 
 const answerSchema = z.object({
   executable: z.string().min(1),
+  prefixes: z.array(z.string()).default([]),
   implementation: z.string(),
   major: z.number().int(),
   minor: z.number().int(),
@@ -135,6 +138,7 @@ function interpreterOf(command: string, answer: Answer): Interpreter {
   return {
     command,
     executable: answer.executable,
+    prefixes: answer.prefixes,
     pipVersion: answer.pipVersion,
     hasHeaders: answer.hasHeaders,
     target: target.data,

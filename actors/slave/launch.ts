@@ -1,10 +1,13 @@
 /**
- * Starts a build's command and sees it to its end: own process group, no input, limited in time, and
- * nothing of it left afterwards. Called by build.ts. `launch` is the one place where a command becomes
- * processes, so that a sandbox is put around all of them there.
+ * Starts a build's command and sees it to its end: own process group, no input, limited in time and in what
+ * it uses, and nothing of it left afterwards. Called by whoever runs something for a build. `launch` is the
+ * one place where a command becomes processes, so a build's cell is put around all of them there.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { endBuildProcesses, signalProcess } from "./build-processes.ts";
+import { constants } from "node:os";
+import { ProcessTree, signalProcess } from "./build-processes.ts";
+import type { Cell } from "./sandbox/cell.ts";
+import { type LimitHit, limitText } from "./sandbox/limits.ts";
 
 export interface Command {
   readonly argv: readonly [string, ...string[]];
@@ -12,6 +15,8 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** The id that the processes carry in `env`. */
   readonly buildId: string;
+  /** What the build may see and use. Without one: all, but for the time. */
+  readonly cell?: Cell;
 }
 
 export interface Limits {
@@ -24,19 +29,23 @@ export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   /** Who ended it. What the signal says counts as the build's own doing only for `itself`. */
-  readonly endedBy: "itself" | "timeout" | "abort";
+  readonly endedBy: "itself" | "timeout" | "abort" | "limit";
+  /** With `limit`: which one. */
+  readonly limit?: LimitHit;
 }
 
 /** The shell sets the umask for the build alone (Node's is the whole process's) and joins the two outputs in order. */
 const LAUNCHER = 'umask 022; exec "$@" 2>&1';
 
-const launch = (command: Command): ChildProcess =>
-  spawn("/bin/sh", ["-c", LAUNCHER, "sh", ...command.argv], {
-    cwd: command.cwd,
-    env: command.env,
+function launch({ argv, cwd, env, cell }: Command): ChildProcess {
+  const words = cell === undefined ? argv : cell.commandLine(argv, cwd);
+  return spawn("/bin/sh", ["-c", LAUNCHER, "sh", ...words], {
+    cwd,
+    env: cell === undefined ? env : cell.environment(env),
     stdio: ["ignore", "pipe", "ignore"],
     detached: true,
   });
+}
 
 /** A longer timer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -45,8 +54,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * Runs a command to its end. Resolves when it and all that it started is gone; aborting ends it as the
- * time limit does: SIGTERM, then SIGKILL.
+ * Runs a command to its end. Resolves when it and all that it started is gone. Aborting ends it as the time
+ * limit does: SIGTERM to each of its processes, then SIGKILL. Any other limit ends it with SIGKILL at once.
  *
  * @throws when the shell cannot be started
  */
@@ -56,32 +65,85 @@ export async function runCommand(
   output: (chunk: Buffer) => void,
   signal: AbortSignal,
 ): Promise<Exit> {
+  const { cell } = command;
   const child = launch(command);
-  child.stdout?.on("data", output);
+  const tree = new ProcessTree(command.buildId, child.pid);
   let endedBy: Exit["endedBy"] = "itself";
+  let limit: LimitHit | undefined;
   let killTimer: NodeJS.Timeout | undefined;
-  const end = (why: Exit["endedBy"]) => {
+  const end = (why: "timeout" | "abort") => {
     if (endedBy !== "itself") return;
     endedBy = why;
-    signalGroup(child, "SIGTERM");
+    void ask(child, tree, cell?.isPidNamespace ?? false);
     killTimer = setTimeout(() => signalGroup(child, "SIGKILL"), limits.graceMs ?? 5_000);
   };
+  const onHit = (hit: LimitHit) => {
+    if (endedBy !== "itself") return;
+    endedBy = "limit";
+    limit = hit;
+    signalGroup(child, "SIGKILL");
+  };
+  child.stdout?.on("data", countOutput(cell, output, onHit));
+  const endWatch = cell?.watch(tree, onHit);
   const limitTimer = setTimeout(() => end("timeout"), Math.min(limits.timeoutMs, MAX_TIMER_MS));
   const onAbort = () => end("abort");
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
     const exit = await exitOf(child);
+    endWatch?.();
     // The group first: it is all that can be found where there is no /proc.
     if (child.pid !== undefined) signalProcess(-child.pid, "SIGKILL");
-    await endBuildProcesses(command.buildId);
+    await tree.end();
     await closed(child);
-    return { ...exit, endedBy };
+    limit ??= endedBy === "itself" ? cell?.findHit() : undefined;
+    if (limit !== undefined) return { ...exit, endedBy: "limit", limit };
+    return { ...(cell?.isPidNamespace === true ? inner(exit) : exit), endedBy };
   } finally {
+    endWatch?.();
     clearTimeout(limitTimer);
     clearTimeout(killTimer);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Counts what a build writes, and takes nothing more once it is too much. */
+function countOutput(
+  cell: Cell | undefined,
+  output: (chunk: Buffer) => void,
+  onHit: (hit: LimitHit) => void,
+): (chunk: Buffer) => void {
+  const most = cell?.limits.logBytes ?? Number.POSITIVE_INFINITY;
+  let bytes = 0;
+  return (chunk) => {
+    if (bytes > most) return;
+    bytes += chunk.length;
+    output(chunk);
+    if (cell !== undefined && bytes > most) {
+      onHit({ kind: "log", message: `ended at ${limitText("log", cell.limits)}` });
+    }
+  };
+}
+
+/**
+ * SIGTERM to each process. Those of a sandbox are in a session of its own, so a signal to the group would
+ * reach nobody but bubblewrap, at whose end all of them are killed without having been asked.
+ */
+async function ask(child: ChildProcess, tree: ProcessTree, isPidNamespace: boolean): Promise<void> {
+  const found = await tree.find();
+  for (const { pid } of found) {
+    if (!isPidNamespace || pid !== child.pid) signalProcess(pid, "SIGTERM");
+  }
+  // Nobody is found where there is no /proc.
+  if (found.length === 0) signalGroup(child, "SIGTERM");
+}
+
+/** bubblewrap tells a signal that ended the command as shells do: 128 and its number. */
+function inner(exit: Pick<Exit, "code" | "signal">): Pick<Exit, "code" | "signal"> {
+  const number = (exit.code ?? 0) - 128;
+  const name = Object.entries(constants.signals).find(([, each]) => each === number)?.[0];
+  if (exit.signal !== null || name === undefined) return exit;
+  return { code: null, signal: name as NodeJS.Signals };
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

@@ -31,6 +31,8 @@ import { type Interpreter, probeInterpreter } from "./interpreter.ts";
 import { linkSession } from "./link-session.ts";
 import { Outbox } from "./outbox.ts";
 import { removeTree } from "./remove-tree.ts";
+import { checkSandbox } from "./sandbox/check-sandbox.ts";
+import { Sandbox, type SandboxSettings } from "./sandbox/sandbox.ts";
 import type { BuildSite } from "./workshop.ts";
 
 /**
@@ -59,9 +61,12 @@ export async function startSlave(
 
 /** What this machine can do as a slave: lines for people, and whether it could join at all. */
 export async function checkSlave(
-  settings: Pick<SlaveSettings, "dir" | "pythons">,
+  settings: SlaveSettings,
 ): Promise<{ ok: boolean; lines: string[] }> {
-  const rows = await checkMachine(settings);
+  const rows = [
+    ...(await checkMachine(settings)),
+    ...(await checkSandbox(sandboxSettings(settings), settings.pythons)),
+  ];
   const lines = rows.map(({ state, text }) => `${state.padEnd(6)} ${text}`);
   return { ok: rows.every(({ state }) => state !== "fails"), lines };
 }
@@ -74,13 +79,16 @@ async function startLocked(
   const interpreters = await probeAll(settings.pythons, logger, signal);
   const outbox = await takeOver(settings.dir, logger);
   const connection = await connectionOf(settings);
+  const sandbox = await Sandbox.open(sandboxSettings(settings), interpreters);
+  if (sandbox.lacks.length > 0) logger.warn({ lacks: sandbox.lacks }, warningOf(sandbox));
+  logger.info(`builds run with ${sandbox.description}`);
   const site: BuildSite = {
     outbox,
+    sandbox,
     workFolder: join(settings.dir, "work"),
     timeoutMs: settings.timeoutMs,
     killGraceMs: settings.times.killGraceMs,
   };
-  logger.warn("builds run without a sandbox: they can read and write all that this user can");
   let system: System | undefined;
   let refusal: Error | undefined;
   const refused = (reason: string): void => {
@@ -128,6 +136,21 @@ async function startLocked(
   if (refusal !== undefined) system.crash("/", refusal);
   return system;
 }
+
+/** They may hold a password of another program's. */
+const configurationFiles = ["/etc/piwheels.conf", "/usr/local/etc/piwheels.conf"];
+
+const sandboxSettings = (settings: SlaveSettings): SandboxSettings => ({
+  sandbox: settings.sandbox,
+  network: settings.network,
+  allowedHosts: settings.allowedHosts,
+  limits: settings.limits,
+  secret: [settings.dir, ...configurationFiles, ...(settings.keyFile ? [settings.keyFile] : [])],
+  runFolder: join(settings.dir, "work"),
+});
+
+const warningOf = ({ lacks }: Sandbox): string =>
+  `this machine does not enforce all limits on builds: ${lacks.join("; ")}`;
 
 /** After a build was killed: its processes are looked for once more and its folder is removed. */
 const STOP_BUILD_MS = 15_000;

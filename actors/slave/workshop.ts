@@ -16,12 +16,17 @@ import type { Interpreter } from "./interpreter.ts";
 import { runCommand } from "./launch.ts";
 import type { Outbox } from "./outbox.ts";
 import { pipCommand } from "./runner-pip.ts";
+import type { Cell } from "./sandbox/cell.ts";
+import { causeOfLimit, type LimitHit } from "./sandbox/limits.ts";
+import { findRefusal } from "./sandbox/refusal.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { type DownloadLimits, downloadSdist, SdistError } from "./sdist-download.ts";
 import { BadWheelError, collectWheels, type WheelFile } from "./wheel-files.ts";
 
 /** What all builds of a slave share. */
 export interface BuildSite {
   readonly outbox: Outbox;
+  readonly sandbox: Sandbox;
   /** Each build gets a folder of its own below it. */
   readonly workFolder: string;
   /** Longest time of the runner. */
@@ -61,6 +66,7 @@ export class Workshop {
   readonly #log: BuildLog;
   readonly #signal: AbortSignal;
   #buildRequires: readonly string[] | undefined;
+  #cell: Cell | undefined;
 
   constructor(
     request: BuildRequest,
@@ -80,18 +86,19 @@ export class Workshop {
 
   /** Never throws but when aborted: every trouble is an outcome. */
   async outcome(): Promise<Outcome> {
-    const outcome = await this.#steps().catch((error: unknown) => {
-      this.#signal.throwIfAborted();
-      return this.#troubleOf(error);
-    });
+    const outcome = await this.#steps()
+      .catch((error: unknown) => {
+        this.#signal.throwIfAborted();
+        return this.#troubleOf(error);
+      })
+      .finally(() => this.#cell?.close());
     return { ...outcome, buildRequires: this.#buildRequires };
   }
 
   async #steps(): Promise<Outcome> {
     const { order, interpreter } = this.#request;
-    for (const name of ["home", "tmp", "out", "source", "scratch", "cwd"]) {
-      await mkdir(join(this.#folder, name), { recursive: true, mode: 0o700 });
-    }
+    await mkdir(join(this.#folder, "scratch"), { recursive: true, mode: 0o700 });
+    const cell = await this.#openCell();
     this.#log.note(
       `Building ${order.package} ${order.version} for ${order.target} with Python ${interpreter.target.pythonFullVersion} and pip ${interpreter.pipVersion}`,
     );
@@ -100,12 +107,13 @@ export class Workshop {
     this.#log.note(`Fetched ${order.sdist.filename}, SHA-256 ${order.sdist.sha256}`);
     this.#buildRequires = await readBuildRequires(sdistPath, {
       interpreter,
+      cell,
       cwd: join(this.#folder, "cwd"),
       env: this.#environment(),
       buildId: this.#buildId,
       signal: this.#signal,
     });
-    const finding = await this.#run(sdistPath);
+    const finding = await this.#run(sdistPath, cell);
     if (finding.cause !== "built") return { ...finding, wheels: [] };
     const wheels = await collectWheels({
       order,
@@ -117,7 +125,19 @@ export class Workshop {
     return { ...finding, wheels };
   }
 
-  async #run(sdistPath: string): Promise<Finding> {
+  async #openCell(): Promise<Cell> {
+    const { order, interpreter, upstreamIndex, farmIndex } = this.#request;
+    this.#cell = await this.#site.sandbox.openCell({
+      folder: this.#folder,
+      buildId: this.#buildId,
+      interpreter,
+      urls: [upstreamIndex, ...(farmIndex === null ? [] : [farmIndex]), order.sdist.url],
+      note: (line) => this.#log.note(line),
+    });
+    return this.#cell;
+  }
+
+  async #run(sdistPath: string, cell: Cell): Promise<Finding> {
     const { order, interpreter, upstreamIndex, farmIndex } = this.#request;
     const argv = pipCommand({
       interpreter,
@@ -132,6 +152,7 @@ export class Workshop {
       cwd: join(this.#folder, "cwd"),
       env: this.#environment(),
       buildId: this.#buildId,
+      cell,
     };
     const { timeoutMs, killGraceMs } = this.#site;
     const exit = await runCommand(
@@ -141,8 +162,18 @@ export class Workshop {
       this.#signal,
     );
     this.#signal.throwIfAborted();
-    const finding = findCause(exit, await this.#log.readEnd(), timeoutMs);
+    if (exit.limit !== undefined) return this.#limited(exit.limit);
+    const log = await this.#log.readEnd();
+    const finding = findCause(exit, log, timeoutMs);
+    const refusal = isOfItself(finding) ? findRefusal(exit, log, cell.limits) : undefined;
+    if (refusal !== undefined) return this.#limited(refusal, finding.message);
     return finding.cause === "dependency-missing" ? await this.#questioned(finding) : finding;
+  }
+
+  #limited(hit: LimitHit, more = ""): Finding {
+    const message = more === "" ? hit.message : `${hit.message}: ${more}`;
+    this.#log.note(`The build ${hit.message}`);
+    return { cause: causeOfLimit(hit), message: message.slice(0, 2_000), missing: [] };
   }
 
   /** A requirement counts as missing only when the indexes were there to say so. */
@@ -174,6 +205,10 @@ export class Workshop {
     });
   }
 }
+
+/** Failures that a limit may be behind. */
+const isOfItself = ({ cause }: Finding): boolean =>
+  cause === "build-failed" || cause === "out-of-memory" || cause === "out-of-disk";
 
 export const isDiskFull = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startMaster } from "../../actors/master/tree.ts";
+import { unlimited } from "../../actors/slave/sandbox/limits.ts";
 import { startSlave } from "../../actors/slave/tree.ts";
 import { type PartName, partNames } from "../../config/parts.ts";
 import type { UpstreamUrls } from "../../config/settings.ts";
@@ -117,6 +118,10 @@ export class LocalMaster {
         pythons: ["python3"],
         timeoutMs: 120_000,
         pollMs: undefined,
+        sandbox: "none",
+        network: undefined,
+        allowedHosts: [],
+        limits: unlimited,
         devMode: true,
         times: slaveTimes(true),
       },

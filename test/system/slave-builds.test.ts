@@ -15,6 +15,7 @@ import { until } from "../actors/slave/scripted-master.ts";
 import { temporaryFolder } from "../actors/slave/temporary-folder.ts";
 import { wheelPieces } from "../protocol/packaging/wheel-builder.ts";
 import { buildZip } from "../protocol/packaging/zip-builder.ts";
+import { openSandbox } from "../support/open-sandbox.ts";
 
 let interpreter: Interpreter;
 beforeAll(async () => {
@@ -90,7 +91,14 @@ async function yardFor(project: Project, site: Partial<BuildSite> = {}): Promise
   await mkdir(workFolder);
   const url = await sdistUrl(upstream);
   return {
-    site: { outbox, workFolder, timeoutMs: 60_000, killGraceMs: 300, ...site },
+    site: {
+      outbox,
+      sandbox: await openSandbox(folder, interpreter),
+      workFolder,
+      timeoutMs: 60_000,
+      killGraceMs: 300,
+      ...site,
+    },
     upstream,
     request: (order = {}) => ({
       order: {

@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { unlimited } from "../../../actors/slave/sandbox/limits.ts";
 import { startSlave } from "../../../actors/slave/tree.ts";
 import type { SlaveSettings } from "../../../config/settings.ts";
 import { slaveTimes } from "../../../config/times.ts";
@@ -55,6 +56,10 @@ export class SlaveFixture {
       pythons: [python],
       timeoutMs: 60_000,
       pollMs: undefined,
+      sandbox: "none",
+      network: undefined,
+      allowedHosts: [],
+      limits: unlimited,
       devMode: true,
       times: { ...slaveTimes(true), reconnectMinMs: 10, reconnectMaxMs: 100, killGraceMs: 200 },
       ...settings,
