@@ -36,7 +36,7 @@ const RETURNED_MAX = 1_000;
 const POISON_SLAVES = 3;
 
 /** Not the slave's doing: it was told to stop, or the build waits for something that nobody has. */
-const INNOCENT = ["built", "killed", "dependency-missing"];
+const INNOCENT = ["built", "killed", "dependency-missing", "deferred"];
 
 /**
  * Judges a slave after one of its builds has failed, and puts it to sleep when it fails unlike its peers. A

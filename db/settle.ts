@@ -124,6 +124,8 @@ const settleArgsSchema = z.object({
     message: true,
     missing: true,
     buildRequires: true,
+    resolved: true,
+    retryAfterMs: true,
     durationMs: true,
   }),
   /** Only with cause `built`. */
@@ -156,14 +158,15 @@ export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
   if (build.settled) return stored(tx, build);
 
   const { outcome, cause } = await decide(tx, build, args);
+  const { buildRequires, resolved } = args.result;
   await tx`
     update build set settled_at = now(), outcome = ${outcome}, cause = ${cause},
       message = ${args.result.message}, missing = ${[...args.result.missing]},
       duration_ms = ${args.result.durationMs},
       stands = ${outcome === "published" || outcome === "failed"},
+      resolved = ${resolved === undefined ? null : tx.json(resolved.map((each) => ({ ...each })))},
       log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
     where token = ${build.token}`;
-  const { buildRequires } = args.result;
   if (buildRequires !== undefined)
     await tx`
       update version set build_requires = ${[...buildRequires]}
@@ -202,6 +205,10 @@ async function decide(
       select 1 from lease where version_id = ${build.version_id}
         and target_id = ${build.target_id} and token <> ${build.token} and not is_trial`;
     if (rival !== undefined) return { outcome: "again", cause };
+    if (cause === "deferred") {
+      await defer(tx, build, args);
+      return { outcome: "again", cause };
+    }
     const outcome = await countAttempt(tx, build, cause, args.retry.baseMs, args.retry);
     return { outcome, cause };
   }
@@ -228,6 +235,25 @@ async function decide(
   if (standing === undefined)
     return { outcome: await countAttempt(tx, build, cause, args.retry.baseMs, args.retry), cause };
   return { outcome: "superseded", cause };
+}
+
+/**
+ * A runner put it off. That is no attempt: it is never given up for it, and what was counted before stays. Where
+ * the runner names no time the delay doubles with each time of the last day.
+ */
+async function defer(tx: Tx, build: BuildRow, { result, retry }: SettleArgs): Promise<void> {
+  const [before] = await tx<{ times: number }[]>`
+    select count(*)::int as times from build
+    where version_id = ${build.version_id} and target_id = ${build.target_id}
+      and cause = 'deferred' and settled_at > now() - interval '1 day'`;
+  const grownMs = Math.min(retry.maxMs, retry.baseMs * 2 ** Math.min(before?.times ?? 0, 20));
+  const delayMs = result.retryAfterMs ?? grownMs;
+  await tx`
+    insert into retry (version_id, target_id, attempts, not_before, cause)
+    values (${build.version_id}, ${build.target_id}, 0,
+      now() + ${delayMs} * interval '1 millisecond', 'deferred')
+    on conflict (version_id, target_id) do update
+      set cause = excluded.cause, not_before = excluded.not_before`;
 }
 
 /**
@@ -281,10 +307,10 @@ async function insertFiles(
 async function insertFile(tx: Tx, build: BuildRow, file: VerifiedFile): Promise<boolean> {
   await tx`
     insert into file (version_id, token, filename, sha256, size_bytes, tags, requires_python,
-      requires_dist, apt_dependencies, metadata_sha256)
+      requires_dist, apt_dependencies, metadata_sha256, suspicious)
     values (${build.version_id}, ${build.token}, ${file.filename}, ${file.sha256},
       ${file.sizeBytes}, ${[...file.tags]}, ${file.requiresPython}, ${[...file.requiresDist]},
-      ${[...file.aptDependencies]}, ${file.metadataSha256})
+      ${[...file.aptDependencies]}, ${file.metadataSha256}, ${file.suspicious})
     on conflict (filename) do nothing`;
   const [row] = await tx`
     select 1 from file

@@ -163,7 +163,8 @@ export const projectPage = request(
     const files = await sql<WithDate<ProjectFile, "uploadedAt">[]>`
       select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
         f.requires_python as "requiresPython", v.yanked, v.prerelease as "isPrerelease",
-        f.settled_at as "uploadedAt", f.apt_dependencies as "aptDependencies"
+        f.settled_at as "uploadedAt", f.apt_dependencies as "aptDependencies",
+        f.suspicious
       from version v join file f on f.version_id = v.id
       where v.package_id = ${row.id} and f.placed_at is not null and f.removed_at is null
       order by v.sort_key desc, f.filename`;

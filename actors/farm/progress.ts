@@ -31,6 +31,8 @@ interface Build {
 const words = (build: Build) =>
   harmless(`${build.package} ${build.version}${build.target === "" ? "" : ` for ${build.target}`}`);
 const keyOf = (build: Build) => `${build.package} ${build.version} ${build.target}`;
+const said = ({ status, text }: { readonly status: string; readonly text: string }) =>
+  text === "" ? status : `${status}: ${text}`;
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 
 const SHOWN_STATES: ReadonlySet<ReportRow["state"]> = new Set(["built", "failed", "blocked"]);
@@ -79,6 +81,7 @@ export function openProgress(output: ProgressOutput): Progress {
           "built",
           `built    ${words(event)} in ${took}: ${harmless(event.files.join(", "))}`,
         );
+        for (const line of event.suspicious ?? []) note(`odd      ${harmless(line)}`);
         break;
       case "failure":
         say(event, "failed", `failed   ${words(event)} after ${took}: ${why}`);
@@ -104,6 +107,10 @@ export function openProgress(output: ProgressOutput): Progress {
           break;
         case "build-ended":
           ended(event);
+          break;
+        case "build-status":
+          building.set(keyOf(event), `${words(event)} (${harmless(said(event))})`);
+          if (!isTerminal) note(`says     ${words(event)}: ${harmless(said(event))}`);
           break;
         case "slave":
           if (event.state === "gone") note(`slave ${harmless(event.label)} is gone`);

@@ -92,11 +92,19 @@ export async function deliver(
         missing: result.missing,
         durationMs: result.durationMs,
         ...(result.buildRequires && { buildRequires: result.buildRequires }),
+        ...(result.resolved && { resolved: result.resolved }),
+        ...(cause === "deferred" &&
+          result.retryAfterMs !== undefined && { retryAfterMs: result.retryAfterMs }),
       },
       files: cause === "built" ? collected.files : [],
       log: collected.log,
     });
-    announce(session, ctx, token, settled, cause, message, result.durationMs);
+    announce(session, ctx, token, settled, {
+      cause,
+      message,
+      durationMs: result.durationMs,
+      suspicious: suspicious(collected),
+    });
   }
   const placing = { what: "its files could not be placed", signal, onFailure };
   await again(ctx, placing, async () => {
@@ -152,14 +160,24 @@ function judge(result: BuildResult, collected: Collected): { cause: Cause; messa
   return { cause: "built", message: result.message };
 }
 
+interface Announcement {
+  readonly cause: Cause;
+  readonly message: string;
+  readonly durationMs: number;
+  readonly suspicious: readonly string[];
+}
+
+const suspicious = ({ files }: Collected): string[] =>
+  files.flatMap((file) =>
+    file.suspicious === null ? [] : [`${file.filename}: ${file.suspicious}`],
+  );
+
 function announce(
   session: DeliverySession,
   ctx: Context,
   token: Token,
   settled: Settled,
-  cause: Cause,
-  message: string,
-  durationMs: number,
+  { cause, message, durationMs, suspicious }: Announcement,
 ): void {
   ctx.log.info(
     {
@@ -174,6 +192,7 @@ function announce(
     },
     "build settled",
   );
+  for (const line of suspicious) ctx.log.warn({ build: token }, `suspicious: ${line}`);
   session.status.tell("EVENT", {
     kind: "build-ended",
     package: settled.package,
@@ -183,6 +202,7 @@ function announce(
     message: cause === "built" && settled.outcome !== "published" ? settled.outcome : message,
     durationMs,
     files: [...settled.published],
+    ...(suspicious.length > 0 && { suspicious: [...suspicious] }),
   });
 }
 

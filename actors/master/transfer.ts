@@ -300,6 +300,7 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
     requiresDist: checked.requiresDist,
     aptDependencies: wanted.aptDependencies,
     metadataSha256,
+    suspicious: checked.suspicious,
   };
   // Within the bounds of what can be said of a file, or nobody could be told of it.
   const excess = verifiedFileSchema.safeParse(file).error?.issues[0]?.path.join(".");

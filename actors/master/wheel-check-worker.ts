@@ -2,6 +2,7 @@
 
 import { compareVersions } from "../../protocol/packaging/version.ts";
 import { inspectWheel, WheelError } from "../../protocol/packaging/wheel-archive.ts";
+import { suspicionOf } from "../../protocol/packaging/wheel-suspicion.ts";
 import type { CheckedWheel, WheelQuestion } from "./wheel-check.ts";
 
 const refused = (reason: string): CheckedWheel => ({ ok: false, reason });
@@ -28,7 +29,7 @@ export async function check({ path, filename, delivery }: WheelQuestion): Promis
       requiresPython: facts.requiresPython,
       requiresDist: facts.requiresDist,
       metadata: facts.metadataText,
-      sharedObjects: facts.sharedObjects,
+      suspicious: suspicionOf(facts),
     };
   } catch (error) {
     return refused(

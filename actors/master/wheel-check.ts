@@ -19,7 +19,8 @@ export type CheckedWheel =
       readonly requiresDist: readonly string[];
       /** METADATA, byte for byte. */
       readonly metadata: Uint8Array;
-      readonly sharedObjects: number;
+      /** What is odd about it, in words; null when nothing is. */
+      readonly suspicious: string | null;
     }
   /** One line that says what is wrong with it. */
   | { readonly ok: false; readonly reason: string };

@@ -123,6 +123,7 @@ export async function settles(
       requiresDist: [],
       aptDependencies: [],
       metadataSha256: hash,
+      suspicious: null,
     };
     const settled = await timed(() =>
       requests.settleBuild.run(database.sql, {

@@ -55,14 +55,31 @@ export type BuiltFile = Immutable<z.infer<typeof builtFileSchema>>;
 /** The log travels as one more file under this name. */
 export const LOG_FILENAME = "build.log";
 
+/** A distribution that was installed for a build; the hash is that of its file, where pip tells it. */
+export const resolvedRequirementSchema = z.object({
+  /** Canonical. */
+  name: textSchema(200),
+  version: textSchema(200),
+  sha256: sha256Schema.nullable(),
+});
+export type ResolvedRequirement = Immutable<z.infer<typeof resolvedRequirementSchema>>;
+export const MAX_RESOLVED = 500;
+
+/** A runner may put a build off for as long as this. */
+export const MAX_DEFER_MS = 7 * 24 * 3_600_000;
+
 export const buildResultSchema = z.object({
   cause: causeSchema,
   /** One line for people, e.g. the last error of the log. */
   message: textSchema(2_000),
   /** Requirements that were not found; only with `dependency-missing`. */
   missing: z.array(textSchema(500)).max(100),
-  /** What the sdist says it needs to be built, whatever came of the build; absent where that is not known. */
+  /** What the sdist and its back-end say it needs to be built, whatever came of the build; absent where that is not known. */
   buildRequires: z.array(textSchema(500)).max(200).exactOptional(),
+  /** What was installed to build it, in this order; absent where that is not known. */
+  resolved: z.array(resolvedRequirementSchema).max(MAX_RESOLVED).exactOptional(),
+  /** Not to be tried again before so long; only with `deferred`. */
+  retryAfterMs: durationSchema.max(MAX_DEFER_MS).exactOptional(),
   durationMs: durationSchema,
   files: z.array(builtFileSchema).max(100),
   log: z.object({ sizeBytes: z.number().int().nonnegative(), sha256: sha256Schema }),

@@ -38,6 +38,8 @@ export const verifiedFileSchema = z.object({
   requiresDist: z.array(z.string().max(10_000)).max(10_000),
   aptDependencies: builtFileSchema.shape.aptDependencies,
   metadataSha256: sha256Schema,
+  /** What is odd about it, in words; null when nothing is. */
+  suspicious: z.string().max(1_000).nullable(),
 });
 export type VerifiedFile = Immutable<z.infer<typeof verifiedFileSchema>>;
 

@@ -117,6 +117,8 @@ const projectFileSchema = z.object({
   uploadedAt: instantSchema,
   /** System packages that hold the shared libraries it needs. */
   aptDependencies: z.array(z.string()),
+  /** What is odd about it, in words; null when nothing is. */
+  suspicious: z.string().nullable(),
 });
 export type ProjectFile = Immutable<z.infer<typeof projectFileSchema>>;
 

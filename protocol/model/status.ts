@@ -27,6 +27,16 @@ export const farmEventSchema = z.discriminatedUnion("kind", [
     message: z.string().max(2_000),
     durationMs: durationSchema,
     files: z.array(plainFilenameSchema).max(100),
+    /** Lines for people: files that should be looked at, and why; absent when there are none. */
+    suspicious: z.array(z.string().max(2_000)).max(100).exactOptional(),
+  }),
+  /** What the runner of a build says of it while it works: `Building`, `Blocked`, or a word of its own. */
+  z.object({
+    kind: z.literal("build-status"),
+    ...subject,
+    slave: labelSchema,
+    status: z.string().max(100),
+    text: z.string().max(1_000),
   }),
   z.object({
     kind: z.literal("published"),

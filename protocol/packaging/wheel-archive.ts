@@ -43,6 +43,8 @@ export interface WheelFacts {
   readonly tags: readonly Tag[];
   /** Entries that a dynamic linker loads: `.so`, `.so.1`, `.pyd`, `.dylib`. */
   readonly sharedObjects: number;
+  /** Other entries that begin as ELF, Mach-O and PE files do; 0 where contents are left unread. */
+  readonly programs: number;
   readonly unpackedSizeBytes: number;
   readonly entries: number;
 }
@@ -81,7 +83,7 @@ export async function inspectWheel(
     checkTags(wheelFile.tags, filename);
     const recordText = await readFile(zip, `${folder}RECORD`, MAX_RECORD_BYTES);
     const record = parseRecord(recordText.toString("utf8"), 2 * maxEntries);
-    await checkRecord(zip, record, folder, options.verifyHashes ?? true);
+    const programs = await checkRecord(zip, record, folder, options.verifyHashes ?? true);
     return {
       filename,
       metadata,
@@ -91,6 +93,7 @@ export async function inspectWheel(
       requiresDist: metadata.requiresDist,
       tags: filename.tags,
       sharedObjects: zip.entries.filter((entry) => isSharedObject(entry.name)).length,
+      programs,
       unpackedSizeBytes: zip.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0),
       entries: zip.entries.length,
     };
@@ -184,13 +187,20 @@ function checkTags(declared: ReadonlySet<Tag>, filename: WheelFilename): void {
   );
 }
 
-/** RECORD lists every file with its hash but itself and its signatures, and nothing else. */
+/** First bytes of machine code: ELF, the Mach-O forms of either byte order, PE. */
+const machineCode = /^(?:7f454c46|feedfac[ef]|c[ef]faedfe|cafebabe|4d5a)/;
+
+/**
+ * RECORD lists every file with its hash but itself and its signatures, and nothing else.
+ * @returns how many entries that are no shared objects by their names hold machine code
+ */
 async function checkRecord(
   zip: ZipArchive,
   record: ReadonlyMap<string, RecordRow>,
   folder: string,
   verifiesHashes: boolean,
-): Promise<void> {
+): Promise<number> {
+  let programs = 0;
   const unhashed = new Set(["RECORD", "RECORD.jws", "RECORD.p7s"].map((name) => folder + name));
   const files = zip.entries.filter((entry) => !entry.isFolder);
   const names = new Set(files.map((entry) => entry.name));
@@ -209,13 +219,18 @@ async function checkRecord(
     }
     if (!verifiesHashes) continue;
     const hash: Hash = createHash(row.hash.algorithm);
+    let start: Buffer | undefined;
     await zip.unpack(entry, (piece) => {
+      start ??= Buffer.from(piece.subarray(0, 4));
       hash.update(piece);
     });
+    if (!isSharedObject(entry.name) && machineCode.test(start?.toString("hex") ?? ""))
+      programs += 1;
     if (!hash.digest().equals(row.hash.digest)) {
       throw disagreement(`it has another hash of ${quote(entry.name)}`);
     }
   }
+  return programs;
 }
 
 const disagreement = (what: string) =>

@@ -133,6 +133,7 @@ export function wheel(version: string, tag: string, content = tag): VerifiedFile
     requiresDist: [],
     aptDependencies: [],
     metadataSha256: hash(`m${version}`),
+    suspicious: null,
   };
 }
 

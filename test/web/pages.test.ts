@@ -49,6 +49,7 @@ const file: ProjectFile = {
   isPrerelease: false,
   uploadedAt: at,
   aptDependencies: ["zlib1g", "libffi8"],
+  suspicious: null,
 };
 
 const project: ProjectPage = {
@@ -124,6 +125,7 @@ describe("a project's page", () => {
       ...file,
       version,
       aptDependencies: [apt],
+      suspicious: null,
       ...more,
     });
     const files = [

@@ -83,6 +83,9 @@ function buildCell(build: ReleaseBuild | undefined): Html | undefined {
   return html`<a href="${urlPathOf(logKey(build.logToken))}">${state}</a>`;
 }
 
+const suspicionMark = (why: string | null): Html | undefined =>
+  why === null ? undefined : html` <span class="mark bad" title="${why}">suspicious</span>`;
+
 const yankedMark = (yanked: string | null): Html | undefined =>
   yanked === null
     ? undefined
@@ -96,6 +99,6 @@ ${page.files.map((file) => fileRow(page.name, file))}</tbody>
 
 function fileRow(project: string, file: ProjectFile): Html {
   const prerelease = file.isPrerelease ? html` <span class="mark">pre-release</span>` : undefined;
-  return html`<tr><th scope="row"><a href="${urlPathOf(wheelKey(project, file.filename))}#sha256=${file.sha256}">${file.filename}</a>${prerelease}${yankedMark(file.yanked)}</th><td>${sizeText(file.sizeBytes)}</td><td>${file.requiresPython ?? ""}</td><td>${dateText(file.uploadedAt)}</td><td><code title="${file.sha256}">${file.sha256.slice(0, 12)}</code></td></tr>
+  return html`<tr><th scope="row"><a href="${urlPathOf(wheelKey(project, file.filename))}#sha256=${file.sha256}">${file.filename}</a>${prerelease}${yankedMark(file.yanked)}${suspicionMark(file.suspicious)}</th><td>${sizeText(file.sizeBytes)}</td><td>${file.requiresPython ?? ""}</td><td>${dateText(file.uploadedAt)}</td><td><code title="${file.sha256}">${file.sha256.slice(0, 12)}</code></td></tr>
 `;
 }

@@ -123,7 +123,7 @@ const good: CheckedWheel = {
   requiresPython: null,
   requiresDist: ["numpy"],
   metadata: Buffer.from("Metadata-Version: 2.1"),
-  sharedObjects: 0,
+  suspicious: null,
 };
 
 it("a wheel that passes is collected, with its log", async () => {
