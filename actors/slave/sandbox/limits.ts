@@ -86,4 +86,4 @@ export function prlimitArguments(limits: ResourceLimits, otherTasks: number): st
 }
 
 /** Above the limit, so that it shows which limit it was. */
-const processWall = (processes: number): number => Math.ceil(processes * 1.1) + 16;
+const processWall = (processes: number): number => processes + Math.ceil(processes / 10) + 16;

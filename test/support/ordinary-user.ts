@@ -1,0 +1,122 @@
+/** Runs a build as an ordinary user, whoever runs the tests: see ordinary-build.ts, the program that it starts. */
+import { createHash, randomUUID } from "node:crypto";
+import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { onTestFinished, type TestContext } from "vitest";
+import type { SandboxSettings } from "../../actors/slave/sandbox/sandbox.ts";
+import type { BuildOrder, BuildResult } from "../../protocol/model/build.ts";
+import { type SampleFileInput, startSampleUpstream } from "../../samples/index.ts";
+import { temporaryFolder } from "../actors/slave/temporary-folder.ts";
+import { type ScriptedSdist, scriptedSdist } from "./scripted-sdist.ts";
+
+export interface OrdinaryBuild {
+  readonly folder: string;
+  readonly order: BuildOrder;
+  readonly upstreamIndex: string;
+  readonly settings: Partial<SandboxSettings>;
+  readonly timeoutMs: number;
+}
+
+export type OrdinaryResult =
+  | {
+      readonly kind: "built";
+      readonly result: BuildResult;
+      readonly log: string;
+      /** Processes of the build that still run. */
+      readonly left: readonly number[];
+    }
+  | { readonly kind: "no-sandbox"; readonly why: string };
+
+export interface Attempt extends ScriptedSdist {
+  readonly settings: Partial<SandboxSettings>;
+  /** Default 60 s. */
+  readonly timeoutMs?: number;
+  /** Of the slave, beyond what it needs. */
+  readonly environment?: Record<string, string>;
+  /** The index has these too. */
+  readonly files?: readonly SampleFileInput[];
+}
+
+/** The folder of a slave's user: a home with a secret in it. The build's files lie beside, in `slave/`. */
+export async function slaveHome(): Promise<{ folder: string; secretFile: string }> {
+  const folder = await temporaryFolder();
+  const home = join(folder, "home");
+  mkdirSync(home);
+  mkdirSync(join(folder, "slave"));
+  const secretFile = join(home, "slave.key");
+  writeFileSync(secretFile, "the slave's s3cret key");
+  if (process.getuid?.() === 0) {
+    for (const path of [folder, home, join(folder, "slave"), secretFile]) {
+      chownSync(path, 65_534, 65_534);
+    }
+  }
+  return { folder, secretFile };
+}
+
+const program = fileURLToPath(new URL("./ordinary-build.ts", import.meta.url));
+
+/** Skips the test where this machine has no working bubblewrap. */
+export async function buildAsOrdinaryUser(
+  attempt: Attempt,
+  context: TestContext,
+  home?: { folder: string },
+): Promise<Extract<OrdinaryResult, { kind: "built" }>> {
+  const { folder } = home ?? (await slaveHome());
+  const sdist = scriptedSdist(attempt);
+  const upstream = await startSampleUpstream({ files: [sdist, ...(attempt.files ?? [])] });
+  onTestFinished(() => upstream.close());
+  const page = await fetch(`${upstream.simpleUrl}/demo-pkg/`, { headers: { accept: "text/html" } });
+  const href = /href="([^"#]+)/.exec(await page.text())?.[1] ?? "";
+  const job: OrdinaryBuild = {
+    folder,
+    upstreamIndex: upstream.simpleUrl,
+    settings: attempt.settings,
+    timeoutMs: attempt.timeoutMs ?? 60_000,
+    order: {
+      token: 1,
+      package: "demo-pkg",
+      version: "1.0",
+      target: "any",
+      sdist: {
+        filename: sdist.filename,
+        url: new URL(href, page.url).href,
+        sha256: createHash("sha256").update(sdist.contents).digest("hex"),
+        sizeBytes: sdist.contents.length,
+      },
+      buildTag: null,
+    },
+  };
+  const run = await execa(
+    process.execPath,
+    ["--import", "tsx", program, JSON.stringify(job)],
+    {
+      env: {
+        PATH: process.getuid?.() === 0 ? "/usr/local/bin:/usr/bin:/bin" : process.env["PATH"],
+        HOME: join(folder, "home"),
+        ...attempt.environment,
+      },
+      extendEnv: false,
+      stdin: "ignore",
+      stderr: "inherit",
+      timeout: 110_000,
+    },
+  );
+  const result = JSON.parse(run.stdout.trimEnd().split("\n").at(-1) ?? "") as OrdinaryResult;
+  if (result.kind === "no-sandbox") return context.skip(result.why);
+  return result;
+}
+
+/** A word for a command line, by which its process is found whatever it does to its environment. */
+export const processMark = (): string => `mark-${randomUUID()}`;
+
+/** How many processes have the word in their command line. */
+export const countMarked = (mark: string): number =>
+  readdirSync("/proc").filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "latin1").includes(mark);
+    } catch {
+      return false;
+    }
+  }).length;
