@@ -43,6 +43,13 @@ const masterKeys = () => [
   "--authorized-keys",
   join(folder, "authorized"),
 ];
+/** `piw-slave --check` in the place of that slave. */
+const check = (farm: TestFarm, name: string) =>
+  piw(
+    "piw-slave",
+    ...["--check", "--dir", join(folder, "check"), ...farm.slaveAddresses(), ...slaveKeys(name)],
+    ...(process.getuid?.() === 0 ? ["--allow-root"] : []),
+  );
 const slaveKeys = (name: string) => [
   "--key",
   join(folder, name),
@@ -67,6 +74,12 @@ describe("keys", () => {
       expect(report.slaves).toBe(1);
       const [slave] = await database.sql<{ identity: string }[]>`select identity from slave`;
       expect(readFileSync(join(folder, "slave.pub"), "utf8")).toContain(slave?.identity);
+      const { stdout } = await check(farm, "slave");
+      expect(stdout).toMatch(/^ok {5}master \S+ at tcp:\S+, and it lets this slave's key in$/m);
+      expect(stdout).toMatch(/^ok {5}index http:.*\n(?:ok {5}index http.*\n)?ok {5}clock$/m);
+      // Whoever asks throws out no slave that runs with the same key.
+      expect((await farm.report()).slaves).toBe(1);
+      expect(farm.logs()).not.toMatch(/replaced/);
     } finally {
       await farm.end();
     }
@@ -85,6 +98,11 @@ describe("keys", () => {
       await farm.until("the project is queued or known", ({ followed }) => followed);
       await expect.poll(() => farm.logs(), { timeout: 30_000 }).toMatch(/refused|not authorised/i);
       expect((await farm.report()).slaves).toBe(0);
+      await expect(check(farm, "stranger")).rejects.toMatchObject({
+        stdout: expect.stringMatching(
+          /^fails {2}no master at .*: refused: the server does not know this key; on the master's machine: piw slave-key add NAME '\S{40}'$/m,
+        ) as string,
+      });
       copyFileSync(join(folder, "stranger.pub"), join(folder, "authorized", "stranger.pub"));
       await farm.until("it is built", ({ rows }) => rows.some((row) => row.state === "built"));
     } finally {
