@@ -14,6 +14,7 @@ import { readConfiguration } from "../config/read-configuration.ts";
 import type { Logger } from "../supervisor/index.ts";
 import { isOrderly, type System, superviseProcess } from "../supervisor/index.ts";
 import { failureLine } from "./failure-line.ts";
+import { takeServiceManager } from "./service-manager.ts";
 
 /** A program that still runs this long after its work is over is ended: something was left open. */
 const LEFT_OPEN_MS = 2_000;
@@ -87,11 +88,14 @@ export async function runProgram<O extends Common & Options>(
       signal: signals.signal,
       print: (line) => void process.stdout.write(`${line}\n`),
       superviseTree: async (start, shutdownMs) => {
+        const manager = takeServiceManager(process.env, logger);
         const system = await startOrStop(start(logger, signals.signal), signals.signal);
         if (system === undefined) {
           return 0;
         }
         superviseProcess(system, { deadlineMs: shutdownMs + LEFT_OPEN_MS });
+        manager?.ready();
+        for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => manager?.stopping());
         // Only now: Node forgets a signal that is under way while nobody listens.
         signals.release();
         process.off("uncaughtException", surprised);

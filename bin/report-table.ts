@@ -22,6 +22,7 @@ export function reportLines(report: FarmReport): string[] {
   return [
     ...tableLines(report.rows),
     ...unsatisfied.map((requirement) => `not found upstream: ${harmless(requirement)}`),
+    ...incidentLines(report.incidents),
     ...report.troubles.map((trouble) => `trouble: ${harmless(trouble)}`),
     doing.join(", "),
   ];
@@ -37,6 +38,18 @@ function tableLines(rows: readonly ReportRow[]): string[] {
     shortened(row.reason),
   ]);
   return columns(["PACKAGE", "VERSION", "TARGET", "STATE", "TIME", ""], cells);
+}
+
+/** A line for each link, the most frequent first. */
+function incidentLines(incidents: FarmReport["incidents"]): string[] {
+  const links = [...new Set(incidents.map(({ link }) => link))];
+  return links.map((link) => {
+    const counts = incidents
+      .filter((one) => one.link === link)
+      .sort((a, b) => b.count - a.count)
+      .map(({ why, count }) => `${why} ${count}`);
+    return harmless(`incidents on the ${link} link: ${counts.join(", ")}`);
+  });
 }
 
 /** Where the builds of one package stand, a line each. */

@@ -7,6 +7,7 @@ import type { RequestResult } from "../../db/requests.ts";
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
+import type { ToLink } from "../../protocol/links/tasks/link.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
@@ -22,6 +23,8 @@ export interface ControlArgs {
   readonly database: DatabaseRef;
   readonly slaveDriver: ActorRef<ToSlaveDriver>;
   readonly bigBrother: ActorRef<ToBigBrother>;
+  /** By the names under which their incidents are reported. */
+  readonly links: Readonly<Record<string, ActorRef<ToLink>>>;
   /** Every process of the master, this one last: a QUIT reaches the others first. */
   readonly parts: readonly MasterPart[];
 }
@@ -173,11 +176,12 @@ async function wake(
 }
 
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
-  const [slaves, queue, asleep, tree] = await Promise.all([
+  const [slaves, queue, asleep, tree, incidents] = await Promise.all([
     args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS),
     args.database.ask("queueReport", null, ANSWER_OPTIONS),
     args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS),
     askAll(args.parts, (part) => part.tree()),
+    incidentsOf(args.links),
   ]);
   const { unread, ...rest } = queue;
   const followed = isCaughtUp && unread === 0;
@@ -186,8 +190,19 @@ async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
     ...rest,
     followed,
     slaves,
+    incidents,
     troubles: [...silent, ...asleep.map(sleeperLine), ...eachOnce(tree.found).flatMap(troubleOf)],
   };
+}
+
+/** Of a link that gives no answer nothing is said: its part is named as silent, or its task as failed. */
+async function incidentsOf(links: ControlArgs["links"]): Promise<FarmReport["incidents"]> {
+  const asked = Object.entries(links).map(async ([link, ref]) => {
+    const counts = await ref.ask("INCIDENTS", undefined, ANSWER_OPTIONS);
+    return Object.entries(counts).map(([why, count]) => ({ link, why, count }));
+  });
+  const settled = await Promise.allSettled(asked);
+  return settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
 }
 
 /** A slave that gets no builds, and what a person may do about it. */

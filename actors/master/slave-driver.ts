@@ -17,7 +17,12 @@ import {
   type Terminated,
 } from "../../supervisor/index.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
-import { type SessionContext, type SlaveSessionMessages, slaveSession } from "./slave-session.ts";
+import {
+  findFarmIndex,
+  type SessionContext,
+  type SlaveSessionMessages,
+  slaveSession,
+} from "./slave-session.ts";
 
 export interface SlaveDriverMessages extends ToSlaveDriver, PeerMessages<FromSlave> {
   /** A session has told its slave to sleep until there is work. */
@@ -84,8 +89,17 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       // Of a session that is gone nobody would hear: the watch tells at once, with `noproc`.
       if (state.peers.has(peer.id)) ctx.watch(sessionOf(state, ctx, peer), "SESSION_ENDED");
     },
-    async PEER_MESSAGE(state, { peer, message }, ctx) {
+    async PEER_MESSAGE(state, { peer, message, reply }, ctx) {
       state.peers.set(peer.id, peer);
+      if (message.type === "PROBE") {
+        const { productVersion: version, upstreamIndex } = state.args.session;
+        ctx.run(async () => {
+          reply?.({
+            value: { version, upstreamIndex, farmIndex: await findFarmIndex(state.args.session) },
+          });
+        });
+        return;
+      }
       // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
       if (state.isPaused && message.type === "IDLE") {
         state.args.link.tell("SEND", { peer, message: { type: "SLEEP", body: {} } });

@@ -113,6 +113,8 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
           receive(state, message.body, ctx);
           return;
         case "SENT":
+        case "PROBE":
+          // The Slave Driver answers PROBE itself.
           return;
         case "BYE":
           await leave(state, message.body, ctx);
@@ -183,9 +185,10 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
   send(state, {
     type: "ACK",
     body: {
+      version: state.productVersion,
       slaveId: welcome.slaveId,
       upstreamIndex: state.upstreamIndex,
-      farmIndex: state.farmIndex ?? (await builtInIndex(state)),
+      farmIndex: await findFarmIndex(state),
       busyIntervalMs: state.busyIntervalMs,
       idleIntervalMs: state.idleIntervalMs,
     },
@@ -204,10 +207,14 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
   tellStatus(state, "here");
 }
 
-/** Null while the server is not up: the slave builds with the upstream index alone. */
-async function builtInIndex(state: State): Promise<string | null> {
+/** Null while the built-in server is not up: the slave builds with the upstream index alone. */
+export async function findFarmIndex({
+  farmIndex,
+  http,
+}: Pick<SessionContext, "farmIndex" | "http">): Promise<string | null> {
+  if (farmIndex !== undefined) return farmIndex;
   try {
-    const { url } = await state.http.ask("ADDRESS");
+    const { url } = await http.ask("ADDRESS");
     return url === null ? null : `${url}/simple`;
   } catch {
     return null;

@@ -216,6 +216,7 @@ export function observersBranch({ settings, colleagues, ref, parts }: Means): Ch
       database,
       slaveDriver: driver,
       bigBrother: watcher,
+      links: { slave: colleagues.slaveLink, file: colleagues.fileLink },
       parts,
     }),
   ]);

@@ -1,9 +1,10 @@
 /**
  * `piw-slave --check`: what this machine can do as a slave and what it cannot, before it joins. Called by
- * tree.ts. It changes nothing but for a file that it writes and removes in the slave's folder.
+ * tree.ts beside check-master.ts and check-indexes.ts. It leaves nothing behind but the slave's folder.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, statfs, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { probeInterpreter } from "./interpreter.ts";
@@ -22,22 +23,20 @@ interface Checked {
 /** A build of a middling C extension with its tools unpacked; below it builds start to fail. */
 const LITTLE_DISK_BYTES = 2 * 1024 ** 3;
 
+/** A build unpacks thousands of files. */
+const FEW_INODES = 50_000;
+/** What a compiler without its library's headers cannot compile. */
+const SMALL_SOURCES = {
+  C: '#include <stdio.h>\nint f(void) { return puts("f"); }\n',
+  "C++": '#include <string>\nint f() { return (int)std::string("f").size(); }\n',
+};
+
 export async function checkMachine({ dir, pythons }: Checked): Promise<CheckRow[]> {
   const rows = await Promise.all([
     ...pythons.map(checkInterpreter),
     checkFolder(dir),
-    checkProgram(
-      "C compiler",
-      ["cc", "gcc", "clang"],
-      ["--version"],
-      "packages with C code cannot be built: install gcc (Debian: build-essential)",
-    ),
-    checkProgram(
-      "C++ compiler",
-      ["c++", "g++", "clang++"],
-      ["--version"],
-      "packages with C++ code cannot be built: install g++ (Debian: build-essential)",
-    ),
+    checkCompiler("C", ["cc", "gcc", "clang"], "gcc"),
+    checkCompiler("C++", ["c++", "g++", "clang++"], "g++"),
     checkProgram(
       "ldd and dpkg",
       ["dpkg"],
@@ -46,6 +45,7 @@ export async function checkMachine({ dir, pythons }: Checked): Promise<CheckRow[
       ["ldd", "--version"],
     ),
     checkProc(),
+    checkUser(),
   ]);
   return rows.flat();
 }
@@ -86,7 +86,12 @@ async function checkFolder(dir: string): Promise<CheckRow[]> {
     const disk = await statfs(dir);
     const freeBytes = disk.bavail * disk.bsize;
     const free = `${(freeBytes / 1e9).toFixed(1)} GB free in ${dir}`;
+    // A file system that makes them as they are needed (btrfs) says that it has none.
+    const hasFewInodes = disk.files > 0 && disk.ffree < FEW_INODES;
     return [
+      ...(hasFewInodes
+        ? [{ state: "lacks" as const, text: `${disk.ffree} inodes free in ${dir}: builds run out` }]
+        : []),
       freeBytes < LITTLE_DISK_BYTES
         ? { state: "lacks", text: `${free}: larger builds will run out of disk` }
         : { state: "ok", text: free },
@@ -98,6 +103,49 @@ async function checkFolder(dir: string): Promise<CheckRow[]> {
     ];
   }
 }
+
+/** The first of `commands` that compiles: with the compiler alone, its headers may be missing. */
+async function checkCompiler(
+  language: "C" | "C++",
+  commands: readonly string[],
+  debian: string,
+): Promise<CheckRow[]> {
+  const what = `${language} compiler`;
+  const folder = await mkdtemp(join(tmpdir(), "piw-check-"));
+  try {
+    let complaint: string | undefined;
+    for (const command of commands) {
+      const done = await execa(
+        command,
+        [
+          ...["-x", language === "C" ? "c" : "c++", "-", "-shared", "-fPIC"],
+          ...["-o", join(folder, `${debian}.so`)],
+        ],
+        { input: SMALL_SOURCES[language], reject: false, timeout: 60_000 },
+      );
+      if (!done.failed) return [{ state: "ok", text: `${what} (${command})` }];
+      const isThere = done.exitCode !== undefined;
+      if (isThere) complaint ??= `${command} cannot compile: ${firstLine(done.stderr)}`;
+    }
+    const why = complaint ?? "there is none";
+    return [
+      {
+        state: "lacks",
+        text: `${what}: ${why}; packages with ${language} code cannot be built: install ${debian} and its headers (Debian: build-essential)`,
+      },
+    ];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function checkUser(): CheckRow[] {
+  return process.getuid?.() === 0
+    ? [{ state: "lacks", text: "root: builds could do anything here: use an ordinary user" }]
+    : [];
+}
+
+const firstLine = (text: string) => text.trim().split("\n")[0]?.slice(0, 200) ?? "";
 
 /** The first of `commands` that answers. */
 async function checkProgram(

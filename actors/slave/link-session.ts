@@ -200,6 +200,12 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
   }
   if (message.type === "ACK") {
     if (state.phase !== "greeting") return;
+    const { version } = message.body;
+    if (version !== state.version) {
+      const reason = `the master is version ${version}, this slave is ${state.version}: install the same version on both; what the slave has finished is delivered then`;
+      await leave(state, { reason, final: true }, ctx);
+      return;
+    }
     state.phase = "ready";
     state.ack = message.body;
     state.readyAtMs = performance.now();

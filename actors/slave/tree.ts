@@ -22,7 +22,9 @@ import {
 } from "../../supervisor/index.ts";
 import { endBuildProcesses } from "./build-processes.ts";
 import { builder } from "./builder.ts";
-import { checkMachine } from "./check.ts";
+import { type CheckRow, checkMachine } from "./check.ts";
+import { checkIndexes } from "./check-indexes.ts";
+import { checkMaster } from "./check-master.ts";
 import type { Connection } from "./connection.ts";
 import { fileSender } from "./file-sender.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
@@ -59,16 +61,33 @@ export async function startSlave(
   }
 }
 
-/** What this machine can do as a slave: lines for people, and whether it could join at all. */
+/**
+ * What this machine can do as a slave, and whether its master would take it: lines for people, and whether it could
+ * join at all.
+ */
 export async function checkSlave(
   settings: SlaveSettings,
 ): Promise<{ ok: boolean; lines: string[] }> {
-  const rows = [
-    ...(await checkMachine(settings)),
-    ...(await checkSandbox(sandboxSettings(settings), settings.pythons)),
-  ];
+  const [machine, sandbox, master] = await Promise.all([
+    checkMachine(settings),
+    checkSandbox(sandboxSettings(settings), settings.pythons),
+    checkJoining(settings),
+  ]);
+  const rows = [...machine, ...sandbox, ...master];
   const lines = rows.map(({ state, text }) => `${state.padEnd(6)} ${text}`);
   return { ok: rows.every(({ state }) => state !== "fails"), lines };
+}
+
+async function checkJoining(settings: SlaveSettings): Promise<CheckRow[]> {
+  let keys: ClientKeys | undefined;
+  try {
+    keys = keysOf(settings);
+  } catch (error) {
+    return [{ state: "fails", text: error instanceof Error ? error.message : String(error) }];
+  }
+  const { slaveQueue, fileQueue, version } = settings;
+  const { rows, indexes } = await checkMaster({ slaveQueue, fileQueue, version, keys });
+  return [...rows, ...(await checkIndexes(indexes))];
 }
 
 async function startLocked(

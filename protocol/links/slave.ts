@@ -38,6 +38,15 @@ const toServer = {
   BUILT: { body: z.object({ token: tokenSchema, result: buildResultSchema }) },
   /** The slave has handed over the last byte that was asked of a file. */
   SENT: { body: z.object({ token: tokenSchema, filename: plainFilenameSchema }) },
+  /** From `piw-slave --check`, before any HELLO: whether this master would take it, and what it needs to reach. */
+  PROBE: {
+    body: z.object({}),
+    reply: z.object({
+      version: z.string().max(50),
+      upstreamIndex: z.string().max(2_000),
+      farmIndex: z.string().max(2_000).nullable(),
+    }),
+  },
   /** The slave leaves. What it runs is released at once; finished builds stay its own. */
   BYE: { body: z.object({ finished: z.array(tokenSchema).max(1_000) }) },
 };
@@ -45,6 +54,8 @@ const toServer = {
 const toClient = {
   ACK: {
     body: z.object({
+      /** The master's product version: a slave of another one leaves. */
+      version: z.string().max(50),
       slaveId: z.number().int().positive(),
       /** Simple API of the followed index, where build dependencies come from. */
       upstreamIndex: z.string(),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { plainFilenameSchema } from "./build.ts";
 import { causeSchema } from "./cause.ts";
 import type { Immutable } from "./immutable.ts";
-import { durationSchema, projectNameSchema, versionSchema } from "./scalar.ts";
+import { countSchema, durationSchema, projectNameSchema, versionSchema } from "./scalar.ts";
 import { farmStatisticsSchema, slaveFiguresSchema } from "./statistics.ts";
 
 const subject = {
@@ -78,6 +78,8 @@ export const farmReportSchema = z.object({
   followed: z.boolean(),
   /** What tasks of the master are without now, e.g. `cloud-gazer: upstream: …`; empty when all is well. */
   troubles: z.array(z.string()),
+  /** What peers of the links that cross networks were refused, said wrong or lost, since the master began. */
+  incidents: z.array(z.object({ link: z.string(), why: z.string(), count: countSchema })),
   /** Slaves now connected. */
   slaves: z.number(),
   ready: z.number(),

@@ -115,9 +115,11 @@ export function judgeHello(
     return refusal(`this is the ${link.name} link, not the ${theirLink} link`);
   }
   if (wire !== WIRE || linkVersion !== link.version) {
+    const isNewer = wire > WIRE || (wire === WIRE && linkVersion > link.version);
     return refusal(
-      `version ${linkVersion} (wire ${wire}) of the ${link.name} link is spoken there, ` +
-        `version ${link.version} (wire ${WIRE}) here`,
+      `the client speaks version ${linkVersion} (wire ${wire}) of the ${link.name} link, the server ` +
+        `version ${link.version} (wire ${WIRE}): install the same version of the program on both ` +
+        `(the ${isNewer ? "client" : "server"}'s is the newer one)`,
     );
   }
   const full = helloSchema.safeParse(payload);

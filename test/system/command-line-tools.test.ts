@@ -32,6 +32,10 @@ const report: FarmReport = {
   unpublished: 0,
   unsatisfied: ["nosuch>=1"],
   troubles: ["cloud-gazer: upstream: away"],
+  incidents: [
+    { link: "slave", why: "repeated frame", count: 1 },
+    { link: "slave", why: "key not authorised", count: 12 },
+  ],
   rows: [
     {
       package: "six",
@@ -229,6 +233,7 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         "PACKAGE  VERSION  TARGET              STATE   TIME",
         "six      1.16.0   cp311-linux_x86_64  failed  1.2 s  no compiler\\x1b[2J",
         "not found upstream: nosuch>=1",
+        "incidents on the slave link: key not authorised 12, repeated frame 1",
         "trouble: cloud-gazer: upstream: away",
         "1 slave, 1 building, 0 ready, 0 waiting, 0 blocked",
         "in the last hour: 12 builds, 1 new version",

@@ -234,6 +234,21 @@ test("a master that refuses HELLO for good ends the slave with its reason", asyn
   });
 });
 
+test("a slave leaves a master of another version that does not mind, and says both versions", async () => {
+  const master = await ScriptedMaster.start();
+  const slave = await SlaveFixture.create(master);
+  const system = await slave.start();
+  await master.greet({ version: "9.8.7" });
+  expect(await system.terminated).toMatchObject({
+    kind: "error",
+    error: {
+      message: expect.stringMatching(
+        /the master is version 9\.8\.7, this slave is 1\.2\.3: install the same version/,
+      ) as string,
+    },
+  });
+});
+
 test("a slave that is refused with a build in hand finishes it first, and its successor delivers it", async () => {
   const { master, slave, system } = await busySlave();
   master.drop();

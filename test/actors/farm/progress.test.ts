@@ -34,6 +34,7 @@ const reportOf = (rows: ReportRow[], change: Partial<FarmReport> = {}): FarmRepo
   unpublished: 0,
   unsatisfied: [],
   troubles: [],
+  incidents: [],
   rows,
   ...change,
 });

@@ -32,6 +32,8 @@ export class ScriptedMaster {
   slaveAddress = "tcp://127.0.0.1:0";
   fileAddress = "tcp://127.0.0.1:0";
   peer: Peer | undefined;
+  /** What PROBE is answered with. */
+  probe = { version: "1.2.3", upstreamIndex: "http://127.0.0.1:1/simple", farmIndex: null };
   #taken = 0;
   #filePeer: Peer | undefined;
   #slaves: ServerEndpoint<ToSlave> | undefined;
@@ -61,7 +63,10 @@ export class ScriptedMaster {
         opened: (peer) => {
           this.peer = peer;
         },
-        message: (_peer, message) => void this.heard.push(message),
+        message: (_peer, message, reply) => {
+          if (message.type === "PROBE") reply?.({ value: this.probe });
+          this.heard.push(message);
+        },
         closed: (peer) => {
           if (this.peer?.id === peer.id) this.peer = undefined;
         },
@@ -125,6 +130,7 @@ export class ScriptedMaster {
   async greet(ack: Partial<BodyOf<ToSlave, "ACK">> = {}): Promise<BodyOf<FromSlave, "HELLO">> {
     const hello = await this.next("HELLO");
     this.say("ACK", {
+      version: hello.version,
       slaveId: 1,
       upstreamIndex: "http://127.0.0.1:1/simple",
       farmIndex: null,
