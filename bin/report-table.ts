@@ -22,7 +22,7 @@ export function reportLines(report: FarmReport): string[] {
     ...tableLines(report.rows),
     ...unsatisfied.map((requirement) => `not found upstream: ${harmless(requirement)}`),
     ...report.troubles.map((trouble) => `trouble: ${harmless(trouble)}`),
-    doing.join(", "),
+    report.isComplete ? doing.join(", ") : "how the builds stand is not known just now",
   ];
 }
 
