@@ -24,7 +24,7 @@ export function reportLines(report: FarmReport): string[] {
     ...unsatisfied.map((requirement) => `not found upstream: ${harmless(requirement)}`),
     ...incidentLines(report.incidents),
     ...report.troubles.map((trouble) => `trouble: ${harmless(trouble)}`),
-    doing.join(", "),
+    report.isComplete ? doing.join(", ") : "how the builds stand is not known just now",
   ];
 }
 

@@ -6,14 +6,18 @@
  * Source: PostgreSQL manual, "Connection Strings", "Parameter Key Words", "Environment Variables".
  */
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { homedir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { findPassword } from "./password-file.ts";
 
-/** One place to try. A `path` is the whole name of a Unix socket. */
+/**
+ * One place to try. A `path` is the whole name of a Unix socket. `host` is what a certificate and the password
+ * file name it; where there is an `address` (hostaddr) that is connected to, and no name is looked up.
+ */
 export type DatabaseHost =
   | { readonly path: string }
-  | { readonly host: string; readonly port: number };
+  | { readonly host: string; readonly port: number; readonly address?: string };
 
 /** libpq's `sslmode`, without `allow` (which is taken as `prefer`). */
 export type SslMode = "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
@@ -26,7 +30,7 @@ export interface ConnectionOptions {
   readonly password: string | undefined;
   readonly database: string;
   readonly sslMode: SslMode;
-  /** Files in PEM; undefined: the system's roots, no client certificate. */
+  /** Files in PEM, as said or in ~/.postgresql; undefined: the system's roots, no client certificate. */
   readonly sslRootCert: string | undefined;
   readonly sslCert: string | undefined;
   readonly sslKey: string | undefined;
@@ -72,7 +76,6 @@ const PARAMETERS: Readonly<Record<string, string | undefined>> = {
 /** Parameters that libpq knows and that change nothing here. */
 const IGNORED = new Set([
   "client_encoding",
-  "gssencmode",
   "krbsrvname",
   "gsslib",
   "gssdelegation",
@@ -81,10 +84,29 @@ const IGNORED = new Set([
   "keepalives_interval",
   "keepalives_count",
   "tcp_user_timeout",
-  "load_balance_hosts",
   "sslcompression",
   "sslsni",
 ]);
+
+/**
+ * What libpq would do and this does not, with the variable that says it too: who asks for it is told, since to
+ * pass over it would connect elsewhere, or with less care. The values listed are what is done anyway.
+ */
+const UNSUPPORTED: Readonly<Record<string, readonly [variable: string, ...harmless: string[]]>> = {
+  service: ["PGSERVICE"],
+  target_session_attrs: ["PGTARGETSESSIONATTRS", "any"],
+  load_balance_hosts: ["PGLOADBALANCEHOSTS", "disable"],
+  channel_binding: ["PGCHANNELBINDING", "prefer", "disable"],
+  require_auth: ["PGREQUIREAUTH"],
+  requirepeer: ["PGREQUIREPEER"],
+  gssencmode: ["PGGSSENCMODE", "prefer", "disable"],
+  sslnegotiation: ["PGSSLNEGOTIATION", "postgres"],
+  sslcertmode: ["PGSSLCERTMODE", "allow"],
+  sslcrl: ["PGSSLCRL"],
+  sslcrldir: ["PGSSLCRLDIR"],
+  ssl_min_protocol_version: ["PGSSLMINPROTOCOLVERSION", "TLSv1", "TLSv1.1", "TLSv1.2"],
+  ssl_max_protocol_version: ["PGSSLMAXPROTOCOLVERSION"],
+};
 
 /**
  * Reads a DSN: a URI (`postgres://`, `postgresql://`), key=value pairs, or a bare database name.
@@ -95,9 +117,10 @@ const IGNORED = new Set([
 export function connectionOptions(dsn: string, env: Environment = process.env): ConnectionOptions {
   const given = parseDsn(dsn);
   for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(PARAMETERS, key) && !IGNORED.has(key))
+    if (![PARAMETERS, UNSUPPORTED].some((table) => Object.hasOwn(table, key)) && !IGNORED.has(key))
       throw new DsnError(`the database address has a parameter that is not supported: ${key}`);
   }
+  refuseUnsupported(given, env);
   const value = (key: string): string | undefined => {
     const own = given[key];
     if (own !== undefined && own !== "") return own;
@@ -107,27 +130,42 @@ export function connectionOptions(dsn: string, env: Environment = process.env): 
   };
   const user = value("user") ?? operatingSystemUser(env);
   const database = value("dbname") ?? user;
-  const hosts = hostsOf(value("hostaddr") ?? value("host"), value("port"));
-  const password =
-    value("password") ??
-    findPassword(value("passfile") ?? defaultPasswordFile(env), {
-      ...passwordFilePlace(hosts[0]),
-      database,
-      user,
-    });
+  const hosts = hostsOf(value("host"), value("hostaddr"), value("port"));
+  const passwordFile = value("passfile") ?? join(homeFolder(env), ".pgpass");
+  const password = value("password") ?? filePassword(passwordFile, hosts, { database, user });
+  const ownFile = (name: string): string | undefined => {
+    const path = join(homeFolder(env), ".postgresql", name);
+    return existsSync(path) ? path : undefined;
+  };
+  const sslRootCert = value("sslrootcert") ?? ownFile("root.crt");
+  const sslCert = value("sslcert") ?? ownFile("postgresql.crt");
   return {
     hosts,
     user,
     password,
     database,
-    sslMode: sslModeOf(value("sslmode")),
-    sslRootCert: value("sslrootcert"),
-    sslCert: value("sslcert"),
-    sslKey: value("sslkey"),
+    sslMode: sslModeOf(value("sslmode"), sslRootCert),
+    sslRootCert: sslRootCert === "system" ? undefined : sslRootCert,
+    sslCert,
+    sslKey: value("sslkey") ?? (sslCert === undefined ? undefined : ownFile("postgresql.key")),
     connectTimeoutMs: connectTimeoutOf(value("connect_timeout")),
     applicationName: value("application_name") ?? value("fallback_application_name"),
     serverOptions: value("options"),
   };
+}
+
+function refuseUnsupported(given: Pairs, env: Environment): void {
+  for (const [key, [variable, ...harmless]] of Object.entries(UNSUPPORTED)) {
+    const own = given[key] ?? "";
+    const said = own === "" ? (env[variable] ?? "") : own;
+    if (said === "" || harmless.includes(said)) continue;
+    const where = own === "" ? `the variable ${variable} asks for` : "the database address has";
+    throw new DsnError(
+      harmless.length === 0
+        ? `${where} a parameter that is not supported: ${key}`
+        : `${where} a ${key} that is not supported: ${said} (only ${harmless.join(", ")})`,
+    );
+  }
 }
 
 /** The address in words, without the password: `database "piwheels" at /run/postgresql/.s.PGSQL.5432`. */
@@ -235,18 +273,38 @@ function parsePairs(dsn: string): Pairs {
   return pairs;
 }
 
-function hostsOf(host: string | undefined, port: string | undefined): DatabaseHost[] {
-  const names = (host ?? "").split(",");
+function hostsOf(
+  host: string | undefined,
+  address: string | undefined,
+  port: string | undefined,
+): DatabaseHost[] {
+  const addresses = address?.split(",") ?? [];
+  const names = host?.split(",") ?? addresses.map(() => "");
+  if (names.length === 0) names.push("");
   const ports = (port ?? "").split(",");
+  if (address !== undefined && addresses.length !== names.length)
+    throw new DsnError(
+      `the database address has ${names.length} hosts and ${addresses.length} of hostaddr`,
+    );
   if (ports.length !== 1 && ports.length !== names.length)
     throw new DsnError(`the database address has ${names.length} hosts and ${ports.length} ports`);
-  return names.map((name, index) => {
-    const number = portOf(ports[ports.length === 1 ? 0 : index] ?? "");
-    if (name === "") return { path: join(defaultSocketFolder(number), socketName(number)) };
-    return name.startsWith("/")
-      ? { path: join(name, socketName(number)) }
-      : { host: name, port: number };
-  });
+  return names.map((name, index) =>
+    hostOf(name, addresses[index] ?? "", portOf(ports[ports.length === 1 ? 0 : index] ?? "")),
+  );
+}
+
+function hostOf(name: string, address: string, port: number): DatabaseHost {
+  if (address !== "") {
+    if (isIP(address) === 0)
+      throw new DsnError(`the database address has a hostaddr that is no address: ${address}`);
+    return name === "" || name.startsWith("/")
+      ? { host: address, port }
+      : { host: name, port, address };
+  }
+  if (name.startsWith("@"))
+    throw new DsnError("the database address names an abstract socket (@), which is not supported");
+  if (name === "") return { path: join(defaultSocketFolder(port), socketName(port)) };
+  return name.startsWith("/") ? { path: join(name, socketName(port)) } : { host: name, port };
 }
 
 const socketName = (port: number) => `.s.PGSQL.${port}`;
@@ -265,15 +323,26 @@ function portOf(text: string): number {
   return port;
 }
 
-function sslModeOf(text: string | undefined): SslMode {
+/** With roots given `require` checks the chain, and with the system's only `verify-full` means anything: both as in libpq. */
+function sslModeOf(text: string | undefined, rootCert: string | undefined): SslMode {
   switch (text) {
     case undefined:
-    case "allow":
-      return "prefer";
-    case "disable":
-    case "prefer":
+      return rootCert === "system" ? "verify-full" : "prefer";
     case "require":
     case "verify-ca":
+      if (rootCert === "system")
+        throw new DsnError(`sslrootcert=system needs sslmode=verify-full, and not ${text}`);
+      if (text === "verify-ca" && rootCert === undefined)
+        throw new DsnError(
+          "sslmode=verify-ca needs sslrootcert=FILE; the system's roots are for verify-full",
+        );
+      return rootCert === undefined ? "require" : "verify-ca";
+    case "allow":
+    case "disable":
+    case "prefer":
+      if (rootCert === "system")
+        throw new DsnError(`sslrootcert=system needs sslmode=verify-full, and not ${text}`);
+      return text === "allow" ? "prefer" : text;
     case "verify-full":
       return text;
     default:
@@ -303,12 +372,26 @@ function operatingSystemUser(env: Environment): string {
   }
 }
 
-/** How the password file spells a place: a socket by its folder, and as `localhost`. */
-function passwordFilePlace(place: DatabaseHost | undefined): { hosts: string[]; port: string } {
-  if (place === undefined) return { hosts: [], port: "" };
-  if ("host" in place) return { hosts: [place.host], port: String(place.port) };
-  const port = place.path.slice(place.path.lastIndexOf(".") + 1);
-  return { hosts: [dirname(place.path), "localhost"], port };
+/** The driver sends one password to whichever host answers: so the file has to have the same for all of them. */
+function filePassword(
+  file: string,
+  hosts: readonly DatabaseHost[],
+  login: { readonly database: string; readonly user: string },
+): string | undefined {
+  const found = hosts.map((place) => findPassword(file, { ...passwordFilePlace(place), ...login }));
+  if (new Set(found).size > 1)
+    throw new DsnError(
+      "the password file has not the same password for all hosts of the database address: name one host",
+    );
+  return found[0];
 }
 
-const defaultPasswordFile = (env: Environment) => join(env["HOME"] ?? homedir(), ".pgpass");
+/** How the password file spells a place: a socket by its folder, one in the default folder as `localhost` too. */
+function passwordFilePlace(place: DatabaseHost): { hosts: string[]; port: string } {
+  if ("host" in place) return { hosts: [place.host], port: String(place.port) };
+  const folder = dirname(place.path);
+  const port = place.path.slice(place.path.lastIndexOf(".") + 1);
+  return { hosts: SOCKET_FOLDERS.includes(folder) ? [folder, "localhost"] : [folder], port };
+}
+
+const homeFolder = (env: Environment) => env["HOME"] ?? homedir();

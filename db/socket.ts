@@ -43,7 +43,7 @@ async function openPlace(
   try {
     await settled(socket, "connect", () => {
       if ("path" in place) socket.connect(place.path);
-      else socket.connect(place.port, place.host);
+      else socket.connect(place.port, place.address ?? place.host);
     });
     socket.setNoDelay(true);
     // A socket file needs no encryption; libpq does not offer it there.
@@ -101,7 +101,7 @@ function tlsOptions(host: string, options: ConnectionOptions): TlsOptions {
     rejectUnauthorized: verified,
     ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(options.sslMode === "verify-full" ? { host } : { checkServerIdentity: () => undefined }),
-    ...(verified && root !== undefined && root !== "system" ? { ca: readFileSync(root) } : {}),
+    ...(verified && root !== undefined ? { ca: readFileSync(root) } : {}),
     ...(options.sslCert === undefined ? {} : { cert: readFileSync(options.sslCert) }),
     ...(options.sslKey === undefined ? {} : { key: readFileSync(options.sslKey) }),
   };

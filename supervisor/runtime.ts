@@ -50,4 +50,6 @@ export interface Runtime {
   stopChild(path: string): Promise<void>;
   restartChild<M>(path: string): Promise<ActorRef<M>>;
   deleteChild(path: string): void;
+  /** Whether QUIT was said to it and RESUME not since: its supervisor starts without it. */
+  isToldToQuit(path: string): boolean;
 }

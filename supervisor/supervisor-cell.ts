@@ -123,8 +123,13 @@ export class SupervisorCell implements Cell, CellParent, Receiver, ExitHost {
     try {
       for (const spec of this.spec.children) {
         const child = this.children.getStatic(spec);
-        child.isWanted = true;
         child.isReviving = false;
+        child.isWanted = !this.runtime.isToldToQuit(child.cell.path);
+        if (!child.isWanted) {
+          child.hasEnded = true;
+          child.cell.show("stopped");
+          continue;
+        }
         await this.#startFirst(child, life, exits);
         if (life.isOver)
           throw new SupervisionError("stopped", `${this.path}: its start was given up`);

@@ -393,6 +393,10 @@ class RunningSystem implements System, Runtime {
     return seededRandom(this.#seed, path);
   }
 
+  isToldToQuit(path: string): boolean {
+    return this.#quits.has(path);
+  }
+
   // ---- own ------------------------------------------------------------------------------------
 
   async #stop(): Promise<void> {
@@ -425,8 +429,12 @@ class RunningSystem implements System, Runtime {
     try {
       await this.restartChild(path);
     } catch (thrown) {
-      // Its supervisor may have brought it back, or be down itself and bring it back with its own restart.
-      this.logger.warn({ err: toError(thrown), actor: path }, "was not started again by RESUME");
+      const isParentDown = thrown instanceof SupervisionError && thrown.code === "not_running";
+      // Its supervisor is on its way up, perhaps past it already, or waits for its own restart.
+      if (isParentDown && !this.#stopped && !this.#quits.has(path))
+        this.clock.setTimer(RESUME_RETRY_MS, () => void this.#startAgain(path));
+      else if (!isRunning(thrown))
+        this.logger.warn({ err: toError(thrown), actor: path }, "was not started again by RESUME");
     }
   }
 
@@ -464,6 +472,13 @@ class RunningSystem implements System, Runtime {
     this.logger.debug(to === undefined ? fields : { ...fields, to }, "message");
   }
 }
+
+/** Between two looks whether the supervisor of a task that RESUME was said to runs again. */
+const RESUME_RETRY_MS = 500;
+
+/** Its supervisor was faster. */
+const isRunning = (thrown: unknown) =>
+  thrown instanceof SupervisionError && thrown.code === "running";
 
 const segmentsOf = (path: string) => path.split("/").filter((segment) => segment !== "");
 

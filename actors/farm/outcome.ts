@@ -6,8 +6,8 @@ import type { FarmReport, ReportRow } from "../../protocol/model/status.ts";
  * nothing is to be built, tried again or written. What is blocked waits for something that is not coming.
  */
 export function isSettled(report: FarmReport): boolean {
-  const { followed, slaves, ready, leased, waiting, unpublished } = report;
-  return followed && slaves > 0 && ready + leased + waiting + unpublished === 0;
+  const { isComplete, followed, slaves, ready, leased, waiting, unpublished } = report;
+  return isComplete && followed && slaves > 0 && ready + leased + waiting + unpublished === 0;
 }
 
 /** All that was to be built is built. What is skipped (yanked, no sdist) was not to be built. */

@@ -102,7 +102,8 @@ export const watcher = defineActor<WatcherMessages, WatcherArgs, Watching>({
     },
     TOLD(state, report) {
       const { args } = state;
-      args.progress.report(report);
+      // Its zeros are nobody's; the trouble is worth a line all the same.
+      if (report.isComplete) args.progress.report(report);
       // Once for each: the same trouble may last for hours.
       for (const trouble of report.troubles)
         if (!state.troubles.includes(trouble)) args.progress.note(`trouble  ${trouble}`);

@@ -1,6 +1,6 @@
 /**
  * Control: what a monitor asks of the master. Orders and the tree need no other task of this process; a report
- * needs database and Slave Driver, and says so while one of them is away.
+ * says what it can while database or Slave Driver are away, and that they are.
  */
 
 import type { RequestResult } from "../../db/requests.ts";
@@ -175,23 +175,30 @@ async function wake(
   return { slaves };
 }
 
+/** Whatever is away: the tree is always there to say so. */
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
   const [slaves, queue, asleep, tree, incidents] = await Promise.all([
-    args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS),
-    args.database.ask("queueReport", null, ANSWER_OPTIONS),
-    args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS),
+    settled("the Slave Driver", args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS)),
+    settled("the database", args.database.ask("queueReport", null, ANSWER_OPTIONS)),
+    settled("the database", args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS)),
     askAll(args.parts, (part) => part.tree()),
     incidentsOf(args.links),
   ]);
-  const { unread, ...rest } = queue;
-  const followed = isCaughtUp && unread === 0;
+  const away = [slaves, queue, asleep].flatMap((one) => ("away" in one ? [one.away] : []));
+  const { unread, ...rest } = "value" in queue ? queue.value : NOTHING_KNOWN;
   const silent = tree.silent.map((name) => `the part ${name} of the master does not answer`);
   return {
     ...rest,
-    followed,
-    slaves,
+    isComplete: away.length === 0,
+    followed: away.length === 0 && isCaughtUp && unread === 0,
     incidents,
-    troubles: [...silent, ...asleep.map(sleeperLine), ...eachOnce(tree.found).flatMap(troubleOf)],
+    slaves: "value" in slaves ? slaves.value : 0,
+    troubles: [
+      ...new Set(away),
+      ...silent,
+      ...("value" in asleep ? asleep.value.map(sleeperLine) : []),
+      ...eachOnce(tree.found).flatMap(troubleOf),
+    ],
   };
 }
 
@@ -203,6 +210,24 @@ async function incidentsOf(links: ControlArgs["links"]): Promise<FarmReport["inc
   });
   const settled = await Promise.allSettled(asked);
   return settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+}
+
+/** What the database would say, where it does not. */
+const NOTHING_KNOWN: RequestResult<"queueReport"> = {
+  ...{ ready: 0, leased: 0, waiting: 0, blocked: 0, unpublished: 0, unread: 0 },
+  unsatisfied: [],
+  rows: [],
+};
+
+async function settled<T>(
+  who: string,
+  answered: Promise<T>,
+): Promise<{ readonly value: T } | { readonly away: string }> {
+  try {
+    return { value: await answered };
+  } catch (error) {
+    return { away: `${who} does not answer: ${toError(error).message}` };
+  }
 }
 
 /** A slave that gets no builds, and what a person may do about it. */

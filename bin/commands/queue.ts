@@ -33,7 +33,7 @@ export function status(argv: readonly string[]): Promise<void> {
             ? [asJson({ ...report, statistics })]
             : [...reportLines(report), ...lines]
           ).forEach(frame.print);
-          return 0;
+          return report.isComplete ? 0 : 1;
         }
         const body = { package: name, version: version ?? null };
         const report = await askMaster({ ...question, type: "EXPLAIN", body });

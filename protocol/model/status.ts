@@ -74,6 +74,11 @@ export const reportRowSchema = z.object({
 export type ReportRow = Immutable<z.infer<typeof reportRowSchema>>;
 
 export const farmReportSchema = z.object({
+  /**
+   * False while the database or the Slave Driver does not answer: then what they would say is zero or empty,
+   * `followed` is false, and `troubles` names who is away.
+   */
+  isComplete: z.boolean(),
   /** Upstream has been read to its end, and every changed project has been recorded. */
   followed: z.boolean(),
   /** What tasks of the master are without now, e.g. `cloud-gazer: upstream: …`; empty when all is well. */

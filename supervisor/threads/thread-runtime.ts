@@ -90,6 +90,11 @@ export class ThreadRuntime implements Runtime {
     return Promise.reject(notHere("restartChild", path));
   }
 
+  /** Orders reach the threads' actors from outside only. */
+  isToldToQuit(): boolean {
+    return false;
+  }
+
   deleteChild(path: string): void {
     throw notHere("deleteChild", path);
   }

@@ -144,6 +144,38 @@ describe("stop", () => {
     ]);
   });
 
+  it("49: what was told to quit stays ended when its branch restarts, and RESUME brings it back, also said while the branch is down", async () => {
+    const journal: string[] = [];
+    const branch = supervisor("branch", { revive: { minMs: 1_000, maxMs: 1_000 } }, [
+      child("a", probe({ journal }), undefined),
+      child("b", probe({ journal }), undefined),
+    ]);
+    const { system, clock } = await boot(supervisor("root", {}, [branch]));
+    const states = () =>
+      system.tree().children[0]?.children.map(({ id, state }) => `${id} ${state}`);
+    const crashBranch = async () => {
+      system.crash("/branch", new Error("its budget is spent"));
+      await clock.settle();
+    };
+    expect(system.quit("a")).toEqual(["a"]);
+    await clock.settle();
+    await crashBranch();
+    await clock.advance(2_000);
+    expect(states()).toEqual(["a stopped", "b running"]);
+
+    await crashBranch();
+    expect(system.resume("a")).toEqual(["a"]);
+    await clock.advance(5_000);
+    expect(states()).toEqual(["a running", "b running"]);
+
+    expect(system.quit("a")).toEqual(["a"]);
+    await clock.settle();
+    expect(system.resume("a")).toEqual(["a"]);
+    await clock.settle();
+    expect(states()).toEqual(["a running", "b running"]);
+    await system.stop();
+  });
+
   it("49: a handler that waits for its own end is released when it is told to stop", async () => {
     const journal: string[] = [];
     const suicidal = defineActor<{ END(): void }>({

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -96,7 +96,43 @@ describe("a connection string is read as libpq reads it", () => {
     ["host=/run/pg dbname=farm", {}, { hosts: [socket("/run/pg")] }],
     ["host=db password='' user=ben", {}, { password: undefined, user: "ben" }],
     ["password=a\\ b host=db", {}, { password: "a b" }],
-    ["host=db hostaddr=10.0.0.1", {}, { hosts: [{ host: "10.0.0.1", port: 5432 }] }],
+    [
+      "host=db,e hostaddr=10.0.0.1,::1 port=6000,",
+      {},
+      {
+        hosts: [
+          { host: "db", port: 6000, address: "10.0.0.1" },
+          { host: "e", port: 5432, address: "::1" },
+        ],
+      },
+    ],
+    ["hostaddr=10.0.0.1", {}, { hosts: [{ host: "10.0.0.1", port: 5432 }] }],
+    ["postgres://[fe80::1%25eth0]/farm", {}, { hosts: [{ host: "fe80::1%eth0", port: 5432 }] }],
+    ["postgres:///piwheels?host=/run/pg", {}, { hosts: [socket("/run/pg")], database: "piwheels" }],
+    // TLS
+    ["postgres://db/farm?sslmode=verify-full", {}, { sslMode: "verify-full" }],
+    [
+      "postgres://db/farm?sslmode=verify-ca&sslrootcert=/ca.pem",
+      {},
+      { sslMode: "verify-ca", sslRootCert: "/ca.pem" },
+    ],
+    [
+      "postgres://db/farm?sslmode=require&sslrootcert=/ca.pem",
+      {},
+      { sslMode: "verify-ca", sslRootCert: "/ca.pem" },
+    ],
+    [
+      "postgres://db/farm?sslrootcert=system",
+      {},
+      { sslMode: "verify-full", sslRootCert: undefined },
+    ],
+    ["postgres://db/farm", { PGSSLROOTCERT: "system" }, { sslMode: "verify-full" }],
+    // What asks for what is done anyway.
+    [
+      "postgres://db/farm?target_session_attrs=any&channel_binding=prefer",
+      { PGGSSENCMODE: "disable", PGSERVICE: "", PGSERVICEFILE: "/x", PGTZ: "Mars/Olympus" },
+      { database: "farm" },
+    ],
     // a bare name
     ["farm", {}, { database: "farm" }],
     // the environment gives what the string does not
@@ -167,12 +203,36 @@ describe("a connection string that cannot be meant is refused in one line", () =
     ["host=db =x", "key=value"],
     ["host=db connect_timeout=soon", "soon"],
     ["host=db service=farm", "service"],
+    ["postgres:///?service=farm", "service"],
+    ["postgres://db/farm?target_session_attrs=read-write", "read-write (only any)"],
+    ["postgres://db/farm?gssencmode=require", "gssencmode"],
+    ["postgres://db/farm?sslnegotiation=direct", "direct"],
+    ["postgres://db/farm?sslcrl=/crl.pem", "sslcrl"],
+    ["postgres://db/farm?sslmode=verify-ca", "sslrootcert=FILE"],
+    ["postgres://db/farm?sslmode=require&sslrootcert=system", "verify-full"],
+    ["host=a,b hostaddr=10.0.0.1", "2 hosts and 1 of hostaddr"],
+    ["hostaddr=db.example", "no address: db.example"],
+    ["host=@farm", "abstract"],
     ["host=db __proto__=x", "__proto__"],
   ])("%s", (dsn, part) => {
     const read = () => connectionOptions(dsn, nothing);
     expect(read).toThrow(DsnError);
     expect(read).toThrow(part);
     expect(read).toThrow(/^[^\n]+$/);
+  });
+
+  test.each([
+    ["PGSERVICE", "farm"],
+    ["PGTARGETSESSIONATTRS", "read-write"],
+    ["PGREQUIREAUTH", "scram-sha-256"],
+    ["PGCHANNELBINDING", "require"],
+    ["PGSSLMODE", "always"],
+    ["PGSSLMINPROTOCOLVERSION", "TLSv1.3"],
+    ["PGCONNECT_TIMEOUT", "soon"],
+  ])("whatever it says, with %s=%s", (variable, value) => {
+    const read = () => connectionOptions("postgres://db/farm", { ...nothing, [variable]: value });
+    expect(read).toThrow(DsnError);
+    expect(read).toThrow(new RegExp(`^[^\\n]*(${variable}|${value})[^\\n]*$`));
   });
 
   test("whatever it is, the answer is options or a DsnError, and soon", () => {
@@ -241,10 +301,34 @@ describe("the password file", () => {
     ["postgres://ben@db:6000/farm", "se:cr\\et"],
     ["postgres://ben@db:6001/farm", undefined],
     ["postgres://any@elsewhere/x", "last"],
-    ["postgres://ben@/farm?host=/run/pg", "local"],
+    ["postgres://ben@/farm?host=/var/run/postgresql", "local"],
+    ["postgres://ben@/farm?host=/run/pg", undefined],
+    ["postgres://any@/farm?host=/run/pg,/run/other", "last"],
+    ["postgres://ben@db:6000/farm?hostaddr=10.0.0.1", "se:cr\\et"],
     ["postgres://ben:own@db:6000/farm", "own"],
   ])("%s gets %s", (dsn, password) => {
     expect(connectionOptions(dsn, { HOME: folder }).password).toBe(password);
+  });
+
+  test("that has different passwords for several hosts is refused, since only one is sent", () => {
+    const read = () =>
+      connectionOptions("postgres://ben@db:6000,other:6000/farm", { HOME: folder });
+    expect(read).toThrow(/^the password file .*: name one host$/);
+  });
+
+  test("and certificates are found in the home folder", () => {
+    const home = mkdtempSync(join(tmpdir(), "home-"));
+    const files = ["root.crt", "postgresql.crt", "postgresql.key"];
+    const paths = files.map((name) => join(home, ".postgresql", name));
+    mkdirSync(join(home, ".postgresql"));
+    for (const path of paths) writeFileSync(path, "");
+    expect(connectionOptions("postgres://db/farm?sslmode=require", { HOME: home })).toMatchObject({
+      sslMode: "verify-ca",
+      sslRootCert: paths[0],
+      sslCert: paths[1],
+      sslKey: paths[2],
+    });
+    rmSync(home, { recursive: true });
   });
 
   test("is not used when others can read it", () => {

@@ -144,6 +144,10 @@ describe("PostgreSQL", () => {
           paths.includes(path),
         );
       });
+      const report = await farm.report();
+      expect(report).toMatchObject({ isComplete: false, followed: false, slaves: 1, rows: [] });
+      expect(report.troubles[0]).toMatch(/^the database does not answer: /);
+      expect(report.troubles.join("\n")).toMatch(/^seraph: database: .*/m);
       // The row of the master lasts 6 s in dev mode.
       const since = performance.now();
       await until("the row has run out", async () => performance.now() - since > 8_000);

@@ -314,7 +314,7 @@ export class TestFarm {
     while (performance.now() < deadline) {
       try {
         last = await this.report();
-        if (fits(last)) return last;
+        if (last.isComplete && fits(last)) return last;
       } catch (error) {
         failure = String(error);
       }

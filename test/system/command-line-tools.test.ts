@@ -23,6 +23,7 @@ type Answer = { value: unknown } | { error: string };
 type Asked = Extract<MessageOf<ImportQuestions>, { type: "WANT" }> | MessageOf<ControlQuestions>;
 
 const report: FarmReport = {
+  isComplete: true,
   followed: true,
   slaves: 1,
   ready: 0,

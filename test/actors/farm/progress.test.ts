@@ -25,6 +25,7 @@ const row = (state: ReportRow["state"], change: Partial<ReportRow> = {}): Report
   ...change,
 });
 const reportOf = (rows: ReportRow[], change: Partial<FarmReport> = {}): FarmReport => ({
+  isComplete: true,
   followed: true,
   slaves: 1,
   ready: 0,
@@ -130,6 +131,7 @@ test.each([
   ["one to be tried again", { waiting: 1 }, false],
   ["a page to write", { unpublished: 1 }, false],
   ["upstream still being read", { followed: false }, false],
+  ["the database away", { isComplete: false }, false],
   ["no slave that could say what it builds for", { slaves: 0 }, false],
   ["one blocked for good", { blocked: 1 }, true],
 ])("a farm with %s is settled or not", (_title, change, expected) => {
