@@ -20,6 +20,7 @@ import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/
 import { type StagedFile, type Storage, StorageError } from "../../web/storage.ts";
 import type { ChunkAnswer, ChunkSource } from "./chunk-source.ts";
 import type { FileJugglerMessages } from "./file-juggler.ts";
+import type { TaskRefusals } from "./refusals.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
 export interface TransferMessages {
@@ -39,6 +40,7 @@ export interface TransferArgs {
   readonly checkWheel: WheelCheck;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
+  readonly refusals: TaskRefusals;
 }
 
 interface Wanted {
@@ -115,7 +117,10 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
         return;
       }
       const { offset, data } = message.body;
-      if (!state.asked.has(offset) || data.length !== lengthAt(wanted, offset)) return;
+      if (!state.asked.has(offset) || data.length !== lengthAt(wanted, offset)) {
+        state.args.refusals.count("chunk that was not asked for");
+        return;
+      }
       state.early.set(offset, data);
       state.progressAt = performance.now();
       await pull(state, ctx);
@@ -222,6 +227,7 @@ async function complete(state: State, ctx: Context, wanted: Wanted): Promise<voi
     state.asked.clear();
     state.early.clear();
     ctx.log.warn({ build: args.delivery.token, file: wanted.filename }, "wrong hash on arrival");
+    state.args.refusals.count("file of another hash");
     if (state.mismatches > 1) {
       const reason = `${wanted.filename}: its bytes are not those of its SHA-256`;
       await refuse(state, ctx, "bad-wheel", reason);
@@ -284,6 +290,7 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
 /** Goes on with the next file. The first refusal is the one that is told. */
 async function refuse(state: State, ctx: Context, cause: Cause, message: string): Promise<void> {
   ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
+  state.args.refusals.count(`file (${cause})`);
   state.refusal ??= { cause, message: message.slice(0, MAX_REFUSAL_LENGTH) };
   await state.staged?.close();
   next(state);
