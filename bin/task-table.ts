@@ -34,7 +34,15 @@ const pauseWords: Readonly<Record<TaskNode["pause"], string>> = {
   park: "parks",
 };
 
-function remark({ degraded, state, lastError }: TaskNode): string {
+function remark(node: TaskNode): string {
+  const refused = Object.entries(node.refused ?? {})
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, times]) => `${reason} ${times}`)
+    .join(", ");
+  return [trouble(node), refused && `refused: ${refused}`].filter((part) => part !== "").join("; ");
+}
+
+function trouble({ degraded, state, lastError }: TaskNode): string {
   if (degraded) {
     const forMs = Math.max(0, Date.now() - degraded.sinceAt);
     return `degraded for ${Math.round(forMs / 1_000)} s: ${degraded.reason}`;

@@ -22,6 +22,7 @@ import {
   type ServerEndpoint,
   toError,
 } from "../../supervisor/index.ts";
+import type { TaskRefusals } from "./refusals.ts";
 
 /** What the consumer of a link is told. */
 export interface PeerMessages<ToServer extends LinkMessages> {
@@ -65,6 +66,7 @@ export interface EndpointArgs<ToServer extends LinkMessages> {
   /** Frames that may lie unread per peer. */
   readonly receiveHighWaterMark?: number;
   readonly memory: EndpointMemory;
+  readonly refusals: TaskRefusals;
 }
 
 interface OwnMessages<ToClient extends LinkMessages> extends EndpointMessages<ToClient>, ToLink {
@@ -200,6 +202,7 @@ async function bind<ToServer extends LinkMessages, ToClient extends LinkMessages
       }),
     },
   });
+  args.refusals.watch(() => endpoint.counters());
   ctx.log.info({ address: endpoint.address }, `${link.name} link is open`);
   return endpoint;
 }

@@ -28,6 +28,7 @@ import { type ChunkAnswer, importSource, slaveSource } from "./chunk-source.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
+import type { TaskRefusals } from "./refusals.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
 import { SharedCredit } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
@@ -54,6 +55,7 @@ export interface FileJugglerArgs {
   /** How often what is not placed, or still to be removed, is looked for, in ms. */
   readonly sweepMs: number;
   readonly blobGraceMs: number;
+  readonly refusals: TaskRefusals;
 }
 
 interface Collection {
@@ -118,9 +120,15 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       const { token } = message.body;
       // What comes after the end of a transfer is late; what others send for it is not asked for.
       const delivery = state.collections.get(token)?.delivery;
-      if (delivery?.source !== "slave") return;
-      // By the identity that it proved, and its slot.
-      if (delivery.slaveIdentity !== peer.identity || delivery.slaveSlot !== peer.slot) return;
+      const isHolder =
+        delivery?.source === "slave" &&
+        // By the identity that it proved, and its slot.
+        delivery.slaveIdentity === peer.identity &&
+        delivery.slaveSlot === peer.slot;
+      if (!isHolder) {
+        state.args.refusals.count("chunk of a build that is not collected from its sender");
+        return;
+      }
       passOn(state, ctx, message);
     },
     CHUNK: (state, body, ctx) => fromDesk(state, ctx, { type: "CHUNK", body }),
@@ -131,6 +139,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       const problem = problemOf(files);
       if (problem !== undefined) {
         ctx.log.warn({ build: token, reason: problem }, "a manifest is refused");
+        state.args.refusals.count("manifest");
         reply.resolve({ files: [], log: null, refusal: { cause: "bad-wheel", message: problem } });
         return reply;
       }
@@ -155,6 +164,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
           credit: state.credit,
           fetchRetryMs: state.args.fetchRetryMs,
           stallMs: state.args.stallMs,
+          refusals: state.args.refusals,
         },
         { restart: "temporary" as const },
       );

@@ -11,6 +11,7 @@ import {
   type System,
   type TreeNode,
 } from "../../supervisor/index.ts";
+import type { Refusals } from "./refusals.ts";
 
 /** Each order gives the ids of the tasks that it concerned; `task` is a name or a pattern with `*`. */
 export interface MasterPart {
@@ -31,7 +32,11 @@ const PATIENCE = { timeoutMs: 4_000 };
 const spared = ["/leadership", "/parts", "/links", "/observers"];
 
 /** The part that runs here. The system is asked for when it is needed: its tree is made before it is. */
-export function localPart(name: string, system: () => System | undefined): MasterPart {
+export function localPart(
+  name: string,
+  system: () => System | undefined,
+  refusals: Refusals,
+): MasterPart {
   return {
     name,
     pause: async (task) => system()?.pause(task) ?? [],
@@ -40,7 +45,7 @@ export function localPart(name: string, system: () => System | undefined): Maste
     quit: async () => void system()?.stop(),
     tree: async () => {
       const running = system();
-      return running === undefined ? [] : rowsOf(name, running.tree());
+      return running === undefined ? [] : rowsOf(name, running.tree(), refusals);
     },
   };
 }
@@ -76,25 +81,30 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
 
 const LONGEST_TEXT = 2_000;
 
-function rowsOf(part: string, tree: TreeNode): TaskNode[] {
-  return Array.from(eachNode(tree), (node) => ({
-    part,
-    path: node.path,
-    role: node.role,
-    kind: node.kind,
-    state: node.state,
-    pause: node.pause,
-    incarnation: node.incarnation,
-    mailboxDepth: node.mailboxDepth,
-    busyMs: Math.round(node.busyMs),
-    handled: node.handled,
-    restarts: node.restarts,
-    ...(node.lastError !== undefined && { lastError: node.lastError.slice(0, LONGEST_TEXT) }),
-    ...(node.degraded && {
-      degraded: {
-        reason: node.degraded.reason.slice(0, LONGEST_TEXT),
-        sinceAt: node.degraded.sinceAt,
-      },
-    }),
-  }));
+function rowsOf(part: string, tree: TreeNode, refusals: Refusals): TaskNode[] {
+  return Array.from(eachNode(tree), (node) => {
+    const refused = refusals.of(node.path);
+    return { ...rowOf(part, node), ...(refused && { refused }) };
+  });
 }
+
+const rowOf = (part: string, node: TreeNode): TaskNode => ({
+  part,
+  path: node.path,
+  role: node.role,
+  kind: node.kind,
+  state: node.state,
+  pause: node.pause,
+  incarnation: node.incarnation,
+  mailboxDepth: node.mailboxDepth,
+  busyMs: Math.round(node.busyMs),
+  handled: node.handled,
+  restarts: node.restarts,
+  ...(node.lastError !== undefined && { lastError: node.lastError.slice(0, LONGEST_TEXT) }),
+  ...(node.degraded && {
+    degraded: {
+      reason: node.degraded.reason.slice(0, LONGEST_TEXT),
+      sinceAt: node.degraded.sinceAt,
+    },
+  }),
+});

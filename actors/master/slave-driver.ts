@@ -14,6 +14,7 @@ import {
   describeExit,
   isOrderly,
   type Peer,
+  SupervisionError,
   type Terminated,
 } from "../../supervisor/index.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
@@ -137,6 +138,11 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
         ctx.watch(started, "SESSION_ENDED");
         started.tell("FROM_SLAVE", message);
       } catch (error) {
+        // HELLO twice: its session says what is wrong with that.
+        if (error instanceof SupervisionError && error.code === "already_started") {
+          sessionOf(state, ctx, peer).tell("FROM_SLAVE", message);
+          return;
+        }
         ctx.log.warn({ err: error, slave: peer.identity }, "no session could be started");
         state.args.link.tell("DROP", { peer, reason: "no session could be started: try again" });
       }

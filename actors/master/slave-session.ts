@@ -25,6 +25,7 @@ import type { Colleagues } from "./colleagues.ts";
 import { askUntilDone } from "./database.ts";
 import { deliver } from "./delivery.ts";
 import type { EndpointMessages } from "./endpoint.ts";
+import type { TaskRefusals } from "./refusals.ts";
 import type { SlaveDriverMessages } from "./slave-driver.ts";
 
 export interface SlaveSessionMessages {
@@ -43,6 +44,7 @@ export interface SessionContext
   readonly peer: Peer;
   readonly link: ActorRef<EndpointMessages<ToSlave>>;
   readonly slaveDriver: ActorRef<SlaveDriverMessages>;
+  readonly refusals: TaskRefusals;
   readonly productVersion: string;
   readonly upstreamIndex: string;
   /** The farm's own Simple API where it was configured; else the built-in server is asked. */
@@ -143,6 +145,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       if (state.running === token) state.running = undefined;
       if (state.delivering.size === 0 && state.phase === "delivering") state.phase = "idle";
       send(state, { type: "DONE", body: { token } });
+      if (!isOurs) state.refusals.count("build that was not given to the slave");
       if (isOurs) state.fileJuggler.tell("CLEAR", { token });
     },
   },
@@ -159,6 +162,7 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
       `this slave is version ${hello.version}, the master is ${state.productVersion}: ` +
       "install the same version on both; what the slave has finished is delivered then";
     ctx.log.warn({ slave: state.label }, reason);
+    state.refusals.count("slave of another version");
     send(state, { type: "DIE", body: { reason, final: true } });
     ctx.exit();
     return;
@@ -340,6 +344,7 @@ async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void
 
 function refuse(state: State, ctx: Context, reason: string): void {
   ctx.log.warn({ slave: state.label, reason }, "a message out of order");
+  state.refusals.count("message out of order");
   send(state, { type: "DIE", body: { reason, final: false } });
   ctx.exit();
 }

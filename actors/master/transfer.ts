@@ -21,6 +21,7 @@ import { type StagedFile, type Storage, StorageError } from "../../web/storage.t
 import type { ChunkAnswer, ChunkSource } from "./chunk-source.ts";
 import type { FileJugglerMessages } from "./file-juggler.ts";
 import { FilePull } from "./file-pull.ts";
+import type { TaskRefusals } from "./refusals.ts";
 import { type SharedCredit, TransferWindow } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
@@ -45,6 +46,7 @@ export interface TransferArgs {
   readonly credit: SharedCredit;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
+  readonly refusals: TaskRefusals;
 }
 
 interface Wanted {
@@ -116,7 +118,10 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
         return;
       }
       const now = performance.now();
-      if (!pull.take(body.offset, body.data, now)) return;
+      if (!pull.take(body.offset, body.data, now)) {
+        state.args.refusals.count("chunk that was not asked for");
+        return;
+      }
       state.progressAt = now;
     },
     HOLDER_IS_BACK(state) {
@@ -266,6 +271,7 @@ async function pullWhole(
     }
     if (staged.sha256() === sha256) return true;
     ctx.log.warn({ build: token, file: filename }, "wrong hash on arrival");
+    state.args.refusals.count("file of another hash");
     await staged.reset();
   }
   const reason = `${filename}: its bytes are not those of its SHA-256`;
@@ -312,6 +318,7 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
 /** The first refusal is the one that is told. Nothing more is begun: a build is taken whole or not at all. */
 function refuse(state: State, ctx: Context, cause: Cause, message: string): void {
   ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
+  state.args.refusals.count(`file (${cause})`);
   state.refusal ??= { cause, message: message.slice(0, MAX_REFUSAL_LENGTH) };
   state.queue.length = 0;
 }

@@ -38,6 +38,7 @@ import { type OracleMessages, oracle } from "./oracle.ts";
 import { type MasterPart, partAgent } from "./part.ts";
 import { partDialer } from "./part-dialer.ts";
 import { partDoor } from "./part-door.ts";
+import type { Refusals } from "./refusals.ts";
 import { scribe } from "./scribe.ts";
 import { secretary } from "./secretary.ts";
 import { seraph } from "./seraph.ts";
@@ -62,6 +63,8 @@ export interface Means {
   readonly leading: ProcessIdentity | undefined;
   /** Ends the master, since another one has the database. */
   readonly superseded: (reason: string) => void;
+  /** What is refused in this process. */
+  readonly refusals: Refusals;
   /** The master's processes as Control sees them, this one last. */
   readonly parts: readonly MasterPart[];
 }
@@ -157,7 +160,7 @@ export function partsBranch({ settings, nodes, ownKeys, parts }: Means): ChildSp
   return supervisor("parts", {}, [...agent, ...doors, ...dialers]);
 }
 
-export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
+export function linksBranch({ settings, ref, keys, refusals }: Means): ChildSpec {
   const { parts, queues, times } = settings;
   const { heartbeatMs } = times;
   const local = { keys: undefined, heartbeatMs };
@@ -169,6 +172,7 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
         heartbeatMs,
         consumer: ref<SlaveDriverMessages>(paths.slaveDriver),
         memory: newEndpointMemory(),
+        refusals: refusals.at(paths.slaveLink),
       }),
     ]),
     ...only(parts, "fs", () => [
@@ -179,6 +183,7 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
         receiveHighWaterMark: FILE_HIGH_WATER_MARK,
         consumer: ref<FileJugglerMessages>(paths.fileJuggler),
         memory: newEndpointMemory(),
+        refusals: refusals.at(paths.fileLink),
       }),
     ]),
     ...only(parts, "main", () => [
@@ -187,6 +192,7 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
         address: queues.control,
         consumer: ref<ControlMessages>(paths.control),
         memory: newEndpointMemory(),
+        refusals: refusals.at(paths.controlLink),
       }),
     ]),
     ...only(parts, "front", () => [
@@ -196,12 +202,14 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
         receiveHighWaterMark: FILE_HIGH_WATER_MARK,
         consumer: ref<MrChaseMessages>(paths.mrChase),
         memory: newEndpointMemory(),
+        refusals: refusals.at(paths.importLink),
       }),
       child("log", defineEndpoint(logLink), {
         ...local,
         address: queues.log,
         consumer: ref<LumberjackMessages>(paths.lumberjack),
         memory: newEndpointMemory(),
+        refusals: refusals.at(paths.logLink),
       }),
     ]),
   ]);
@@ -259,7 +267,14 @@ export function servicesBranch(means: Means): ChildSpec {
   ]);
 }
 
-function storageBranch({ settings, colleagues, ref, storage, checkWheel }: Means): ChildSpec {
+function storageBranch({
+  settings,
+  colleagues,
+  ref,
+  storage,
+  checkWheel,
+  refusals,
+}: Means): ChildSpec {
   const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
   return supervisor("storage", { strategy: "rest_for_one", revive }, [
     dynamicSupervisor("transfers"),
@@ -270,6 +285,7 @@ function storageBranch({ settings, colleagues, ref, storage, checkWheel }: Means
       database: colleagues.database,
       storage: needed(storage),
       checkWheel: needed(checkWheel),
+      refusals: refusals.at(paths.fileJuggler),
       fetchRetryMs,
       stallMs: leaseMs,
       sweepMs,
@@ -278,7 +294,7 @@ function storageBranch({ settings, colleagues, ref, storage, checkWheel }: Means
   ]);
 }
 
-function farmBranch({ settings, colleagues, ref }: Means): ChildSpec {
+function farmBranch({ settings, colleagues, ref, refusals }: Means): ChildSpec {
   const { parts, times, version, upstream, indexUrl } = settings;
   const { leaseMs, leaseGraceMs, sweepMs, busyIntervalMs, idleIntervalMs } = times;
   const retry = { baseMs: times.retryBaseMs, maxMs: times.retryMaxMs, maxAttempts: MAX_ATTEMPTS };
@@ -304,6 +320,7 @@ function farmBranch({ settings, colleagues, ref }: Means): ChildSpec {
           ...colleagues,
           link,
           slaveDriver: ref<SlaveDriverMessages>(paths.slaveDriver),
+          refusals: refusals.at(paths.slaveDriver),
           productVersion: version,
           upstreamIndex: upstream.simpleUrl,
           farmIndex: indexUrl,

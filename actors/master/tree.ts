@@ -29,6 +29,7 @@ import { openLocalStorage } from "../../web/storage.ts";
 import { findColleagues, paths } from "./colleagues.ts";
 import { localPart, type MasterPart, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
+import { Refusals } from "./refusals.ts";
 import {
   databaseBranch,
   greetingOf,
@@ -69,6 +70,7 @@ export async function startMaster(
       })
     : undefined;
 
+  const refusals = new Refusals();
   let system: System | undefined;
   let isLeading = false;
   let supersession: Error | undefined;
@@ -108,7 +110,12 @@ export async function startMaster(
           upstream,
           leading,
           superseded,
-          parts: allParts(here, ref, () => system),
+          refusals,
+          parts: allParts(
+            here,
+            ref,
+            localPart(processName(here), () => system, refusals),
+          ),
         };
         return supervisor("main", { strategy: "rest_for_one" }, [
           ...(leading === undefined ? [] : [leadershipBranch(means)]),
@@ -142,13 +149,10 @@ const temporaryName = (here: readonly PartName[]): string =>
 function allParts(
   here: readonly PartName[],
   ref: <M>(path: string) => ActorRef<M>,
-  system: () => System | undefined,
+  own: MasterPart,
 ): MasterPart[] {
   const others = here.includes("main") ? partNames.filter((part) => !here.includes(part)) : [];
-  return [
-    ...others.map((part) => remotePart(part, ref<ToPart>(`${part}:${paths.agent}`))),
-    localPart(processName(here), system),
-  ];
+  return [...others.map((part) => remotePart(part, ref<ToPart>(`${part}:${paths.agent}`))), own];
 }
 
 /**

@@ -22,6 +22,8 @@ const toClient = {
   REFUSED: { body: z.object({ sequence, reason: z.string().max(1_000) }) },
 };
 
+/** What loggers say, with its schemas: for whoever makes such messages up. */
+export { toServer as logMessages };
 export const logLink = declareLink({ name: "log", version: 1, toServer, toClient });
 export type LogRecords = MessagesOf<typeof toServer>;
 export type LogAnswers = MessagesOf<typeof toClient>;

@@ -85,5 +85,7 @@ const toClient = {
 };
 
 export const slaveLink = declareLink({ name: "slave", version: 1, toServer, toClient });
+/** What slaves say, with its schemas: for whoever makes such messages up. */
+export { toServer as slaveMessages };
 export type FromSlave = MessagesOf<typeof toServer>;
 export type ToSlave = MessagesOf<typeof toClient>;

@@ -23,6 +23,8 @@ export const taskNodeSchema = z.object({
   lastError: textSchema(2_000).optional(),
   /** In ms since 1970, by the clock of its machine. */
   degraded: z.object({ reason: textSchema(2_000), sinceAt: z.number() }).optional(),
+  /** How often it refused what, by reason, since its process started; absent where it was nothing. */
+  refused: z.record(z.string().max(100), count).optional(),
 });
 export type TaskNode = z.infer<typeof taskNodeSchema>;
 export const taskTreeSchema = z.array(taskNodeSchema).max(100_000);

@@ -5,8 +5,9 @@
  *
  *     npx tsx test/support/record-pip-logs.ts PYTHON…
  */
-import { createHash } from "node:crypto";
+
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
@@ -246,7 +247,12 @@ async function record(
     Object.entries({
       ...buildEnvironment(
         { PATH: process.env["PATH"] },
-        { executable: interpreter.executable, home: join(folder, "home"), temporary: join(folder, "tmp"), buildId },
+        {
+          executable: interpreter.executable,
+          home: join(folder, "home"),
+          temporary: join(folder, "tmp"),
+          buildId,
+        },
       ),
       PIP_DEFAULT_TIMEOUT: READ_TIMEOUT_S,
       ...situation.env,

@@ -44,6 +44,11 @@ export interface TestFarmOptions {
   readonly slave?: readonly string[];
 }
 
+export interface LinkPorts {
+  readonly slave: number;
+  readonly file: number;
+}
+
 type MasterProcess = "master" | "master-db" | "master-web";
 type Part = MasterProcess | `slave-${number}`;
 
@@ -91,12 +96,14 @@ export class TestFarm {
   get indexUrl(): string {
     return `${this.siteUrl}/simple/`;
   }
-  slaveAddresses(): string[] {
+  /** Where the master takes slaves and files; known once it was started. */
+  get linkPorts(): LinkPorts {
+    return { slave: this.#ports?.slave ?? 0, file: this.#ports?.file ?? 0 };
+  }
+  slaveAddresses({ slave, file } = this.linkPorts): string[] {
     return [
-      "--slave-queue",
-      `tcp://127.0.0.1:${this.#ports?.slave ?? 0}`,
-      "--file-queue",
-      `tcp://127.0.0.1:${this.#ports?.file ?? 0}`,
+      ...["--slave-queue", `tcp://127.0.0.1:${slave}`],
+      ...["--file-queue", `tcp://127.0.0.1:${file}`],
     ];
   }
 
@@ -154,10 +161,11 @@ export class TestFarm {
     return file;
   }
 
-  async startSlave(number = 1): Promise<void> {
+  /** @param ports where it reaches the master, such as those of a proxy before it */
+  async startSlave(number = 1, ports = this.linkPorts): Promise<void> {
     await this.#start(`slave-${number}`, "piw-slave", [
       ...["--dir", join(this.folder, `slave-${number}`), "--label", `slave-${number}`],
-      ...["--dev-mode", ...this.slaveAddresses(), ...(this.#options.slave ?? [])],
+      ...["--dev-mode", ...this.slaveAddresses(ports), ...(this.#options.slave ?? [])],
       ...this.#slaveKeys,
     ]);
   }

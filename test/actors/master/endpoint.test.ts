@@ -7,6 +7,7 @@ import {
   newEndpointMemory,
   type PeerMessages,
 } from "../../../actors/master/endpoint.ts";
+import { Refusals } from "../../../actors/master/refusals.ts";
 import {
   type FromFileSender,
   filesLink,
@@ -82,6 +83,7 @@ async function start() {
           heartbeatMs: 200,
           consumer: ref<PeerMessages<FromFileSender>>("/consumer"),
           memory: newEndpointMemory(),
+          refusals: new Refusals().at("/link"),
         }),
         child("consumer", consumer, { received }),
       ]),

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "../../../actors/master/file-juggler.ts";
+import { Refusals } from "../../../actors/master/refusals.ts";
 import type { CheckedWheel } from "../../../actors/master/wheel-check.ts";
 import type { DatabaseMessages } from "../../../db/requests.ts";
 import type { ToFileSender } from "../../../protocol/links/files.ts";
@@ -80,6 +81,7 @@ async function collect(checked: CheckedWheel): Promise<Collected> {
         child("link", slaveEnd, ref<FileJugglerMessages>("/juggler")),
         dynamicSupervisor("transfers"),
         child("juggler", fileJuggler, {
+          refusals: new Refusals().at("/juggler"),
           link: ref<EndpointMessages<ToFileSender>>("/link"),
           importDesk: ref<ToImportDesk>("/nobody"),
           transfersPath: "/transfers",
