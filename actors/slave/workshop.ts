@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { BuildOrder } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import type { BuildLog } from "./build-log.ts";
+import type { BuildLogs } from "./build-logs.ts";
 import { readBuildRequires } from "./build-requires.ts";
 import { type Finding, findCause } from "./cause.ts";
 import { buildEnvironment } from "./environment.ts";
@@ -22,6 +23,7 @@ import { BadWheelError, collectWheels, type WheelFile } from "./wheel-files.ts";
 /** What all builds of a slave share. */
 export interface BuildSite {
   readonly outbox: Outbox;
+  readonly logs: BuildLogs;
   /** Each build gets a folder of its own below it. */
   readonly workFolder: string;
   /** Longest time of the runner. */
@@ -141,7 +143,7 @@ export class Workshop {
       this.#signal,
     );
     this.#signal.throwIfAborted();
-    const finding = findCause(exit, await this.#log.readEnd(), timeoutMs);
+    const finding = findCause(exit, this.#log.readEnd(), timeoutMs);
     return finding.cause === "dependency-missing" ? await this.#questioned(finding) : finding;
   }
 
