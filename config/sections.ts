@@ -10,7 +10,14 @@ import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
 import { listTargetsProgram } from "./target-tools.ts";
-import { keygenProgram, pauseProgram, resumeProgram, statusProgram, wakeProgram } from "./tools.ts";
+import {
+  keygenProgram,
+  logProgram,
+  pauseProgram,
+  resumeProgram,
+  statusProgram,
+  wakeProgram,
+} from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -26,6 +33,7 @@ const programs: readonly Program[] = [
   loggerProgram,
   statusProgram,
   wakeProgram,
+  logProgram,
   pauseProgram,
   resumeProgram,
   keygenProgram,

@@ -7,6 +7,7 @@ import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
 import { type BuiltFile, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
+import type { LogPart } from "../../protocol/model/build-log.ts";
 import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
 import type { DiskRoom } from "../../protocol/model/host.ts";
 import {
@@ -28,6 +29,7 @@ import { type ChunkAnswer, importSource, slaveSource } from "./chunk-source.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
+import { StoredLogs } from "./stored-logs.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
@@ -63,6 +65,7 @@ interface State {
   /** Connected file senders by identity and slot. */
   readonly peers: Map<string, Peer>;
   readonly collections: Map<Token, Collection>;
+  readonly logs: StoredLogs;
   sweeps: number;
   isSweeping: boolean;
 }
@@ -87,7 +90,14 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
   async init(ctx, args) {
     await args.link.ask("ATTACH");
     ctx.self.tell("SWEEP");
-    return { args, peers: new Map(), collections: new Map(), sweeps: 0, isSweeping: false };
+    return {
+      args,
+      peers: new Map(),
+      collections: new Map(),
+      logs: new StoredLogs(args.storage),
+      sweeps: 0,
+      isSweeping: false,
+    };
   },
   handle: {
     PEER_OPENED(state, peer) {
@@ -183,6 +193,17 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       });
       return reply;
     },
+    READ_LOG(state, { token, position }, ctx) {
+      const reply = ctx.defer<LogPart | null>();
+      ctx.run(async () => {
+        try {
+          reply.resolve((await state.logs.read(token, position)) ?? null);
+        } catch (error) {
+          reply.reject(new Refusal(toError(error).message, { code: "failed" }));
+        }
+      });
+      return reply;
+    },
     async CLEAR(state, { token }, ctx) {
       await state.args.storage.clearStaging(token).catch((error: unknown) => {
         ctx.log.warn({ err: error, build: token }, "staging could not be cleared");
@@ -192,6 +213,8 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       ctx.after(state.args.sweepMs, "SWEEP");
       if (state.isSweeping) return;
       state.isSweeping = true;
+      // Readers that went away in the middle leave theirs open.
+      ctx.run(() => state.logs.close());
       ctx.run(async (signal) => {
         try {
           await place(ctx, state.args, null);

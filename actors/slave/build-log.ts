@@ -236,7 +236,7 @@ export class BuildLog {
 
   /** What was cut into begins in the middle of a line, and perhaps of a character. */
   async #lineAfter(position: number, end: number, isInMemory: boolean): Promise<number> {
-    const to = Math.min(end, position + LONGEST_LINE_BYTES);
+    const to = Math.min(end - 1, position + LONGEST_LINE_BYTES);
     const text = isInMemory ? this.#newest.read(position, to) : await this.#readTail(position, to);
     return position + afterLine(text);
   }
@@ -269,7 +269,7 @@ export class BuildLog {
 
 const ringOf = (path: string): string => `${path}.ring`;
 
-/** 0 where no line ends soon enough. */
+/** 0 where no line ends soon enough: half a line is more than none. */
 const afterLine = (text: Buffer): number => text.indexOf(10) + 1;
 
 /** Brings the two parts together: after the first one the line of the cut, where there is one, and the last lines. */
@@ -281,7 +281,8 @@ async function appendTail(
   let { start } = ring;
   let offset = headBytes;
   if (start > headBytes) {
-    start += afterLine(await ring.read(start, start + LONGEST_LINE_BYTES));
+    const to = Math.min(ring.end - 1, start + LONGEST_LINE_BYTES);
+    start += afterLine(await ring.read(start, to));
     const line = Buffer.from(cutLine(start - headBytes));
     await writeAt(file, offset, line);
     offset += line.length;

@@ -38,7 +38,7 @@ const rules: readonly string[] = [
   String.raw`(${header}${quote}[ \t]{0,8}[:=,][ \t]{0,8}b?${quote}(?:${scheme}[ \t]{1,8})?)[^\r\n"'\\]{1,3900}`,
   String.raw`([bB]earer[ \t]{1,4})[\w.~+\/=-]{16,3900}`,
   // API_TOKEN=…, 'DB_PASSWORD': '…'; not -DTOKEN=…, a compiler's macro.
-  String.raw`((?<![\w-])[A-Z0-9_]{0,60}(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_[A-Z0-9_]{1,40})?${quote}[ \t]{0,4}[=:][ \t]{0,4}${quote})[^\s"'\\]{4,3800}`,
+  String.raw`((?<![\w-])[A-Z0-9_]{0,60}(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_[A-Z0-9_]{1,40})?${quote}[ \t]{0,4}[=:][ \t]{0,4}${quote})(?:(?<=")[^"\r\n\\]{4,3800}|(?<=')[^'\r\n\\]{4,3800}|[^\s"'\\]{4,3800})`,
   // Tokens that are known by their form.
   String.raw`((?<!\w))(?:gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{20,100}|pypi-AgE[\w-]{20,1000}|xox[abprs]-[\w-]{10,200})`,
   // Only the log itself says where it was cut: a reader finds the cut by this line.

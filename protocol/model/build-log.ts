@@ -3,6 +3,7 @@
  * they were kept, so it means the same while the build runs and when its log is a file whose middle was cut out.
  */
 import { z } from "zod";
+import { tokenSchema } from "./build.ts";
 import type { Immutable } from "./immutable.ts";
 
 /** Largest part that may be asked for or given. */
@@ -29,3 +30,29 @@ export const isPartOf = (part: LogPart, position: number, maxBytes: number): boo
   part.position === position &&
   part.data.length <= maxBytes &&
   part.nextPosition === position + part.skippedBytes + part.data.length;
+
+/** A build as whoever asks for its log is told. */
+export const loggedBuildSchema = z.object({
+  token: tokenSchema,
+  package: z.string(),
+  version: z.string(),
+  target: z.string(),
+  /** The label of the slave that has or had it. */
+  slave: z.string(),
+  /** `lost`: its lease ended without a result. */
+  phase: z.enum(["running", "ended", "lost"]),
+  cause: z.string().nullable(),
+});
+export type LoggedBuild = Immutable<z.infer<typeof loggedBuildSchema>>;
+
+/** What is said to whoever asks for a log. */
+export const logAnswerSchema = z.object({
+  /** Null where there is no such build, or where several are meant: `trouble` says so. */
+  build: loggedBuildSchema.nullable(),
+  /** Null: there is nothing to give, and `trouble` says why. */
+  part: logPartSchema.nullable(),
+  trouble: z.string().nullable(),
+  /** The same question may have another answer later. */
+  isForNow: z.boolean(),
+});
+export type LogAnswer = Immutable<z.infer<typeof logAnswerSchema>>;

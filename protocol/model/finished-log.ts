@@ -48,7 +48,8 @@ async function* piecesOf(file: AsyncIterable<Uint8Array>): AsyncGenerator<Piece>
     if (data.length > 0) yield { position, data };
     position += data.length;
   }
-  if (held.length > 0) yield { position, data: held };
+  // Also where nothing is left: it says where the end is.
+  yield { position, data: held };
 }
 
 const lastPossibleStart = (data: Buffer, from: number): number =>
@@ -60,6 +61,7 @@ export class FinishedLog {
   #piece: Piece | undefined;
   #position = 0;
   #isAtEnd = false;
+  #endsAt = 0;
 
   /** @param file its bytes; closed when they end, and by `close` */
   constructor(file: AsyncIterable<Uint8Array>) {
@@ -89,6 +91,8 @@ export class FinishedLog {
       this.#position = startsAt + length;
     }
     const isEnd = length < maxBytes && this.#isAtEnd;
+    // Nothing may have been kept after the cut.
+    if (isEnd && length === 0) startsAt = Math.max(position, this.#endsAt);
     return {
       position,
       skippedBytes: startsAt - position,
@@ -112,6 +116,7 @@ export class FinishedLog {
         return undefined;
       }
       this.#piece = next.value;
+      this.#endsAt = next.value.position + next.value.data.length;
     }
     return this.#piece;
   }
