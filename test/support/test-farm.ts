@@ -154,10 +154,11 @@ export class TestFarm {
     return file;
   }
 
-  async startSlave(number = 1): Promise<void> {
+  /** @param addresses other than the master's own, e.g. of a proxy before it */
+  async startSlave(number = 1, addresses = this.slaveAddresses()): Promise<void> {
     await this.#start(`slave-${number}`, "piw-slave", [
       ...["--dir", join(this.folder, `slave-${number}`), "--label", `slave-${number}`],
-      ...["--dev-mode", ...this.slaveAddresses(), ...(this.#options.slave ?? [])],
+      ...["--dev-mode", ...addresses, ...(this.#options.slave ?? [])],
       ...this.#slaveKeys,
     ]);
   }
