@@ -104,11 +104,9 @@ export class SecretMask {
     for (;;) {
       const match = this.#pattern.exec(whole);
       if (match === null || match.index >= upTo) break;
-      parts.push(
-        whole.slice(at, match.index),
-        match.slice(1).find((kept) => kept !== undefined) ?? "",
-      );
-      parts.push(MASK);
+      const groups: readonly (string | undefined)[] = match.slice(1);
+      const kept = groups.find((group) => group !== undefined) ?? "";
+      parts.push(whole.slice(at, match.index), kept, MASK);
       at = match.index + match[0].length;
     }
     const endAt = Math.max(at, Math.min(upTo, whole.length));
