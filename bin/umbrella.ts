@@ -100,6 +100,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "log",
+    {
+      doc: "Show the log of a build, also while it runs",
+      load: async () => (await import("./commands/log.ts")).log,
+    },
+  ],
+  [
     "wake",
     {
       doc: "Give builds again to a slave that was put to sleep for its failures",

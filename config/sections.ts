@@ -11,7 +11,14 @@ import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
 import { listSlaveKeysProgram } from "./slave-key-tools.ts";
 import { listTargetsProgram } from "./target-tools.ts";
-import { keygenProgram, pauseProgram, resumeProgram, statusProgram, wakeProgram } from "./tools.ts";
+import {
+  keygenProgram,
+  logProgram,
+  pauseProgram,
+  resumeProgram,
+  statusProgram,
+  wakeProgram,
+} from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -27,6 +34,7 @@ const programs: readonly Program[] = [
   loggerProgram,
   statusProgram,
   wakeProgram,
+  logProgram,
   pauseProgram,
   resumeProgram,
   keygenProgram,

@@ -2,7 +2,7 @@
 import { commonOptions } from "./common-options.ts";
 import { controlQueueOption } from "./master.ts";
 import { flag, option, type Program } from "./option.ts";
-import { durationFormat } from "./value-format.ts";
+import { durationFormat, positionFormat } from "./value-format.ts";
 
 export const waitOption = option(
   durationFormat,
@@ -51,6 +51,29 @@ export const wakeProgram = {
     required: true,
   },
   options: controlOptions,
+} satisfies Program;
+
+export const logProgram = {
+  name: "piw log",
+  section,
+  summary:
+    "Shows the log of a build: of a running one as far as it is, of a finished one from the output folder. Secrets were masked as it was written.",
+  operand: {
+    name: "BUILD",
+    doc: "The build's number, as the site and the logs of the farm show it; or a slave's label, for the build that it has in hand",
+    variadic: false,
+    required: true,
+  },
+  options: {
+    ...controlOptions,
+    follow: flag("Go on until the build has ended, also after the slave or the master was away", {
+      stored: false,
+    }),
+    from: option(positionFormat, "POSITION", "0", "Begin at this byte of the log", {
+      stored: false,
+    }),
+    json: flag("Print a JSON object for each part, and one for the end", { stored: false }),
+  },
 } satisfies Program;
 
 export const pauseProgram = {

@@ -182,6 +182,15 @@ export const countFormat: ValueFormat<number> = {
   },
 };
 
+/** A whole number from 0 on: a place in a file. */
+export const positionFormat: ValueFormat<number> = {
+  name: "piw-position",
+  parse(text) {
+    if (!/^\d{1,15}$/.test(text.trim())) throw new Error(`"${text}" is no whole number from 0 on`);
+    return Number(text);
+  },
+};
+
 /** Several texts, separated by commas or lines; on the command line the option is repeated instead. */
 export const listFormat: ValueFormat<readonly string[]> = {
   name: "piw-list",

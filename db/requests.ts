@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countedDownloads, recordAccess, tendAccessLog } from "./access-log.ts";
+import { findLogs } from "./build-log.ts";
 import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
 import { explainQueue } from "./explain.ts";
 import {
@@ -62,6 +63,7 @@ export const requests = {
   extendLeases,
   farmFigures,
   findDelivery,
+  findLogs,
   followIndex,
   foundChangelog,
   foldTallies,

@@ -7,6 +7,7 @@ import type { RequestResult } from "../../db/requests.ts";
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
+import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToLink } from "../../protocol/links/tasks/link.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
@@ -14,6 +15,7 @@ import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import { readLog } from "./log-desk.ts";
 import type { MasterPart } from "./part.ts";
 
 export interface ControlMessages extends ToControl, PeerMessages<ControlQuestions> {}
@@ -22,6 +24,7 @@ export interface ControlArgs {
   readonly link: ActorRef<EndpointMessages<ControlAnswers>>;
   readonly database: DatabaseRef;
   readonly slaveDriver: ActorRef<ToSlaveDriver>;
+  readonly fileJuggler: ActorRef<ToFileJuggler>;
   readonly bigBrother: ActorRef<ToBigBrother>;
   /** By the names under which their incidents are reported. */
   readonly links: Readonly<Record<string, ActorRef<ToLink>>>;
@@ -93,6 +96,11 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
         case "EXPLAIN": {
           const asked = message.body;
           answer(ctx, reply, () => state.args.database.ask("explainQueue", asked, ANSWER_OPTIONS));
+          return;
+        }
+        case "LOG": {
+          const asked = message.body;
+          answer(ctx, reply, () => readLog(state.args, asked));
           return;
         }
         case "WAKE": {

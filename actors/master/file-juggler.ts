@@ -7,6 +7,7 @@ import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
 import { type BuiltFile, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
+import type { LogPart } from "../../protocol/model/build-log.ts";
 import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
 import type { DiskRoom } from "../../protocol/model/host.ts";
 import {
@@ -29,6 +30,7 @@ import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import type { TaskRefusals } from "./refusals.ts";
+import { StoredLogs } from "./stored-logs.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
 import { SharedCredit } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
@@ -69,6 +71,7 @@ interface State {
   readonly peers: Map<string, Peer>;
   readonly collections: Map<Token, Collection>;
   readonly credit: SharedCredit;
+  readonly logs: StoredLogs;
   sweeps: number;
   isSweeping: boolean;
 }
@@ -98,6 +101,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       peers: new Map(),
       collections: new Map(),
       credit: new SharedCredit(),
+      logs: new StoredLogs(args.storage),
       sweeps: 0,
       isSweeping: false,
     };
@@ -214,6 +218,17 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       });
       return reply;
     },
+    READ_LOG(state, { token, position }, ctx) {
+      const reply = ctx.defer<LogPart | null>();
+      ctx.run(async () => {
+        try {
+          reply.resolve((await state.logs.read(token, position)) ?? null);
+        } catch (error) {
+          reply.reject(new Refusal(toError(error).message, { code: "failed" }));
+        }
+      });
+      return reply;
+    },
     async CLEAR(state, { token }, ctx) {
       await state.args.storage.clearStaging(token).catch((error: unknown) => {
         ctx.log.warn({ err: error, build: token }, "staging could not be cleared");
@@ -223,6 +238,8 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       ctx.after(state.args.sweepMs, "SWEEP");
       if (state.isSweeping) return;
       state.isSweeping = true;
+      // Readers that went away in the middle leave theirs open.
+      ctx.run(() => state.logs.close());
       ctx.run(async (signal) => {
         try {
           await place(ctx, state.args, null);

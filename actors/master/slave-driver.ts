@@ -6,6 +6,7 @@
 
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
+import type { LogPart } from "../../protocol/model/build-log.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -14,6 +15,7 @@ import {
   describeExit,
   isOrderly,
   type Peer,
+  Refusal,
   SupervisionError,
   type Terminated,
 } from "../../supervisor/index.ts";
@@ -194,8 +196,34 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       if (state.peers.has(peerId)) state.greeted.add(peerId);
     },
     COUNT: (state) => state.greeted.size,
+    READ_LOG(state, { identity, slot, ...question }, ctx) {
+      const peer = [...state.peers.values()].find(
+        (each) => each.identity === identity && each.slot === slot && state.greeted.has(each.id),
+      );
+      if (peer === undefined) throw new Refusal("the slave is not connected", { code: "absent" });
+      const reply = ctx.defer<LogPart | null>();
+      ctx.run(async (signal) => {
+        const timeoutMs = question.waitMs + LOG_ANSWER_MS;
+        try {
+          reply.resolve(
+            await sessionOf(state, ctx, peer).ask("READ_LOG", question, { timeoutMs, signal }),
+          );
+        } catch (error) {
+          // Its session has ended, or is held up by the database.
+          reply.reject(
+            error instanceof Refusal
+              ? error
+              : new Refusal("the slave does not answer", { code: "absent" }),
+          );
+        }
+      });
+      return reply;
+    },
   },
 });
+
+/** How much longer than the slave may wait its session may take for an answer. */
+const LOG_ANSWER_MS = 2_500;
 
 /** As many as there is work, the one that has slept longest first; the others ask again by themselves. */
 function wakeSome(state: State, targetId: number, count: number): void {

@@ -9,17 +9,21 @@
  */
 import type { RetryRule } from "../../db/leases.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
+import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { Token } from "../../protocol/model/build.ts";
+import { isPartOf, type LogPart, MAX_LOG_PART_BYTES } from "../../protocol/model/build-log.ts";
 import type { HostStats } from "../../protocol/model/host.ts";
 import {
   type ActorContext,
   type ActorRef,
   type BodyOf,
+  type Deferred,
   defineActor,
   type MessageOf,
   type Peer,
   type PeerEnd,
   Refusal,
+  type Timer,
 } from "../../supervisor/index.ts";
 import type { Colleagues } from "./colleagues.ts";
 import { askUntilDone } from "./database.ts";
@@ -31,10 +35,19 @@ import type { SlaveDriverMessages } from "./slave-driver.ts";
 export interface SlaveSessionMessages {
   FROM_SLAVE(message: MessageOf<FromSlave>): void;
   GONE(body: { readonly end: PeerEnd }): void;
+  /** As the Slave Driver is asked it. */
+  READ_LOG(body: LogQuestion): LogPart | null;
+  /** The slave did not answer in time. */
+  LOG_LATE(body: { readonly question: number }): void;
   RENEWED(body: { readonly token: Token; readonly isHeld: boolean }): void;
   /** `isOurs` is false for a token that this slave was never given. */
   DELIVERED(body: { readonly token: Token; readonly isOurs: boolean }): void;
 }
+
+export type LogQuestion = Pick<
+  Parameters<ToSlaveDriver["READ_LOG"]>[0],
+  "token" | "position" | "waitMs"
+>;
 
 export interface SessionContext
   extends Pick<
@@ -65,6 +78,15 @@ interface State extends SessionContext {
   /** Finished builds that the slave still holds. */
   readonly finished: Set<Token>;
   readonly delivering: Set<Token>;
+  /** READ_LOG that the slave has not answered yet, by number. */
+  readonly logQuestions: Map<number, OpenQuestion>;
+  lastQuestion: number;
+}
+
+interface OpenQuestion {
+  readonly position: number;
+  readonly reply: Deferred<LogPart | null>;
+  readonly timer: Timer;
 }
 
 type Context = ActorContext<SlaveSessionMessages>;
@@ -72,6 +94,10 @@ type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 
 /** Builds of one slave whose files may be on their way; it gets no new one beyond that. */
 const MAX_DELIVERING = 4;
+/** Parts of logs that one slave is asked for at a time; each may be of 64 KiB. */
+const MAX_LOG_QUESTIONS = 8;
+/** How much longer than it was told to a slave may take for an answer. */
+const LOG_GRACE_MS = 2_000;
 
 export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, State>({
   name: "the session of one build slave",
@@ -87,6 +113,8 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     running: undefined,
     finished: new Set(),
     delivering: new Set(),
+    logQuestions: new Map(),
+    lastQuestion: 0,
   }),
   handle: {
     async FROM_SLAVE(state, message, ctx) {
@@ -118,6 +146,9 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
         case "PROBE":
           // The Slave Driver answers PROBE itself.
           return;
+        case "LOG_PART":
+          takeLogPart(state, message.body, ctx);
+          return;
         case "BYE":
           await leave(state, message.body, ctx);
           return;
@@ -127,6 +158,12 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       ctx.log.info({ slave: state.label, end }, "slave is gone");
       if (state.phase !== "greeting") tellStatus(state, "gone");
       ctx.exit();
+    },
+    READ_LOG: (state, question, ctx) => askForLog(state, question, ctx),
+    LOG_LATE(state, { question }) {
+      const open = state.logQuestions.get(question);
+      state.logQuestions.delete(question);
+      open?.reply.reject(absent("the slave does not answer"));
     },
     RENEWED(state, { token, isHeld }, ctx) {
       // A build that has ended meanwhile is delivered whatever became of its lease.
@@ -273,6 +310,40 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
     slave: state.label,
   });
 }
+
+function askForLog(
+  state: State,
+  { token, position, waitMs }: LogQuestion,
+  ctx: Context,
+): Deferred<LogPart | null> {
+  if (state.phase === "greeting") throw absent("the slave has only just connected");
+  if (state.logQuestions.size >= MAX_LOG_QUESTIONS)
+    throw new Refusal("the slave is asked for too many logs now", { code: "busy" });
+  state.lastQuestion += 1;
+  const question = state.lastQuestion;
+  const reply = ctx.defer<LogPart | null>();
+  const timer = ctx.after(waitMs + LOG_GRACE_MS, "LOG_LATE", { question });
+  state.logQuestions.set(question, { position, reply, timer });
+  const maxBytes = MAX_LOG_PART_BYTES;
+  send(state, { type: "READ_LOG", body: { question, token, position, maxBytes, waitMs } });
+  return reply;
+}
+
+/** An answer that nobody waits for any more is late. */
+function takeLogPart(state: State, { question, part }: Body<"LOG_PART">, ctx: Context): void {
+  const open = state.logQuestions.get(question);
+  if (open === undefined) return;
+  state.logQuestions.delete(question);
+  open.timer.cancel();
+  if (part !== null && !isPartOf(part, open.position, MAX_LOG_PART_BYTES)) {
+    open.reply.reject(absent("the slave answers what it was not asked"));
+    refuse(state, ctx, "LOG_PART is not what was asked for");
+    return;
+  }
+  open.reply.resolve(part);
+}
+
+const absent = (reason: string): Refusal => new Refusal(reason, { code: "absent" });
 
 function renew(state: State, token: Token, ctx: Context): void {
   state.running = token;

@@ -223,6 +223,7 @@ export function observersBranch({ settings, colleagues, ref, parts }: Means): Ch
       link: ref<EndpointMessages<ControlAnswers>>(paths.controlLink),
       database,
       slaveDriver: driver,
+      fileJuggler: colleagues.fileJuggler,
       bigBrother: watcher,
       links: { slave: colleagues.slaveLink, file: colleagues.fileLink },
       parts,

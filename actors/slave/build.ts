@@ -15,6 +15,7 @@ import { BuildLog } from "./build-log.ts";
 import { endBuildProcesses } from "./build-processes.ts";
 import type { Outbox } from "./outbox.ts";
 import { removeTree } from "./remove-tree.ts";
+import { secretsOf } from "./secret-mask.ts";
 import {
   type BuildRequest,
   type BuildSite,
@@ -44,7 +45,8 @@ export async function runBuild(
   await site.outbox.begin(order, buildId);
   try {
     const logPath = site.outbox.logPath(order.token);
-    const log = await BuildLog.create(logPath, site.logLimitBytes);
+    const log = await BuildLog.create(logPath, logOptions(request, site));
+    site.logs.opened(order.token, log);
     const workshop = new Workshop(request, site, folder, buildId, log, signal);
     let outcome: Outcome;
     let logFile: BuildResult["log"];
@@ -57,22 +59,31 @@ export async function runBuild(
     signal.throwIfAborted();
     const result: BuildResult = {
       cause: outcome.cause,
-      message: outcome.message,
-      missing: [...outcome.missing],
+      message: log.masked(outcome.message).slice(0, 2_000),
+      missing: outcome.missing.map((requirement) => log.masked(requirement).slice(0, 500)),
       ...(outcome.buildRequires && { buildRequires: [...outcome.buildRequires] }),
       durationMs: Math.round(performance.now() - startedAt),
       files: outcome.wheels.map((wheel) => wheel.file),
       log: logFile,
     };
     const paths = outcome.wheels.map((wheel) => wheel.path);
-    return await settle(site.outbox, order, buildId, result, paths, () => removeTree(folder));
+    const makeRoom = () => removeTree(folder);
+    return await settle(site.outbox, order, buildId, result, paths, makeRoom, log);
   } catch (error) {
     await site.outbox.discard(order.token);
     if (signal.aborted) throw new DroppedError(`build ${order.token} was dropped`);
     throw error;
   } finally {
+    site.logs.closed(order.token);
     await removeTree(folder);
   }
+}
+
+function logOptions({ order, upstreamIndex, farmIndex }: BuildRequest, site: BuildSite) {
+  const secrets = secretsOf(process.env, [order.sdist.url, upstreamIndex, farmIndex ?? ""]);
+  return site.logLimitBytes === undefined
+    ? { secrets }
+    : { secrets, limitBytes: site.logLimitBytes };
 }
 
 /** When the disk has no room for the files, that is the result; the workspace goes first to make some. */
@@ -83,6 +94,7 @@ async function settle(
   result: BuildResult,
   paths: readonly string[],
   makeRoom: () => Promise<void>,
+  lost: BuildLog,
 ): Promise<BuildResult> {
   try {
     await outbox.commit(order.token, result, paths);
@@ -92,7 +104,7 @@ async function settle(
     await makeRoom();
     await outbox.discard(order.token);
     await outbox.begin(order, buildId);
-    const log = await replaceLog(outbox.logPath(order.token));
+    const log = await replaceLog(outbox.logPath(order.token), lost);
     const message = "the slave's disk has no room for what was built";
     const small: BuildResult = {
       ...result,
@@ -107,17 +119,21 @@ async function settle(
   }
 }
 
-/** A disk too full for the log loses the log, not the result. */
+/** A disk too full for the log loses the log but for its last lines, and not the result. */
 async function finishLog(log: BuildLog, path: string): Promise<BuildResult["log"]> {
   try {
     return await log.finish();
   } catch {
-    return await replaceLog(path);
+    return await replaceLog(path, log);
   }
 }
 
-async function replaceLog(path: string): Promise<BuildResult["log"]> {
+/** What is known of the end of a log: little enough for the room that the log's own file gives back. */
+const REPLACED_BYTES = 16_384;
+
+async function replaceLog(path: string, lost: BuildLog): Promise<BuildResult["log"]> {
   const log = await BuildLog.create(path);
-  log.note("The log was lost: the slave's disk had no room for it.");
+  log.note("The log was lost: the slave's disk had no room for it. Its last lines were:");
+  log.write(Buffer.from(lost.readEnd(REPLACED_BYTES)));
   return log.finish();
 }

@@ -11,6 +11,7 @@
 import { diskRoom, hostStats } from "../../protocol/host/host-reader.ts";
 import { type FromSlave, slaveLink, type ToSlave } from "../../protocol/links/slave.ts";
 import type { Token } from "../../protocol/model/build.ts";
+import type { LogPart } from "../../protocol/model/build-log.ts";
 import type { HostFacts } from "../../protocol/model/host.ts";
 import type { TargetSpec } from "../../protocol/model/target.ts";
 import {
@@ -23,6 +24,7 @@ import {
   type MessageOf,
   type Timer,
 } from "../../supervisor/index.ts";
+import type { BuildLogs } from "./build-logs.ts";
 import { type Connection, openLink } from "./connection.ts";
 import type { BuilderMessages, FileSenderMessages, LinkSessionMessages } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
@@ -34,6 +36,7 @@ export interface LinkSessionArgs {
   /** Where the file sender lives. */
   readonly filesPath: string;
   readonly outbox: Outbox;
+  readonly logs: BuildLogs;
   readonly version: string;
   readonly label: string;
   readonly host: HostFacts;
@@ -63,6 +66,8 @@ interface State extends LinkSessionArgs {
   held: Token | undefined;
   isIdle: boolean;
   timer: Timer | undefined;
+  /** READ_LOG that are not answered yet. */
+  logQuestions: number;
   /** DIE was said this often in a row. */
   refusals: number;
   /** The slave leaves with these words once the build in hand is safe. */
@@ -75,6 +80,8 @@ type Context = ActorContext<LinkSessionMessages>;
 /** What BUSY and HELLO may list. */
 const MAX_FINISHED = 1_000;
 const LONGEST_AWAY_MS = 60_000;
+/** More than a master asks at a time. Beyond it the answer is that there is nothing more yet. */
+const MAX_LOG_QUESTIONS = 16;
 
 export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, State>({
   name: "talks with the master",
@@ -93,6 +100,7 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
       held: undefined,
       isIdle: false,
       timer: undefined,
+      logQuestions: 0,
       refusals: 0,
       lastWords: undefined,
       lastDown: "",
@@ -232,6 +240,9 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
       state.isIdle = false;
       await goOn(state, ctx);
       return;
+    case "READ_LOG":
+      readLog(state, message.body, ctx);
+      return;
     case "SEND":
       state.files.tell("SERVE", { token: message.body.token });
       return;
@@ -251,6 +262,36 @@ function hold(state: State, { token, reason }: BodyOf<ToSlave, "HELD">, ctx: Con
   if (state.held === token) return;
   state.held = token;
   ctx.log.warn({ build: token, reason }, "the master cannot take this build now; it tries again");
+}
+
+/** In the background: it may wait for the build to say more. An answer for an earlier session goes nowhere. */
+function readLog(state: State, asked: BodyOf<ToSlave, "READ_LOG">, ctx: Context): void {
+  const { session } = state;
+  const { question, position } = asked;
+  const nothingYet = {
+    position,
+    skippedBytes: 0,
+    data: new Uint8Array(),
+    nextPosition: position,
+    isEnd: false,
+  };
+  if (state.logQuestions >= MAX_LOG_QUESTIONS) {
+    state.endpoint?.send("LOG_PART", { question, part: nothingYet });
+    return;
+  }
+  state.logQuestions += 1;
+  ctx.run(async (signal) => {
+    let part: LogPart | undefined = nothingYet;
+    try {
+      part = await state.logs.read(asked, signal);
+    } catch (error) {
+      ctx.log.warn({ err: error, build: asked.token }, "a log could not be read");
+    } finally {
+      state.logQuestions -= 1;
+    }
+    if (session === state.session && state.phase === "ready")
+      state.endpoint?.send("LOG_PART", { question, part: part ?? null });
+  });
 }
 
 function take(

@@ -50,6 +50,13 @@ export interface CutOffBuild {
   readonly folder: string;
   /** The id of its processes, where it could still be read. */
   readonly buildId: string | undefined;
+  /** What was kept of its log. */
+  readonly log: KeptLog | undefined;
+}
+
+export interface KeptLog {
+  readonly path: string;
+  readonly lastLine: string;
 }
 
 /** A part of a file, or why there is none. */
@@ -68,8 +75,13 @@ export class Outbox {
   /**
    * Reads what an earlier slave left: finished builds are taken over, cut-off ones are removed and told.
    * Their processes may still run; ending them is the caller's.
+   *
+   * @param keepLog what to do with the log of a cut-off build before it goes
    */
-  static async open(folder: string): Promise<{ outbox: Outbox; cutOff: CutOffBuild[] }> {
+  static async open(
+    folder: string,
+    keepLog?: (token: Token, path: string) => Promise<KeptLog | undefined>,
+  ): Promise<{ outbox: Outbox; cutOff: CutOffBuild[] }> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const outbox = new Outbox(folder);
     const cutOff: CutOffBuild[] = [];
@@ -81,7 +93,9 @@ export class Outbox {
         continue;
       }
       const started = await readJson(join(entry, "order.json"), startedSchema);
-      cutOff.push({ folder: entry, buildId: started?.buildId });
+      const log = await (started &&
+        keepLog?.(started.order.token, join(entry, "files", LOG_FILENAME)));
+      cutOff.push({ folder: entry, buildId: started?.buildId, log });
     }
     for (const { folder: torn } of cutOff) await removeTree(torn);
     return { outbox, cutOff };

@@ -12,6 +12,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SlaveSettings } from "../../config/settings.ts";
 import { hostFacts } from "../../protocol/host/host-reader.ts";
+import type { Token } from "../../protocol/model/build.ts";
 import { type ClientKeys, readKeyFile, readPublicKeyFile } from "../../protocol/transport/index.ts";
 import {
   child,
@@ -20,6 +21,7 @@ import {
   startSystem,
   supervisor,
 } from "../../supervisor/index.ts";
+import { BuildLogs, keepLostLog } from "./build-logs.ts";
 import { endBuildProcesses } from "./build-processes.ts";
 import { builder } from "./builder.ts";
 import { type CheckRow, checkMachine } from "./check.ts";
@@ -96,7 +98,7 @@ async function startLocked(
   signal: AbortSignal | undefined,
 ): Promise<System> {
   const interpreters = await probeAll(settings.pythons, logger, signal);
-  const outbox = await takeOver(settings.dir, logger);
+  const { outbox, logs } = await takeOver(settings.dir, logger);
   const connection = await connectionOf(settings);
   const sandbox = await Sandbox.open(sandboxSettings(settings), interpreters);
   if (sandbox.lacks.length > 0) logger.warn({ lacks: sandbox.lacks }, warningOf(sandbox));
@@ -104,6 +106,7 @@ async function startLocked(
   const site: BuildSite = {
     outbox,
     sandbox,
+    logs,
     workFolder: join(settings.dir, "work"),
     timeoutMs: settings.timeoutMs,
     killGraceMs: settings.times.killGraceMs,
@@ -135,6 +138,7 @@ async function startLocked(
           builderPath: "/builder",
           filesPath: "/file-sender",
           outbox,
+          logs,
           version: settings.version,
           label: settings.label,
           host: await hostFacts(),
@@ -200,13 +204,27 @@ async function probeAll(
   return [...byTarget.values()];
 }
 
-/** Finished builds are kept; of a build that was cut off nothing is: no file, no process. */
-async function takeOver(dir: string, logger: Logger): Promise<Outbox> {
-  const { outbox, cutOff } = await Outbox.open(join(dir, "outbox"));
-  for (const { folder, buildId } of cutOff) {
+/** Finished builds are kept; of a build that was cut off only its log is: no other file, no process. */
+async function takeOver(
+  dir: string,
+  logger: Logger,
+): Promise<{ readonly outbox: Outbox; readonly logs: BuildLogs }> {
+  const lostLogs = join(dir, "lost-logs");
+  const keepLog = async (token: Token, path: string) => {
+    try {
+      return await keepLostLog(lostLogs, token, path);
+    } catch (error) {
+      logger.warn({ err: error, build: token }, "the log of a build could not be kept");
+      return undefined;
+    }
+  };
+  const { outbox, cutOff } = await Outbox.open(join(dir, "outbox"), keepLog);
+  for (const { folder, buildId, log } of cutOff) {
     logger.warn(
-      { folder },
-      "an earlier slave ended in the middle of this build; it is cleared away",
+      { folder, ...(log && { log: log.path, lastLine: log.lastLine }) },
+      log === undefined
+        ? "an earlier slave ended in the middle of this build; it is cleared away"
+        : "an earlier slave ended in the middle of this build; it is cleared away but for its log",
     );
     if (buildId !== undefined) await endBuildProcesses(buildId);
   }
@@ -214,7 +232,7 @@ async function takeOver(dir: string, logger: Logger): Promise<Outbox> {
   await mkdir(join(dir, "work"), { mode: 0o700 });
   const finished = outbox.finished().map(({ token }) => token);
   if (finished.length > 0) logger.info({ finished }, "finished builds are waiting to be delivered");
-  return outbox;
+  return { outbox, logs: new BuildLogs(outbox, lostLogs) };
 }
 
 async function connectionOf(settings: SlaveSettings): Promise<Omit<Connection, "address">> {

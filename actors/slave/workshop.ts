@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { BuildOrder } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import type { BuildLog } from "./build-log.ts";
+import type { BuildLogs } from "./build-logs.ts";
 import { readBuildRequires } from "./build-requires.ts";
 import { type Finding, findCause } from "./cause.ts";
 import { buildEnvironment } from "./environment.ts";
@@ -27,6 +28,7 @@ import { BadWheelError, collectWheels, type WheelFile } from "./wheel-files.ts";
 export interface BuildSite {
   readonly outbox: Outbox;
   readonly sandbox: Sandbox;
+  readonly logs: BuildLogs;
   /** Each build gets a folder of its own below it. */
   readonly workFolder: string;
   /** Longest time of the runner. */
@@ -163,7 +165,7 @@ export class Workshop {
     );
     this.#signal.throwIfAborted();
     if (exit.limit !== undefined) return this.#limited(exit.limit);
-    const log = await this.#log.readEnd();
+    const log = this.#log.readEnd();
     const finding = findCause(exit, log, timeoutMs);
     const refusal = isOfItself(finding) ? findRefusal(exit, log, cell.limits) : undefined;
     if (refusal !== undefined) return this.#limited(refusal, finding.message);

@@ -1,5 +1,7 @@
 /** The control link (`--control-queue`): what a monitor asks of the master. Local, no keys. */
 import { z } from "zod";
+import { tokenSchema } from "../model/build.ts";
+import { logAnswerSchema, logPositionSchema, MAX_LOG_WAIT_MS } from "../model/build-log.ts";
 import { packageReportSchema } from "../model/queue.ts";
 import { countSchema, versionSchema } from "../model/scalar.ts";
 import { everythingSchema, historyQuestionSchema, historySchema } from "../model/statistics.ts";
@@ -40,6 +42,19 @@ const toServer = {
   EXPLAIN: {
     body: z.object({ package: textSchema(200), version: versionSchema.nullable() }),
     reply: packageReportSchema,
+  },
+  /**
+   * The log of a build from a position on, a part at a time: of the build with this token, or of the one that the slave
+   * of this label has in hand. While it runs the answer comes when there is more, at the latest after `waitMs`.
+   */
+  LOG: {
+    body: z.object({
+      token: tokenSchema.nullable(),
+      slave: textSchema(200).nullable(),
+      position: logPositionSchema,
+      waitMs: z.number().nonnegative().max(MAX_LOG_WAIT_MS),
+    }),
+    reply: logAnswerSchema,
   },
   /** Slaves of this label that were put to sleep for their failures get builds again; gives how many. */
   WAKE: { body: z.object({ slave: textSchema(200) }), reply: z.object({ slaves: countSchema }) },

@@ -2,7 +2,8 @@
  * The slave link (`--slave-queue`): what a build slave and the Slave Driver say to each other.
  *
  * HELLO -> ACK, then IDLE -> BUILD | SLEEP | DIE, BUSY -> CONT | DONE, BUILT -> SEND for each file and
- * DONE at the end, HELD where that has to wait, SENT after a file, BYE on leaving. Who speaks is proven by the transport, so no
+ * DONE at the end, HELD where that has to wait, SENT after a file, BYE on leaving. READ_LOG -> LOG_PART at any
+ * time between. Who speaks is proven by the transport, so no
  * message carries an identity.
  */
 import { z } from "zod";
@@ -12,10 +13,18 @@ import {
   plainFilenameSchema,
   tokenSchema,
 } from "../model/build.ts";
+import {
+  logPartSchema,
+  logPositionSchema,
+  MAX_LOG_PART_BYTES,
+  MAX_LOG_WAIT_MS,
+} from "../model/build-log.ts";
 import { hostFactsSchema, hostStatsSchema } from "../model/host.ts";
 import { targetSpecSchema } from "../model/target.ts";
 import { textSchema } from "../model/text.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
+
+const logQuestionNumber = z.number().int().nonnegative();
 
 const toServer = {
   /** First in each session. Lists what the slave still holds, so that nothing is built twice. */
@@ -46,6 +55,10 @@ const toServer = {
       upstreamIndex: z.string().max(2_000),
       farmIndex: z.string().max(2_000).nullable(),
     }),
+  },
+  /** Answers READ_LOG; null where this slave has no log of the build. */
+  LOG_PART: {
+    body: z.object({ question: logQuestionNumber, part: logPartSchema.nullable() }),
   },
   /** The slave leaves. What it runs is released at once; finished builds stay its own. */
   BYE: { body: z.object({ finished: z.array(tokenSchema).max(1_000) }) },
@@ -78,6 +91,19 @@ const toClient = {
    * again by itself; the slave keeps them, and asks for nothing new meanwhile.
    */
   HELD: { body: z.object({ token: tokenSchema, reason: z.string().max(1_000) }) },
+  /**
+   * What has a build said from this position on? Answered with the number of the question, later where there is
+   * nothing yet; lost with the session, and then asked again. Nothing is said of a log that nobody reads.
+   */
+  READ_LOG: {
+    body: z.object({
+      question: logQuestionNumber,
+      token: tokenSchema,
+      position: logPositionSchema,
+      maxBytes: z.number().int().positive().max(MAX_LOG_PART_BYTES),
+      waitMs: z.number().nonnegative().max(MAX_LOG_WAIT_MS),
+    }),
+  },
   /** Drop the build: stop it if it runs, empty its spool if it is finished. */
   DONE: { body: z.object({ token: tokenSchema }) },
   /** Leave. `final` says that coming back is of no use before a person has mended the cause. */

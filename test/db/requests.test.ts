@@ -73,6 +73,7 @@ describe("a request and what it gives", () => {
 
     const slave = await hello(sql, "a", [target(11), target(12)]);
     expect(await run(sql, "findDelivery", { token: 999_999 })).toBeNull();
+    expect(await run(sql, "findLogs", { token: 999_999, slave: null })).toEqual([]);
     const held: number[] = [];
     const takeBuild = async (name: string, version: string): Promise<number> => {
       const picked = await lease(sql, slave, held);

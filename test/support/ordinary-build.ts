@@ -7,6 +7,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { request } from "undici";
 import { runBuild } from "../../actors/slave/build.ts";
+import { BuildLogs } from "../../actors/slave/build-logs.ts";
 import { findBuildProcesses } from "../../actors/slave/build-processes.ts";
 import { type Interpreter, probeInterpreter } from "../../actors/slave/interpreter.ts";
 import { Outbox } from "../../actors/slave/outbox.ts";
@@ -43,6 +44,7 @@ async function answer(): Promise<OrdinaryResult> {
   await becomeOrdinary();
   const interpreter = await findInterpreter();
   const { outbox } = await Outbox.open(join(job.folder, "slave", "outbox"));
+  const logs = new BuildLogs(outbox, join(job.folder, "slave", "lost-logs"));
   const workFolder = join(job.folder, "slave", "work");
   await mkdir(workFolder);
   try {
@@ -50,7 +52,7 @@ async function answer(): Promise<OrdinaryResult> {
     const order = { ...job.order, target: interpreter.target.name };
     const result = await runBuild(
       { order, interpreter, upstreamIndex: job.upstreamIndex, farmIndex: null },
-      { outbox, sandbox, workFolder, timeoutMs: job.timeoutMs, killGraceMs: 500 },
+      { outbox, sandbox, logs, workFolder, timeoutMs: job.timeoutMs, killGraceMs: 500 },
       new AbortController().signal,
     );
     const logPath = outbox.logPath(order.token);

@@ -11,15 +11,21 @@ export interface SlowSdistOptions {
   readonly buildMs?: number;
   /** Of random bytes in the wheel, which do not compress. Default 0. */
   readonly payloadBytes?: number;
+  /** Python that the build runs first. Default: none. */
+  readonly before?: string;
 }
 
 export function slowSdist(options: SlowSdistOptions): { filename: string; contents: Buffer } {
-  const { name, version, buildMs = 0, payloadBytes = 0 } = options;
+  const { name, version, buildMs = 0, payloadBytes = 0, before = "" } = options;
   const stem = `${name}-${version}`;
   const backend = `
 import base64, hashlib, os, random, time, zipfile
 
+def before():
+${["pass", ...before.trim().split("\n")].map((line) => `    ${line}`).join("\n")}
+
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    before()
     time.sleep(${buildMs / 1000})
     info = "${stem}.dist-info"
     files = {

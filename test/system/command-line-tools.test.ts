@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ControlQuestions, controlLink } from "../../protocol/links/control.ts";
 import { type ImportQuestions, importLink } from "../../protocol/links/import.ts";
+import type { LogAnswer, LoggedBuild } from "../../protocol/model/build-log.ts";
 import type { PackageReport } from "../../protocol/model/queue.ts";
 import { type Everything, type FarmFigures, figureNames } from "../../protocol/model/statistics.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
@@ -120,6 +121,27 @@ function explained(name: string, version: string | null): PackageReport {
   };
 }
 
+/** Of a log of two lines, the first in a part of its own; its middle was cut out. */
+function logAnswer(token: number | null, slave: string | null, position: number): LogAnswer {
+  if (slave === "nobody" || token === 404)
+    return { build: null, part: null, trouble: "there is no build 404", isForNow: false };
+  const build: LoggedBuild = {
+    token: 17,
+    package: "six",
+    version: "1.16.0",
+    target: "cp311-linux_x86_64",
+    slave: "kitchen",
+    phase: "ended",
+    cause: "built",
+  };
+  const isFirst = position < 6;
+  const data = Buffer.from(isFirst ? "first\n".slice(position) : "last\u001b[2J\n");
+  const skippedBytes = isFirst ? 0 : Math.max(0, 106 - position);
+  const nextPosition = position + skippedBytes + data.length;
+  const part = { position, skippedBytes, data, nextPosition, isEnd: !isFirst };
+  return { build, part, trouble: null, isForNow: isFirst };
+}
+
 /** A master's ends of the two local links, with fixed answers. */
 describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () => {
   const asked: unknown[] = [];
@@ -150,6 +172,10 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           return { value: { points: [], isMore: false } };
         case "EXPLAIN":
           return { value: explained(message.body.package, message.body.version) };
+        case "LOG":
+          return {
+            value: logAnswer(message.body.token, message.body.slave, message.body.position),
+          };
         case "WAKE":
           return { value: { slaves: message.body.slave === "kitchen" ? 1 : 0 } };
         case "QUIT":
@@ -277,6 +303,36 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
       stderr: "piw status: six has no version 0 here\n",
     });
     expect(await statusOf("six", "1", "2")).toMatchObject({ code: 2 });
+  });
+
+  it.concurrent("piw log shows a log, where it was cut, and goes on at any byte of it", async () => {
+    const log = (...args: string[]) =>
+      runSource("bin/piw.ts", ["log", "--control-queue", controlAddress, ...args]).ended;
+    const [whole, rest, json, unknown, wrong] = await Promise.all([
+      log("kitchen"),
+      log("17", "--from", "110", "--follow"),
+      log("17", "--json"),
+      log("404"),
+      log("17", "--from", "-1"),
+    ]);
+    expect(whole).toEqual({
+      code: 0,
+      stdout: "first\n\n[... 100 bytes cut here ...]\nlast\u001b[2J\n",
+      stderr: "build 17: six 1.16.0 for cp311-linux_x86_64 on kitchen\n",
+    });
+    expect(rest).toMatchObject({
+      code: 0,
+      stdout: "last\u001b[2J\n",
+      stderr: expect.stringMatching(/^build 17: .*\nbuild 17 ended: built\n$/) as string,
+    });
+    const lines = json.stdout.trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { token: 17, position: 0, nextPosition: 6, text: "first\n" },
+      { position: 6, skippedBytes: 100, text: "last\u001b[2J\n" },
+      { token: 17, isEnd: true, cause: "built" },
+    ]);
+    expect(unknown).toEqual({ code: 1, stdout: "", stderr: "piw log: there is no build 404\n" });
+    expect(wrong).toMatchObject({ code: 2 });
   });
 
   it.concurrent("piw wake gives a slave builds again, and says when there is none of that name", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { runBuild } from "../../actors/slave/build.ts";
+import { BuildLogs } from "../../actors/slave/build-logs.ts";
 import { findBuildProcesses } from "../../actors/slave/build-processes.ts";
 import { type Interpreter, probeInterpreter } from "../../actors/slave/interpreter.ts";
 import { Outbox } from "../../actors/slave/outbox.ts";
@@ -87,12 +88,14 @@ async function yardFor(project: Project, site: Partial<BuildSite> = {}): Promise
   });
   onTestFinished(() => upstream.close());
   const { outbox } = await Outbox.open(join(folder, "outbox"));
+  const logs = new BuildLogs(outbox, join(folder, "lost-logs"));
   const workFolder = join(folder, "work");
   await mkdir(workFolder);
   const url = await sdistUrl(upstream);
   return {
     site: {
       outbox,
+      logs,
       sandbox: await openSandbox(folder, interpreter),
       workFolder,
       timeoutMs: 60_000,

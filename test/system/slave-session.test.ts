@@ -364,3 +364,26 @@ test.each([
   const slave = await SlaveFixture.create(master, keys);
   await expect(slave.start()).rejects.toThrow("give both --master-key and --key, or neither");
 });
+
+test("answers for the log of a build from any byte, while it runs, when it is finished, and not for one it has not", async () => {
+  const { master, slave } = await busySlave();
+  const ask = async (question: number, position: number, maxBytes: number, token = 1) => {
+    master.say("READ_LOG", { question, token, position, maxBytes, waitMs: 5_000 });
+    return (await master.next("LOG_PART", (answer) => answer.question === question)).part;
+  };
+  const first = await ask(1, 0, 8);
+  expect(Buffer.from(first?.data ?? []).toString()).toBe("Building");
+  expect(first).toMatchObject({ position: 0, skippedBytes: 0, nextPosition: 8, isEnd: false });
+  const second = await ask(2, 8, 65_536);
+  expect(Buffer.from(second?.data ?? []).toString()).toMatch(/^ demo-pkg 1.0 for .*\nbuilding\n$/s);
+  const position = second?.nextPosition ?? 0;
+  // Asked before there is more, answered when there is: here the end.
+  const last = ask(3, position, 65_536);
+  await slave.letBuildsEnd();
+  expect(await last).toMatchObject({ position, nextPosition: position, isEnd: true });
+  await until("the result", async () =>
+    (await slave.list("work")).length === 0 ? true : undefined,
+  );
+  expect(await ask(4, 8, 65_536)).toEqual({ ...second, isEnd: true });
+  expect(await ask(5, 0, 1, 77)).toBeNull();
+});

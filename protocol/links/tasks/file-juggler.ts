@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { buildResultSchema, tokenSchema } from "../../model/build.ts";
+import { logPartSchema, logPositionSchema } from "../../model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../model/delivery.ts";
 import { diskRoomSchema } from "../../model/host.ts";
 import { declareProtocol } from "../declare.ts";
@@ -32,6 +33,11 @@ export const fileJugglerProtocol = declareProtocol({
      * are to be collected again.
      */
     PLACE: { body: z.object({ token: tokenSchema.nullable() }) },
+    /** A part of the log that was placed for a build; null where it is not there (any more). */
+    READ_LOG: {
+      body: z.object({ token: tokenSchema, position: logPositionSchema }),
+      reply: logPartSchema.nullable(),
+    },
     /** How much room the output disk has. */
     ROOM: { reply: diskRoomSchema },
     /** Whoever had the files has been told what became of them: what is staged for the build is not needed any more. */

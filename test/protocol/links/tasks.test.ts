@@ -27,6 +27,7 @@ import {
   plainFilenameSchema,
   tokenSchema,
 } from "../../../protocol/model/build.ts";
+import { logPositionSchema } from "../../../protocol/model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { diskRoomSchema } from "../../../protocol/model/host.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
@@ -48,6 +49,17 @@ type SaidTo<M> = { readonly [K in keyof M]: Said };
 
 const list = (schema: z.ZodType) => fc.array(valuesOf(schema), { minLength: 1, maxLength: 4 });
 const token = valuesOf(tokenSchema);
+const position = valuesOf(logPositionSchema);
+const logPart = fc.record(
+  {
+    position,
+    skippedBytes: position,
+    data: fc.uint8Array({ maxLength: 50 }),
+    nextPosition: position,
+    isEnd: fc.boolean(),
+  },
+  { noNullPrototype: true },
+);
 const chunk = fc.record(
   {
     token,
@@ -92,6 +104,10 @@ const said = {
     PLACE: { body: fc.record({ token: fc.option(token) }, { noNullPrototype: true }) },
     ROOM: { reply: valuesOf(diskRoomSchema) },
     CLEAR: { body: fc.record({ token }, { noNullPrototype: true }) },
+    READ_LOG: {
+      body: fc.record({ token, position }, { noNullPrototype: true }),
+      reply: fc.option(logPart),
+    },
     CHUNK: { body: chunk },
     MISSING: { body: valuesOf(chunkMessages.MISSING.body) },
   } satisfies SaidTo<ToFileJuggler>,
@@ -120,6 +136,13 @@ const said = {
         { work: list(newWorkSchema.omit({ first: true })) },
         { noNullPrototype: true },
       ),
+    },
+    READ_LOG: {
+      body: fc.record(
+        { identity: fc.lorem(), slot: fc.lorem(), token, position, waitMs: fc.nat(30_000) },
+        { noNullPrototype: true },
+      ),
+      reply: fc.option(logPart),
     },
     COUNT: { reply: valuesOf(countSchema) },
   } satisfies SaidTo<ToSlaveDriver>,
