@@ -2,8 +2,9 @@
  * Builds that mean harm, each an sdist, built by an ordinary user with the real pip: at each limit the whole
  * process tree ends and the result says which limit, and nothing of the slave's is seen.
  */
-import { createServer } from "node:net";
+
 import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { unlimited } from "../../actors/slave/sandbox/limits.ts";
 import { wheelPieces } from "../protocol/packaging/wheel-builder.ts";
@@ -88,7 +89,9 @@ time.sleep(1000)`,
       context,
     );
     expect(result).toMatchObject({ cause: "out-of-disk", files: [] });
-    expect(result.message).toMatch(/^ended at the limit of disk, 80 MB: its folder held \d+(\.\d)? MB$/);
+    expect(result.message).toMatch(
+      /^ended at the limit of disk, 80 MB: its folder held \d+(\.\d)? MB$/,
+    );
     expect(left).toEqual([]);
   });
 

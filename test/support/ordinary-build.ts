@@ -11,8 +11,8 @@ import { findBuildProcesses } from "../../actors/slave/build-processes.ts";
 import { type Interpreter, probeInterpreter } from "../../actors/slave/interpreter.ts";
 import { Outbox } from "../../actors/slave/outbox.ts";
 import { SandboxError } from "../../actors/slave/sandbox/sandbox.ts";
-import type { OrdinaryBuild, OrdinaryResult } from "./ordinary-user.ts";
 import { openSandbox } from "./open-sandbox.ts";
+import type { OrdinaryBuild, OrdinaryResult } from "./ordinary-user.ts";
 
 const job = JSON.parse(process.argv[2] ?? "{}") as OrdinaryBuild;
 

@@ -88,21 +88,17 @@ export async function buildAsOrdinaryUser(
       buildTag: null,
     },
   };
-  const run = await execa(
-    process.execPath,
-    ["--import", "tsx", program, JSON.stringify(job)],
-    {
-      env: {
-        PATH: process.getuid?.() === 0 ? "/usr/local/bin:/usr/bin:/bin" : process.env["PATH"],
-        HOME: join(folder, "home"),
-        ...attempt.environment,
-      },
-      extendEnv: false,
-      stdin: "ignore",
-      stderr: "inherit",
-      timeout: 110_000,
+  const run = await execa(process.execPath, ["--import", "tsx", program, JSON.stringify(job)], {
+    env: {
+      PATH: process.getuid?.() === 0 ? "/usr/local/bin:/usr/bin:/bin" : process.env["PATH"],
+      HOME: join(folder, "home"),
+      ...attempt.environment,
     },
-  );
+    extendEnv: false,
+    stdin: "ignore",
+    stderr: "inherit",
+    timeout: 110_000,
+  });
   const result = JSON.parse(run.stdout.trimEnd().split("\n").at(-1) ?? "") as OrdinaryResult;
   if (result.kind === "no-sandbox") return context.skip(result.why);
   return result;

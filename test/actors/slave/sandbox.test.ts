@@ -43,10 +43,13 @@ test.each([
   ["bubblewrap", undefined, /^the sandbox does not work here: bubblewrap is not installed/],
   ["auto", "index", /^network = index needs the sandbox, .*: give --network full/],
   ["none", "none", /^network = none needs the sandbox, .*--sandbox none was given/],
-] as const)("sandbox %s with network %s does not start without it", async (sandbox, network, why) => {
-  withoutPrograms();
-  await expect(open({ sandbox, network })).rejects.toThrow(why);
-});
+] as const)(
+  "sandbox %s with network %s does not start without it",
+  async (sandbox, network, why) => {
+    withoutPrograms();
+    await expect(open({ sandbox, network })).rejects.toThrow(why);
+  },
+);
 
 const walls = (more: Partial<Walls>): Walls => ({
   program: "bwrap",
