@@ -68,7 +68,7 @@ export async function runCommand(
   const { cell } = command;
   const child = launch(command);
   const tree = new ProcessTree(command.buildId, child.pid);
-  let endedBy: Exit["endedBy"] = "itself";
+  let endedBy = "itself" as Exit["endedBy"];
   let limit: LimitHit | undefined;
   let killTimer: NodeJS.Timeout | undefined;
   const end = (why: "timeout" | "abort") => {
