@@ -57,7 +57,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
  * Runs a command to its end. Resolves when it and all that it started is gone. Aborting ends it as the time
  * limit does: SIGTERM to each of its processes, then SIGKILL. Any other limit ends it with SIGKILL at once.
  *
- * @throws when the shell cannot be started
+ * @throws when the shell cannot be started, or the walls of the cell cannot be made
  */
 export async function runCommand(
   command: Command,
@@ -68,7 +68,7 @@ export async function runCommand(
   const { cell } = command;
   const child = launch(command);
   const tree = new ProcessTree(command.buildId, child.pid);
-  let endedBy: Exit["endedBy"] = "itself";
+  let endedBy = "itself" as Exit["endedBy"];
   let limit: LimitHit | undefined;
   let killTimer: NodeJS.Timeout | undefined;
   const end = (why: "timeout" | "abort") => {
@@ -83,6 +83,8 @@ export async function runCommand(
     limit = hit;
     signalGroup(child, "SIGKILL");
   };
+  const first = new FirstWords();
+  child.stdout?.on("data", first.hear);
   child.stdout?.on("data", countOutput(cell, output, onHit));
   const endWatch = cell?.watch(tree, onHit);
   const limitTimer = setTimeout(() => end("timeout"), Math.min(limits.timeoutMs, MAX_TIMER_MS));
@@ -98,12 +100,33 @@ export async function runCommand(
     await closed(child);
     limit ??= endedBy === "itself" ? cell?.findHit() : undefined;
     if (limit !== undefined) return { ...exit, endedBy: "limit", limit };
-    return { ...(cell?.isPidNamespace === true ? inner(exit) : exit), endedBy };
+    if (cell?.isPidNamespace !== true) return { ...exit, endedBy };
+    if (endedBy === "itself" && exit.code !== 0) first.throwIfOfBubblewrap();
+    return { ...inner(exit), endedBy };
   } finally {
     endWatch?.();
     clearTimeout(limitTimer);
     clearTimeout(killTimer);
     signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Walls that cannot be made are this machine's trouble (namespaces used up, a folder gone), never the
+ * package's. They are seen by bubblewrap's being all that was heard; pip begins with words of its own.
+ */
+class FirstWords {
+  #text = "";
+
+  readonly hear = (chunk: Buffer): void => {
+    if (this.#text.length < 1_000) this.#text += chunk.toString("utf8", 0, 1_000);
+  };
+
+  throwIfOfBubblewrap(): void {
+    const line = this.#text.trim();
+    if (line.startsWith("bwrap: ") && !line.includes("\n")) {
+      throw new Error(`the sandbox could not be made (${line})`);
+    }
   }
 }
 

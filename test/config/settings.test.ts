@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import { describe, expect, it } from "vitest";
 import { ConfigurationError } from "../../config/configuration-error.ts";
 import { farmProgram, farmSettings } from "../../config/farm.ts";
@@ -128,6 +128,44 @@ describe("the slave's settings", () => {
         "5",
       ),
     ).toMatchObject({ timeoutMs: 90_000, pythons: ["python3.9", "/opt/py"], pollMs: 5_000 });
+  });
+
+  it("put builds in a sandbox where there is one, and limit them, unless told otherwise", () => {
+    expect(slave()).toMatchObject({
+      sandbox: "auto",
+      network: undefined,
+      allowedHosts: [],
+      limits: { processes: 2_000, files: 4_096, diskBytes: 20e9, logBytes: 1e9 },
+    });
+    expect(slave().limits.memoryBytes).toBeLessThan(totalmem());
+    expect(
+      slave(
+        ...["--sandbox", "bubblewrap", "--network", "none", "--max-memory", "2GiB"],
+        ...["--max-processes", "none", "--max-files", "100", "--max-disk", "none"],
+        ...["--max-log", "5M", "--allow-host", "a.example", "--allow-host", "[::1]:81"],
+      ),
+    ).toMatchObject({
+      sandbox: "bubblewrap",
+      network: "none",
+      allowedHosts: ["a.example", "[::1]:81"],
+      limits: {
+        memoryBytes: 2 * 1024 ** 3,
+        processes: undefined,
+        files: 100,
+        diskBytes: undefined,
+        logBytes: 5_000_000,
+      },
+    });
+  });
+
+  it.each([
+    ["--max-memory", "0", "neither a size"],
+    ["--max-processes", "0", "neither a whole number"],
+    ["--sandbox", "chroot", "not one of auto, bubblewrap, none"],
+    ["--allow-host", "https://a.example", "no host"],
+    ["--allow-host", "a.example:99999", "no host"],
+  ])("refuse %s %s", (option, value, why) => {
+    expect(() => slave(option, value)).toThrow(why);
   });
 });
 

@@ -2,6 +2,7 @@
  * What one build may use of its machine, and what is said when it used more. Called by the cell that a build
  * runs in, by the watch over it, and by the workshop for the result's cause.
  */
+import { readFileSync } from "node:fs";
 import type { Cause } from "../../../protocol/model/cause.ts";
 
 /** Each per build; undefined: not limited. */
@@ -73,16 +74,45 @@ export function sizeText(bytes: number): string {
  * between two looks.
  *
  * @param otherTasks of the same user, that RLIMIT_NPROC would count too
+ * @param hardest what the slave itself may ask for at most: beyond it prlimit would fail, and each build with it
  */
-export function prlimitArguments(limits: ResourceLimits, otherTasks: number): string[] {
+export function prlimitArguments(
+  limits: ResourceLimits,
+  otherTasks: number,
+  hardest: HardLimits = hardLimits(),
+): string[] {
   const { memoryBytes, processes, files, diskBytes } = limits;
-  return [
-    "--core=0",
-    ...(files === undefined ? [] : [`--nofile=${files}`]),
-    ...(memoryBytes === undefined ? [] : [`--data=${memoryBytes}`]),
-    ...(diskBytes === undefined ? [] : [`--fsize=${diskBytes}`]),
-    ...(processes === undefined ? [] : [`--nproc=${processWall(processes) + otherTasks}`]),
-  ];
+  const wall = processes === undefined ? undefined : processWall(processes) + otherTasks;
+  const asked = { nofile: files, data: memoryBytes, fsize: diskBytes, nproc: wall };
+  const words = (Object.keys(asked) as (keyof HardLimits)[]).flatMap((name) => {
+    const value = asked[name];
+    return value === undefined ? [] : [`--${name}=${Math.min(value, hardest[name])}`];
+  });
+  return ["--core=0", ...words];
+}
+
+export type HardLimits = Readonly<Record<"nofile" | "data" | "fsize" | "nproc", number>>;
+
+/** @param text of /proc/self/limits; default: as it is */
+export function hardLimits(text = readLimits()): HardLimits {
+  const of = (title: string): number => {
+    const hard = new RegExp(`^${title} +\\S+ +(\\d+) `, "m").exec(text)?.[1];
+    return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
+  };
+  return {
+    nofile: of("Max open files"),
+    data: of("Max data size"),
+    fsize: of("Max file size"),
+    nproc: of("Max processes"),
+  };
+}
+
+function readLimits(): string {
+  try {
+    return readFileSync("/proc/self/limits", "latin1");
+  } catch {
+    return "";
+  }
 }
 
 /** Above the limit, so that it shows which limit it was. */

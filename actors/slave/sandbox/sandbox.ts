@@ -266,7 +266,7 @@ const certificates = (environment: NodeJS.ProcessEnv): string[] =>
 /** What a program printed; undefined where it is not there. */
 async function answers(command: string, args: readonly string[]): Promise<string | undefined> {
   const run = await execa(command, args, { reject: false, timeout: 10_000, all: true });
-  return run.exitCode === undefined ? undefined : (run.all ?? "");
+  return run.exitCode === undefined ? undefined : run.all;
 }
 
 const lastLine = (text: string): string => text.trimEnd().split("\n").at(-1)?.trim() ?? "";

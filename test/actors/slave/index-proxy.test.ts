@@ -1,5 +1,5 @@
 /** The way out of a build with `network = index`: who is let through, and how. */
-import { createServer, request, type RequestListener } from "node:http";
+import { createServer, type RequestListener, request } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";

@@ -5,6 +5,8 @@ import { expect, test } from "vitest";
 import { findBuildProcesses } from "../../../actors/slave/build-processes.ts";
 import { buildEnvironment } from "../../../actors/slave/environment.ts";
 import { type Limits, runCommand } from "../../../actors/slave/launch.ts";
+import type { Cell } from "../../../actors/slave/sandbox/cell.ts";
+import { unlimited } from "../../../actors/slave/sandbox/limits.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A process that has ended may still be listed, until whoever adopted it looks. */
@@ -126,4 +128,55 @@ test("aborting ends a command at once, also one that was aborted before it began
 test("a limit longer than a timer can be is no limit of none", async () => {
   const { exit } = await run("sleep 0.05", { timeoutMs: 1e12 });
   expect(exit.endedBy).toBe("itself");
+});
+
+/** A cell that is nothing but a command line of its own. */
+const cellOf = (...words: [string, ...string[]]) =>
+  ({
+    limits: unlimited,
+    isPidNamespace: true,
+    environment: (env: Record<string, string>) => env,
+    commandLine: () => words,
+    watch: () => () => undefined,
+    findHit: () => undefined,
+  }) as unknown as Cell;
+
+test.each([
+  [
+    "echo 'bwrap: No permissions to create a new namespace'; exit 1",
+    /could not be made .*bwrap: No/,
+  ],
+  ["echo Processing; echo 'bwrap: as a build may say'; exit 1", undefined],
+])("walls that cannot be made are no failure of the command: %s", async (script, trouble) => {
+  const cwd = await temporaryFolder();
+  const running = runCommand(
+    {
+      argv: ["/bin/true"],
+      cwd,
+      env: { PATH: "/usr/bin:/bin" },
+      buildId: randomUUID(),
+      cell: cellOf("/bin/sh", "-c", script),
+    },
+    { timeoutMs: 10_000 },
+    () => undefined,
+    new AbortController().signal,
+  );
+  if (trouble === undefined) expect(await running).toMatchObject({ code: 1 });
+  else await expect(running).rejects.toThrow(trouble);
+});
+
+test("what ended a command in a sandbox by a signal is told as that signal", async () => {
+  const exit = await runCommand(
+    {
+      argv: ["/bin/true"],
+      cwd: await temporaryFolder(),
+      env: {},
+      buildId: randomUUID(),
+      cell: cellOf("/bin/sh", "-c", "exit 137"),
+    },
+    { timeoutMs: 10_000 },
+    () => undefined,
+    new AbortController().signal,
+  );
+  expect(exit).toEqual({ code: null, signal: "SIGKILL", endedBy: "itself" });
 });

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { Cgroups } from "../../../actors/slave/sandbox/cgroups.ts";
 import {
   causeOfLimit,
+  hardLimits,
   limitText,
   prlimitArguments,
   sizeText,
@@ -41,10 +42,24 @@ test("each kind is said with its figure, and has a cause", () => {
 });
 
 test("the kernel is given what it can hold per process, and room for the user's other processes", () => {
-  expect(prlimitArguments(limits, 30)).toEqual([
+  expect(prlimitArguments(limits, 30, hardLimits(""))).toEqual([
     ...["--core=0", "--nofile=50", "--data=2000000000", "--fsize=1500000000", "--nproc=156"],
   ]);
   expect(prlimitArguments(unlimited, 30)).toEqual(["--core=0"]);
+});
+
+test("nothing is asked of the kernel that the slave itself may not have", () => {
+  const hardest = hardLimits(
+    [
+      "Limit                     Soft Limit           Hard Limit           Units     ",
+      "Max file size             unlimited            unlimited            bytes     ",
+      "Max processes             900                  120                  processes ",
+      "Max open files            20                   40                   files     ",
+    ].join("\n"),
+  );
+  expect(prlimitArguments(limits, 30, hardest)).toEqual([
+    ...["--core=0", "--nofile=40", "--data=2000000000", "--fsize=1500000000", "--nproc=120"],
+  ]);
 });
 
 const failed = { code: 1, signal: null, endedBy: "itself" } as const;
