@@ -57,21 +57,22 @@ export async function grantRights(
   database: string,
 ): Promise<void> {
   const master = quoteName(masterRole);
-  const functions = await ownFunctions(tx);
+  const own = await findOwn(tx);
+  const { tables, sequences, functions } = own;
   await tx.unsafe(`
-    revoke all on all tables in schema public from public;
-    revoke all on all sequences in schema public from public;
+    revoke all on table ${tables} from public;
+    revoke all on sequence ${sequences} from public;
     alter default privileges in schema public revoke all on tables from public;
     alter default privileges revoke execute on functions from public;
     ${functions.map((name) => `revoke all on routine ${name} from public;`).join("\n")}
-    ${granting(master, database)}
-    grant insert, update, delete on all tables in schema public to ${master};
-    grant usage, update on all sequences in schema public to ${master};
+    ${granting(master, database, own)}
+    grant insert, update, delete on table ${tables} to ${master};
+    grant usage, update on sequence ${sequences} to ${master};
     alter default privileges in schema public grant select, insert, update, delete on tables to ${master};
     alter default privileges in schema public grant usage, select, update on sequences to ${master};
     alter default privileges in schema public grant execute on functions to ${master};
     ${functions.map((name) => `grant execute on routine ${name} to ${master};`).join("\n")}`);
-  for (const reader of readers) await grantReading(tx, quoteName(reader), database, functions);
+  for (const reader of readers) await grantReading(tx, quoteName(reader), database, own);
   // PUBLIC may create tables here up to PostgreSQL 14; only the owner of the schema can change that.
   await tx.unsafe(`
     do $$ begin
@@ -149,7 +150,30 @@ async function findRole(sql: Sql, role: string): Promise<RoleRow | undefined> {
   return found;
 }
 
-/** Those of the farm itself, with their arguments: an extension's are its owner's. */
+/** What is the farm's own, ready for a statement: an extension's is its owner's to give, who may have given none. */
+interface Own {
+  readonly tables: string;
+  readonly sequences: string;
+  /** With their arguments. */
+  readonly functions: readonly string[];
+}
+
+async function findOwn(tx: Tx): Promise<Own> {
+  const relations = await tx<{ name: string; kind: string }[]>`
+    select c.oid::regclass::text as name, c.relkind::text as kind from pg_class c
+    where c.relnamespace = 'public'::regnamespace and pg_has_role(c.relowner, 'usage')
+      and c.relkind::text = any(${[...RELATIONS, "S"]})
+      and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+    order by 1`;
+  const named = (isSequence: boolean) =>
+    relations.filter(({ kind }) => (kind === "S") === isSequence).map(({ name }) => name);
+  return {
+    tables: named(false).join(", "),
+    sequences: named(true).join(", "),
+    functions: await ownFunctions(tx),
+  };
+}
+
 async function ownFunctions(tx: Tx): Promise<string[]> {
   const rows = await tx<{ name: string }[]>`
     select p.oid::regprocedure::text as name from pg_proc p
@@ -160,24 +184,19 @@ async function ownFunctions(tx: Tx): Promise<string[]> {
 }
 
 /** The beginning that all have in common; `name` is quoted. */
-const granting = (name: string, database: string) => `
-    revoke all on all tables in schema public from ${name};
-    revoke all on all sequences in schema public from ${name};
+const granting = (name: string, database: string, { tables, sequences }: Own) => `
+    revoke all on table ${tables} from ${name};
+    revoke all on sequence ${sequences} from ${name};
     revoke create on schema public from ${name};
     grant connect on database ${quoteName(database)} to ${name};
     grant usage on schema public to ${name};
-    grant select on all tables in schema public to ${name};
-    grant select on all sequences in schema public to ${name};`;
+    grant select on table ${tables} to ${name};
+    grant select on sequence ${sequences} to ${name};`;
 
-async function grantReading(
-  tx: Tx,
-  name: string,
-  database: string,
-  functions: readonly string[],
-): Promise<void> {
+async function grantReading(tx: Tx, name: string, database: string, own: Own): Promise<void> {
   await tx.unsafe(`
-    ${granting(name, database)}
-    ${functions.map((routine) => `revoke all on routine ${routine} from ${name};`).join("\n")}
+    ${granting(name, database, own)}
+    ${own.functions.map((routine) => `revoke all on routine ${routine} from ${name};`).join("\n")}
     alter default privileges in schema public revoke all on tables from ${name};
     alter default privileges in schema public revoke all on sequences from ${name};
     alter default privileges in schema public grant select on tables to ${name};

@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  codeOf,
   isConnectionLost,
   isRetryable,
   isUnavailable,
@@ -201,6 +202,24 @@ describe("a transaction", () => {
       false,
       false,
     ]);
+  });
+
+  test("that waited too long for a lock of another says that it may be run again, and then it may", async () => {
+    const [one, two] = [open(), open({ lockTimeoutMs: 50 })];
+    await admin`insert into note values ('locked')`;
+    const touch = (sql: Sql) =>
+      transaction(sql, (tx) => tx`update note set text = 'locked' where text = 'locked'`);
+    const error = await transaction(one, async (tx) => {
+      await tx`select * from note where text = 'locked' for update`;
+      return failureOf(touch(two));
+    });
+    expect(codeOf(error)).toBe("55P03");
+    expect([isRetryable(error), isConnectionLost(error), isUnavailable(error)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    await touch(two);
   });
 });
 

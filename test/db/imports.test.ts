@@ -112,6 +112,33 @@ it("an import into a release of upstream's goes with it when upstream removes it
   expect(await standing("theirs")).toEqual([]);
 });
 
+it("an import of what upstream had removed brings it back as the farm's own", async () => {
+  const { sql } = database;
+  const facts = async () =>
+    (
+      await sql<{ package: string | null; version: string; skip: string | null; source: string }[]>`
+        select p.skip as package, v.version, v.skip, v.source from version v
+        join package p on p.id = v.package_id where p.name = 'gone' order by v.version`
+    ).map((row) => ({ ...row }));
+  await hello(sql, "finder", [target(11)]);
+  await recorded("gone", ["1.0", "2.0"]);
+  await run(sql, "recordRemoval", { name: "gone", serial: 5, restMs: 0 });
+  const removed = (version: string) => ({
+    ...{ package: "deleted", version },
+    ...{ skip: "deleted", source: "upstream" },
+  });
+  expect(await facts()).toEqual([removed("1.0"), removed("2.0")]);
+
+  const { settled } = await importOne("gone", "1.0");
+  expect(settled?.outcome).toBe("published");
+  expect(await facts()).toEqual([
+    { package: null, version: "1.0", skip: "binary only", source: "local" },
+    { ...removed("2.0"), package: null },
+  ]);
+  await run(sql, "recordRemoval", { name: "gone", serial: 6, restMs: 0 });
+  expect(await standing("gone")).toEqual(["gone-1.0-py3-none-any.whl"]);
+});
+
 it("an import makes good a build that failed, and wins over one under way", async () => {
   const { sql } = database;
   const slave = await hello(sql, "builder", [target(11)]);

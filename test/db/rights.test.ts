@@ -137,6 +137,21 @@ describe("the master", () => {
     },
   );
 
+  test("lacks nothing of an extension that a superuser has added, and piw-initdb leaves that alone", async () => {
+    const { sql } = database;
+    await admin`create extension pg_buffercache schema public`;
+    try {
+      await refused(sql`select from pg_buffercache limit 1`);
+      await checkMasterRights(sql);
+      await initdb([READER]);
+      await checkMasterRights(sql);
+      await refused(sql`select from pg_buffercache limit 1`);
+      await refused(reader`select from pg_buffercache_pages() as (a int) limit 1`);
+    } finally {
+      await admin`drop extension pg_buffercache`;
+    }
+  });
+
   test("is refused when it may make tables", async () => {
     await admin`grant create on schema public to piwheels`;
     await expect(checkMasterRights(database.sql)).rejects.toThrow("may create tables");
