@@ -397,7 +397,7 @@ describe("a slave with a key, and one without", { timeout: 120_000 }, () => {
   it("very many messages, and chunks that nobody asked for, hold up no other slave", async () => {
     probe = newSlave(probeKeys, "probe", 12);
     await probe.begin();
-    let isOver = false;
+    const flooded = { isOver: false };
     const data = Buffer.alloc(32_768);
     const flood = async () => {
       for (let n = 1; n <= 20_000; n += 1) {
@@ -406,11 +406,11 @@ describe("a slave with a key, and one without", { timeout: 120_000 }, () => {
         // As fast as the links take them.
         if (n % 200 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
-      isOver = true;
+      flooded.isOver = true;
     };
     const flooding = flood();
     let answers = 0;
-    while (!isOver || answers < 20) {
+    while (!flooded.isOver || answers < 20) {
       const askedAt = performance.now();
       await probe.askForWork();
       // Far below what a slave waits for anything, far above what this takes on a busy machine.

@@ -192,7 +192,7 @@ describe.concurrent.each(victims)("$deed", ({ victim }) => {
   afterAll(() => stage.end(), 60_000);
 
   // One after another: each step is on the same farm.
-  describe.sequential("when", () => {
+  describe("when", { concurrent: false }, () => {
     it.each(steps)("$name, the build counts once and its wheel is whole", async (step) => {
       const { farm, links, upstream } = stage;
       const { reached } = await arm(stage, step);

@@ -162,7 +162,7 @@ export class FrameFuzzer {
       );
     if (Object.getPrototypeOf(value) !== Object.prototype) return this.#odd();
     const keys = Object.keys(value);
-    const changed = pick(this.#random, [...keys, "more"]);
+    const changed = pick(this.#random, [...keys, "more"]) ?? "more";
     return { ...value, [changed]: this.#changed((value as Record<string, unknown>)[changed]) };
   }
 
@@ -200,6 +200,7 @@ function isEncodable(value: unknown): boolean {
   }
 }
 
-function pick<T>(random: () => number, values: readonly T[]): T {
-  return values[Math.floor(random() * values.length)] as T;
+/** Undefined where there is nothing to pick from. */
+function pick<T>(random: () => number, values: readonly T[]): T | undefined {
+  return values[Math.floor(random() * values.length)];
 }

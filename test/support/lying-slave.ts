@@ -214,7 +214,8 @@ export class LyingSlave {
   async until(what: string, fits: () => boolean): Promise<void> {
     const endAt = performance.now() + PATIENCE_MS;
     while (!fits()) {
-      if (performance.now() > endAt) throw new Error(`waited in vain for ${what}`);
+      if (performance.now() > endAt)
+        throw new Error(`waited in vain for ${what}; connections ended: ${this.downs.join(", ")}`);
       await delay(5);
     }
   }
