@@ -42,6 +42,8 @@ export interface TestFarmOptions {
   readonly shape?: MasterShape;
   /** More arguments for each piw-slave. */
   readonly slave?: readonly string[];
+  /** Another installation's folder of built programs, for a program that is not of this version. */
+  readonly programs?: (part: string) => string | undefined;
 }
 
 export interface LinkPorts {
@@ -174,7 +176,7 @@ export class TestFarm {
     const root = process.getuid?.() === 0 ? ["--allow-root"] : [];
     const child = spawn(
       process.execPath,
-      ["--enable-source-maps", bin(program), ...args, ...root],
+      ["--enable-source-maps", this.#program(part, program), ...args, ...root],
       {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, NODE_ENV: "test" },
@@ -185,6 +187,11 @@ export class TestFarm {
     child.stderr.pipe(log, { end: false });
     this.#processes.set(part, child);
     await once(child, "spawn");
+  }
+
+  #program(part: Part, program: string): string {
+    const folder = this.#options.programs?.(part);
+    return folder === undefined ? bin(program) : join(folder, `${program}.js`);
   }
 
   /** Ends a part, of a split master all its processes, and waits until it is gone. */

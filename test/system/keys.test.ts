@@ -83,7 +83,7 @@ describe("keys", () => {
     } finally {
       await farm.end();
     }
-  });
+  }, 240_000);
 
   it("keep out a slave whose key is not authorised, until it is", async () => {
     const farm = new TestFarm({
@@ -108,7 +108,7 @@ describe("keys", () => {
     } finally {
       await farm.end();
     }
-  });
+  }, 240_000);
 
   it("are taken from a slave in mid-build: its session ends, what it says later is refused and counted", async () => {
     const slow = await startSampleUpstream({
