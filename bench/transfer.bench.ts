@@ -10,9 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { generateKeyPair } from "../protocol/transport/index.ts";
+import { type Child, startChild } from "./bench-child.ts";
 import { atLeast, below, type Findings, median, runBench } from "./frame.ts";
 import { type Contender, playRounds, quantile, type Rounds, rounded } from "./rounds.ts";
-import { type Child, startChild } from "./transfer/children.ts";
 import { fillOutbox, type Held } from "./transfer/outboxes.ts";
 import type {
   ReceiverOrder,
