@@ -139,23 +139,25 @@ async function arrivals(
   return latencies;
 }
 
-const releaseOf = (name: string) => ({
-  version: "1.0",
-  spelling: "1.0",
-  sortKey: "0001",
-  isPrerelease: false,
-  releasedAt: null,
-  requiresPython: null,
-  yanked: null,
-  sdist: {
-    filename: `${name}-1.0.tar.gz`,
-    url: `http://127.0.0.1:9/${name}-1.0.tar.gz`,
-    sha256: "1".repeat(64),
-    sizeBytes: 20_000,
-  },
-  skip: null,
-  upstreamTags: [],
-});
+function releaseOf(name: string) {
+  return {
+    version: "1.0",
+    spelling: "1.0",
+    sortKey: "0001",
+    isPrerelease: false,
+    releasedAt: null,
+    requiresPython: null,
+    yanked: null,
+    sdist: {
+      filename: `${name}-1.0.tar.gz`,
+      url: `http://127.0.0.1:9/${name}-1.0.tar.gz`,
+      sha256: "1".repeat(64),
+      sizeBytes: 20_000,
+    },
+    skip: null,
+    upstreamTags: [],
+  };
+}
 
 async function settledBytes(pid: number, signal: AbortSignal): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
