@@ -26,6 +26,8 @@ export interface BenchFarmOptions {
   };
   /** More arguments for piw-master. */
   readonly master?: readonly string[];
+  /** False: no slave; the bench connects its own. The master then has the times of production. Default true. */
+  readonly hasSlave?: boolean;
 }
 
 export interface BenchFarm {
@@ -38,6 +40,9 @@ export interface BenchFarm {
   /** Of the role that owns the tables. */
   readonly ownerDsn: string;
   readonly log: LogBook;
+  /** Where slaves connect. */
+  readonly slaveQueue: string;
+  readonly masterPid: number;
   /** For whatever else the bench needs on disk; removed by `end`. */
   readonly folder: string;
   /** Ends everything and removes its folder. Idempotent. */
@@ -88,7 +93,7 @@ export async function startBenchFarm(
       `--slave-queue=tcp://127.0.0.1:${slave}`,
       `--file-queue=tcp://127.0.0.1:${file}`,
     ];
-    const { upstream, master = [] } = options;
+    const { upstream, master = [], hasSlave = true } = options;
     const masterArguments = [
       ...[`--output-path=${outputPath}`, `--http=127.0.0.1:${http}`],
       ...[`--pypi-simple=${upstream.simpleUrl}`, `--pypi-json=${upstream.jsonUrl}`],
@@ -98,15 +103,21 @@ export async function startBenchFarm(
       ...[...links, ...master],
     ];
     const slaveArguments = [`--dir=${join(folder, "slave")}`, "--label=slave-1", ...links];
-    programs.push(start("piw-master", masterArguments, { PIW_DSN: masterDsn }, log));
-    programs.push(start("piw-slave", slaveArguments, {}, log));
+    const times = hasSlave ? ["--dev-mode"] : [];
+    const env = { PIW_DSN: masterDsn };
+    const masterProgram = start("piw-master", [...times, ...masterArguments], env, log);
+    programs.push(masterProgram);
+    if (hasSlave) programs.push(start("piw-slave", [...times, ...slaveArguments], {}, log));
+    const sign = hasSlave ? "slave is here" : "slave link is open";
     await log.line(
-      "a slave is here",
-      ({ program, msg }) => program === "piw-master" && msg === "slave is here",
+      sign,
+      ({ program, msg }) => program === "piw-master" && msg === sign,
       START_PATIENCE_MS,
       signal,
     );
-    return { siteUrl, outputPath, sql, ownerDsn, log, folder, end };
+    const slaveQueue = `tcp://127.0.0.1:${slave}`;
+    const masterPid = masterProgram.pid ?? 0;
+    return { siteUrl, outputPath, sql, ownerDsn, log, slaveQueue, masterPid, folder, end };
   } catch (error) {
     await end();
     throw error;
@@ -119,7 +130,7 @@ function start(
   env: Readonly<Record<string, string>>,
   log: LogBook,
 ): ChildProcess {
-  const common = ["--configuration=/dev/null", "--dev-mode", ...(isRoot ? ["--allow-root"] : [])];
+  const common = ["--configuration=/dev/null", ...(isRoot ? ["--allow-root"] : [])];
   const child = spawn(
     process.execPath,
     ["--enable-source-maps", builtProgram(name), ...common, ...args],

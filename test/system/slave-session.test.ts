@@ -304,6 +304,19 @@ test("when the builder crashes the build is lost at once, and HELLO says so", as
   expect((await master.next("BUILT")).token).toBe(2);
 });
 
+test("is on the file link only while it has something to send", async () => {
+  const { master, slave } = await idleSlave();
+  expect(master.isOnFileLink).toBe(false);
+  await slave.letBuildsEnd();
+  master.say("BUILD", slave.order(1));
+  const { result } = await master.next("BUILT");
+  expect(master.isOnFileLink).toBe(false);
+  await pullAll(master, 1, result);
+  expect(master.isOnFileLink).toBe(true);
+  master.say("DONE", { token: 1 });
+  await until("the end of the file connection", () => (master.isOnFileLink ? undefined : true));
+});
+
 test("when the link session crashes the build goes on", async () => {
   const { master, slave, system } = await busySlave();
   system.crash("/link-session", new Error("by the test"));

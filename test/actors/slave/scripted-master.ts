@@ -146,14 +146,21 @@ export class ScriptedMaster {
     const before = this.answers.length;
     let askedAt = Number.NEGATIVE_INFINITY;
     return await until(`an answer for ${fetch.filename}`, () => {
-      if (this.#filePeer !== undefined && performance.now() - askedAt > FETCH_RETRY_MS) {
+      if (performance.now() - askedAt > FETCH_RETRY_MS) {
         askedAt = performance.now();
-        this.#files?.send(this.#filePeer, "FETCH", fetch);
+        if (this.#filePeer !== undefined) this.#files?.send(this.#filePeer, "FETCH", fetch);
+        else if (this.peer !== undefined)
+          this.say("SEND", { token: fetch.token, filename: fetch.filename });
       }
       return this.answers
         .slice(before)
         .find(({ body }) => body.filename === fetch.filename && body.token === fetch.token);
     });
+  }
+
+  /** Whether the slave is on the file link. */
+  get isOnFileLink(): boolean {
+    return this.#filePeer !== undefined;
   }
 
   async pull(token: number, filename: string, sizeBytes: number): Promise<Buffer> {

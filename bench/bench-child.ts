@@ -1,0 +1,53 @@
+/** Starts the child processes of the benches `transfer` and `slaves`, and waits for what they say. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface Child<Order, Says extends { readonly type: string }> {
+  readonly pid: number;
+  tell(order: Order): void;
+  /** The next thing of that type that it says. @throws Error when it ends instead. */
+  said<T extends Says["type"]>(type: T): Promise<Extract<Says, { type: T }>>;
+  end(): Promise<void>;
+}
+
+/**
+ * @param name of a file of `bench/`, without its ending
+ * @param heard is told whatever it says
+ */
+export function startChild<Order extends object, Says extends { readonly type: string }>(
+  name: string,
+  signal: AbortSignal,
+  heard: (says: Says) => void = () => undefined,
+): Child<Order, Says> {
+  const program = fileURLToPath(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url));
+  const child: ChildProcess = fork(program, [], { signal });
+  // Aborted: whoever waits for what it says learns it by the exit.
+  child.on("error", () => undefined);
+  child.on("message", (words) => heard(words as Says));
+  return {
+    pid: child.pid ?? 0,
+    tell: (order) => void child.send(order),
+    said: (type) =>
+      new Promise((resolve, reject) => {
+        const ended = (): void => {
+          child.off("message", listen);
+          reject(new Error(`${name} has ended`));
+        };
+        const listen = (words: unknown): void => {
+          const said = words as Says;
+          if (said.type !== type) return;
+          child.off("exit", ended).off("message", listen);
+          resolve(said as Extract<Says, { type: typeof type }>);
+        };
+        child.on("message", listen).once("exit", ended);
+      }),
+    end: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, "exit");
+      if (child.connected) child.disconnect();
+      await gone;
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** What the bench `slaves` and its child processes say to each other. */
+
+export type CrowdOrder =
+  /** Connects so many slaves, or raw peers; answered with `here` when all are idle, or have been heard. */
+  | {
+      readonly type: "connect";
+      readonly way: "slaves" | "raw";
+      readonly address: string;
+      readonly first: number;
+      readonly count: number;
+      readonly target: string;
+    }
+  /** Each idle slave says IDLE; answered with `answered` when each has its SLEEP. */
+  | { readonly type: "ask" }
+  | { readonly type: "close" };
+
+export type CrowdSays =
+  | { readonly type: "here" }
+  | { readonly type: "answered"; readonly messages: number }
+  | { readonly type: "closed" }
+  /** A slave was told to build. Microseconds of the machine's clock, which all processes share. */
+  | { readonly type: "build"; readonly package: string; readonly atUs: number };
+
+export type RawOrder = { readonly type: "bind" };
+export type RawSays = { readonly type: "bound"; readonly address: string };
+
+export const nowUs = (): number => Number(process.hrtime.bigint() / 1_000n);

@@ -1,0 +1,197 @@
+/**
+ * The master's side of the bench `transfer`: the file link, File Juggler, its transfers, the check of wheels and the
+ * storage as piw-master has them, without a database: what is collected is published here. Or a raw PULL. Started by
+ * `transfer.bench.ts`; ends when its channel closes.
+ */
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Pull } from "zeromq";
+import {
+  defineEndpoint,
+  type EndpointMessages,
+  newEndpointMemory,
+} from "../actors/master/endpoint.ts";
+import { type FileJugglerMessages, fileJuggler } from "../actors/master/file-juggler.ts";
+import { startWheelChecker } from "../actors/master/wheel-check.ts";
+import type { DatabaseMessages } from "../db/requests.ts";
+import { filesLink, type ToFileSender } from "../protocol/links/files.ts";
+import type { ToImportDesk } from "../protocol/links/tasks/import-desk.ts";
+import {
+  type ActorRef,
+  child,
+  dynamicSupervisor,
+  silentLogger,
+  startSystem,
+  supervisor,
+} from "../supervisor/index.ts";
+import { metadataKey, wheelKey } from "../web/public-key.ts";
+import { openLocalStorage, type Storage } from "../web/storage.ts";
+import { bindPull, receiveFile } from "./transfer/raw-copy.ts";
+import {
+  type HeldBuild,
+  PACKAGE,
+  type ReceiverOrder,
+  type ReceiverSays,
+  type SenderName,
+  VERSION,
+} from "./transfer/words.ts";
+
+type Lists = Extract<ReceiverOrder, { type: "go" }>["lists"];
+
+interface Line {
+  readonly address: string;
+  /** Ends when all is public; gives what the checks of wheels took, in ms. */
+  receive(lists: Lists): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** As a slave session takes them. */
+const BUILDS_AT_ONCE = 4;
+const LOOP_RESOLUTION_MS = 5;
+const project = PACKAGE.replaceAll("_", "-");
+const say = (words: ReceiverSays): void => void process.send?.(words);
+let line: Line | undefined;
+
+process.on("message", (order: ReceiverOrder) => {
+  void obey(order);
+});
+if (process.connected) await once(process, "disconnect");
+await line?.close();
+
+async function obey(order: ReceiverOrder): Promise<void> {
+  if (order.type === "open") {
+    mkdirSync(order.output, { recursive: true });
+    const isRaw = order.way === "raw";
+    line = await (isRaw ? openRaw : openMaster)(order.output, order.secret);
+    say({ type: "opened", address: line.address });
+  } else if (order.type === "go") {
+    const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+    loop.enable();
+    const startedAt = performance.now();
+    const checkMs = (await line?.receive(order.lists)) ?? 0;
+    const seconds = (performance.now() - startedAt) / 1_000;
+    loop.disable();
+    const heldMs = Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION_MS);
+    say({ type: "done", figures: { seconds, checkSeconds: checkMs / 1_000, heldMs } });
+  } else {
+    await line?.close();
+    line = undefined;
+    say({ type: "closed" });
+  }
+}
+
+async function openRaw(output: string, secret: Keys): Promise<Line> {
+  const pull: Pull = await bindPull(secret);
+  return {
+    address: pull.lastEndpoint ?? "",
+    receive: async (lists) => {
+      const file = lists[0]?.builds[0]?.result.files[0];
+      if (file === undefined) throw new Error("nothing to copy");
+      const path = join(output, file.filename);
+      if ((await receiveFile(pull, path, file.sizeBytes)) !== file.sha256)
+        throw new Error("the raw copy is not what was sent");
+      return 0;
+    },
+    close: async () => pull.close(),
+  };
+}
+
+type Keys = Extract<ReceiverOrder, { type: "open" }>["secret"];
+
+async function openMaster(output: string, secret: Keys): Promise<Line> {
+  const storage = await openLocalStorage(output);
+  const checker = startWheelChecker();
+  let checkMs = 0;
+  const system = await startSystem({
+    name: "receiver",
+    logger: silentLogger,
+    root: ({ ref }) =>
+      supervisor("main", {}, [
+        child("link", defineEndpoint(filesLink), {
+          address: "tcp://127.0.0.1:0",
+          keys: secret && { secret, isAuthorised: () => true },
+          heartbeatMs: 2_000,
+          receiveHighWaterMark: 8,
+          consumer: ref<FileJugglerMessages>("/juggler"),
+          memory: newEndpointMemory(),
+        }),
+        dynamicSupervisor("transfers"),
+        child("juggler", fileJuggler, {
+          link: ref<EndpointMessages<ToFileSender>>("/link"),
+          importDesk: ref<ToImportDesk>("/nobody"),
+          transfersPath: "/transfers",
+          database: ref<DatabaseMessages>("/nobody"),
+          storage,
+          checkWheel: async (question) => {
+            const startedAt = performance.now();
+            const checked = await checker.check(question);
+            checkMs += performance.now() - startedAt;
+            return checked;
+          },
+          fetchRetryMs: 20_000,
+          stallMs: 60_000,
+          sweepMs: 1e9,
+          blobGraceMs: 1e9,
+        }),
+      ]),
+  });
+  const juggler = system.ref<FileJugglerMessages>("/juggler");
+  return {
+    address: await system.ref<EndpointMessages<ToFileSender>>("/link").ask("ATTACH"),
+    receive: async (lists) => {
+      checkMs = 0;
+      await Promise.all(
+        lists.flatMap(({ sender, builds }) => {
+          const queue = [...builds];
+          return Array.from({ length: BUILDS_AT_ONCE }, async () => {
+            for (let next = queue.shift(); next !== undefined; next = queue.shift())
+              await take(juggler, storage, sender, next);
+          });
+        }),
+      );
+      return checkMs;
+    },
+    close: async () => {
+      await system.stop();
+      await checker.close();
+    },
+  };
+}
+
+/** One build: pulled, verified, in the blobs, and public. */
+async function take(
+  juggler: ActorRef<FileJugglerMessages>,
+  storage: Storage,
+  sender: SenderName,
+  { token, result, tags }: HeldBuild,
+): Promise<void> {
+  const { files, refusal } = await juggler.ask(
+    "COLLECT",
+    {
+      delivery: {
+        token,
+        source: "slave",
+        slaveId: 1,
+        slaveIdentity: sender.identity,
+        slaveSlot: sender.slot,
+        package: project,
+        version: VERSION,
+        target: "cp311-linux_x86_64",
+        targetTags: [...tags],
+        buildTag: null,
+        isSettled: false,
+      },
+      files: result.files,
+      log: result.log,
+    },
+    { timeoutMs: Number.POSITIVE_INFINITY },
+  );
+  if (refusal !== null) throw new Error(refusal.message);
+  if (files.length !== result.files.length) throw new Error(`${files.length} files have come`);
+  for (const { filename, sha256, metadataSha256 } of files) {
+    await storage.publishOnce(metadataKey(project, filename), metadataSha256);
+    await storage.publishOnce(wheelKey(project, filename), sha256);
+  }
+}
