@@ -59,6 +59,8 @@ export async function runBuild(
       cause: outcome.cause,
       message: outcome.message,
       missing: [...outcome.missing],
+      ...(outcome.resolved && { resolved: [...outcome.resolved] }),
+      ...(outcome.retryAfterMs !== undefined && { retryAfterMs: outcome.retryAfterMs }),
       ...(outcome.buildRequires && { buildRequires: [...outcome.buildRequires] }),
       durationMs: Math.round(performance.now() - startedAt),
       files: outcome.wheels.map((wheel) => wheel.file),

@@ -77,6 +77,7 @@ async function startLocked(
   const site: BuildSite = {
     outbox,
     workFolder: join(settings.dir, "work"),
+    runners: { list: settings.runners, fallback: settings.defaultRunner },
     timeoutMs: settings.timeoutMs,
     killGraceMs: settings.times.killGraceMs,
   };

@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { startSlave } from "../../../actors/slave/tree.ts";
+import { pipRunner } from "../../../config/runners.ts";
 import type { SlaveSettings } from "../../../config/settings.ts";
 import { slaveTimes } from "../../../config/times.ts";
 import type { BuildOrder } from "../../../protocol/model/build.ts";
@@ -54,6 +55,8 @@ export class SlaveFixture {
       debug: [],
       pythons: [python],
       timeoutMs: 60_000,
+      runners: [],
+      defaultRunner: pipRunner,
       pollMs: undefined,
       devMode: true,
       times: { ...slaveTimes(true), reconnectMinMs: 10, reconnectMaxMs: 100, killGraceMs: 200 },
