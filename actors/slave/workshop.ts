@@ -143,7 +143,7 @@ export class Workshop {
       interpreter,
       outFolder: join(this.#folder, "out"),
       scratchFolder: join(this.#folder, "scratch"),
-      tools: { env: this.#environment(), signal: this.#signal },
+      tools: { env: this.#environment(), buildId: this.#buildId, signal: this.#signal },
       note: (line) => this.#log.note(line),
     });
     return { ...finding, wheels };
