@@ -27,7 +27,9 @@ const managers: readonly PackageManager[] = [
         .flatMap((line) => {
           const at = line.indexOf(": /");
           const names = line.slice(0, at).split(", ");
-          return names.map((name) => [line.slice(at + 2), name.replace(/:[a-z0-9-]+$/, "")] as const);
+          return names.map(
+            (name) => [line.slice(at + 2), name.replace(/:[a-z0-9-]+$/, "")] as const,
+          );
         }),
   },
   {
