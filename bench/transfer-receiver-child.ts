@@ -14,6 +14,7 @@ import {
   newEndpointMemory,
 } from "../actors/master/endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "../actors/master/file-juggler.ts";
+import { Refusals } from "../actors/master/refusals.ts";
 import { startWheelChecker } from "../actors/master/wheel-check.ts";
 import type { DatabaseMessages } from "../db/requests.ts";
 import { filesLink, type ToFileSender } from "../protocol/links/files.ts";
@@ -103,6 +104,7 @@ type Keys = Extract<ReceiverOrder, { type: "open" }>["secret"];
 async function openMaster(output: string, secret: Keys): Promise<Line> {
   const storage = await openLocalStorage(output);
   const checker = startWheelChecker();
+  const refusals = new Refusals();
   let checkMs = 0;
   const system = await startSystem({
     name: "receiver",
@@ -116,6 +118,7 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
           receiveHighWaterMark: 8,
           consumer: ref<FileJugglerMessages>("/juggler"),
           memory: newEndpointMemory(),
+          refusals: refusals.at("/link"),
         }),
         dynamicSupervisor("transfers"),
         child("juggler", fileJuggler, {
@@ -130,6 +133,7 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
             checkMs += performance.now() - startedAt;
             return checked;
           },
+          refusals: refusals.at("/juggler"),
           fetchRetryMs: 20_000,
           stallMs: 60_000,
           sweepMs: 1e9,

@@ -11,6 +11,7 @@ import { ConfigurationError } from "../config/configuration-error.ts";
 import { type LogLevel, openLog } from "../config/log.ts";
 import type { Options, Program, Values } from "../config/option.ts";
 import { readConfiguration } from "../config/read-configuration.ts";
+import type { RunnerSettings } from "../config/runners.ts";
 import type { Logger } from "../supervisor/index.ts";
 import { isOrderly, type System, superviseProcess } from "../supervisor/index.ts";
 import { failureLine } from "./failure-line.ts";
@@ -26,6 +27,8 @@ export interface Frame {
   readonly logger: Logger;
   /** Aborted by SIGINT and SIGTERM while no tree runs yet. */
   readonly signal: AbortSignal;
+  /** The `[runner:NAME]` sections of the configuration files. */
+  readonly runners: readonly RunnerSettings[];
   /** Writes a line to standard output. */
   print(line: string): void;
   /**
@@ -79,13 +82,14 @@ export async function runProgram<O extends Common & Options>(
       process.stdout.write(configuration.text);
       return;
     }
-    const { values, operands } = configuration;
+    const { values, operands, runners } = configuration;
     showsStacks = numberOf(values, "verbose") > 1;
     refuseRoot(definition, values);
     const logger = openProgramLog(definition, values, signals);
     const code = await definition.run(values, operands, {
       logger,
       signal: signals.signal,
+      runners,
       print: (line) => void process.stdout.write(`${line}\n`),
       superviseTree: async (start, shutdownMs) => {
         const manager = takeServiceManager(process.env, logger);

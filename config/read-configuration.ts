@@ -13,11 +13,18 @@ import { ConfigurationError } from "./configuration-error.ts";
 import { findIniFile, type IniSection, shown } from "./ini-file.ts";
 import { findNearest } from "./nearest.ts";
 import { environmentName, type Option, type Options, type Program, type Values } from "./option.ts";
-import { isFreeSection, knownSections } from "./sections.ts";
+import { isRunnerSection, parseRunner, type RunnerSettings } from "./runners.ts";
+import { knownSections } from "./sections.ts";
 import { pathFormat, textFormat, type ValueFormat } from "./value-format.ts";
 
 export type Configuration<O extends Options> =
-  | { readonly kind: "run"; readonly values: Values<O>; readonly operands: readonly string[] }
+  | {
+      readonly kind: "run";
+      readonly values: Values<O>;
+      readonly operands: readonly string[];
+      /** Of all files, in their order; a later one takes the place of an earlier one of its name. */
+      readonly runners: readonly RunnerSettings[];
+    }
   | { readonly kind: "text"; readonly text: string };
 
 export interface Surroundings {
@@ -48,11 +55,17 @@ export function readConfiguration<O extends Options>(
     }
   };
 
+  const runners = new Map<string, RunnerSettings>();
   for (const { file, sections } of readFiles(
     commandLine.given.get("configuration"),
     surroundings,
   )) {
     checkNames(sections, file);
+    for (const section of sections) {
+      if (!isRunnerSection(section.name)) continue;
+      const runner = parseRunner(section, file);
+      runners.set(runner.name, runner);
+    }
     for (const { name, text, line } of entriesFor(program, sections)) {
       set(name, text, `${file}, line ${line}: ${name}`);
     }
@@ -72,6 +85,7 @@ export function readConfiguration<O extends Options>(
     kind: "run",
     values: withoutNulls(config.getProperties()) as Values<O>,
     operands: commandLine.operands,
+    runners: [...runners.values()],
   };
 }
 
@@ -96,7 +110,7 @@ function readFiles(
 /** Every section and key must be some program's: a shared file is checked whole by each of them. */
 function checkNames(sections: readonly IniSection[], file: string): void {
   for (const section of sections) {
-    if (isFreeSection(section.name)) {
+    if (isRunnerSection(section.name)) {
       continue;
     }
     const keys = knownSections.get(section.name);

@@ -52,8 +52,3 @@ function collect(): Map<string, readonly string[]> {
   }
   return sections;
 }
-
-/** Sections that hold settings of somebody else's making. */
-export function isFreeSection(name: string): boolean {
-  return /^runner:.+$/.test(name);
-}

@@ -3,6 +3,7 @@
  * this one and taken by `tree.ts` of the program. No option names, no sources, no defaults here.
  */
 import type { PartName } from "./parts.ts";
+import type { RunnerSettings } from "./runners.ts";
 import type { MasterTimes, SlaveTimes } from "./times.ts";
 
 /** A place to listen at. Port 0 means any free one; host `0.0.0.0` or `::` means every interface. */
@@ -102,6 +103,9 @@ export interface SlaveSettings {
   readonly pythons: readonly string[];
   /** Longest time of one build. */
   readonly timeoutMs: number;
+  /** Tried in this order; what none of them matches is for `defaultRunner`. */
+  readonly runners: readonly RunnerSettings[];
+  readonly defaultRunner: RunnerSettings;
   /** How often an idle slave asks by itself; undefined: as the master says. */
   readonly pollMs: number | undefined;
   readonly sandbox: "auto" | "bubblewrap" | "none";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
+import { chooseDefaultRunner, type RunnerSettings } from "./runners.ts";
 import type { SlaveSettings } from "./settings.ts";
 import { slaveTimes } from "./times.ts";
 import {
@@ -51,6 +52,12 @@ const slaveOptions = {
     defaultText: "the host's name",
   }),
   python: list("PATH", "Build with this interpreter instead of python3. Repeatable"),
+  runner: option(
+    textFormat,
+    "NAME",
+    "pip",
+    "What builds the packages that no [runner:NAME] section matches: pip, or the name of such a section",
+  ),
   "poll-time": optional(
     durationFormat,
     "DURATION",
@@ -102,7 +109,10 @@ export const slaveProgram = {
   options: slaveOptions,
 } satisfies Program;
 
-export function slaveSettings(values: Values<typeof slaveOptions>): SlaveSettings {
+export function slaveSettings(
+  values: Values<typeof slaveOptions>,
+  runners: readonly RunnerSettings[] = [],
+): SlaveSettings {
   const devMode = values["dev-mode"];
   const times = slaveTimes(devMode);
   const bare = values.master.replace(/^\[(.*)\]$/, "$1");
@@ -118,6 +128,8 @@ export function slaveSettings(values: Values<typeof slaveOptions>): SlaveSetting
     debug: values.debug,
     pythons: values.python.length > 0 ? values.python : ["python3"],
     timeoutMs: values.timeout ?? times.buildTimeoutMs,
+    runners,
+    defaultRunner: chooseDefaultRunner(runners, values.runner),
     pollMs: values["poll-time"],
     sandbox: values.sandbox,
     network: values.network,

@@ -12,6 +12,7 @@ import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import { isPartOf, type LogPart, MAX_LOG_PART_BYTES } from "../../protocol/model/build-log.ts";
+import type { Delivery } from "../../protocol/model/delivery.ts";
 import type { HostStats } from "../../protocol/model/host.ts";
 import {
   type ActorContext,
@@ -75,6 +76,10 @@ interface State extends SessionContext {
   targetIds: readonly number[];
   /** The build in hand, as BUILD or HELLO said. */
   running: Token | undefined;
+  /** What the build in hand is, once somebody has asked; null: not this slave's. */
+  subject: { readonly token: Token; readonly named: Promise<Subject | null> } | undefined;
+  /** Of the last word of a runner that was passed on (monotonic ms). */
+  statusAtMs: number;
   /** Finished builds that the slave still holds. */
   readonly finished: Set<Token>;
   readonly delivering: Set<Token>;
@@ -89,6 +94,8 @@ interface OpenQuestion {
   readonly timer: Timer;
 }
 
+type Subject = Pick<Delivery, "package" | "version" | "target">;
+
 type Context = ActorContext<SlaveSessionMessages>;
 type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 
@@ -98,6 +105,7 @@ const MAX_DELIVERING = 4;
 const MAX_LOG_QUESTIONS = 8;
 /** How much longer than it was told to a slave may take for an answer. */
 const LOG_GRACE_MS = 2_000;
+const MIN_STATUS_INTERVAL_MS = 200;
 
 export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, State>({
   name: "the session of one build slave",
@@ -111,6 +119,8 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     slaveId: 0,
     targetIds: [],
     running: undefined,
+    subject: undefined,
+    statusAtMs: Number.NEGATIVE_INFINITY,
     finished: new Set(),
     delivering: new Set(),
     logQuestions: new Map(),
@@ -138,6 +148,9 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
         case "BUSY":
           tellHost(state, message.body.stats);
           renew(state, message.body.token, ctx);
+          return;
+        case "STATUS":
+          passOn(state, message.body, ctx);
           return;
         case "BUILT":
           receive(state, message.body, ctx);
@@ -296,6 +309,14 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
   }
   state.slaveDriver.tell("AWAKE", { peerId: state.peer.id });
   state.running = order.token;
+  state.subject = {
+    token: order.token,
+    named: Promise.resolve({
+      package: order.package,
+      version: order.version,
+      target: order.target,
+    }),
+  };
   state.phase = "building";
   send(state, { type: "BUILD", body: order });
   ctx.log.info(
@@ -344,6 +365,37 @@ function takeLogPart(state: State, { question, part }: Body<"LOG_PART">, ctx: Co
 }
 
 const absent = (reason: string): Refusal => new Refusal(reason, { code: "absent" });
+
+/** A slave says one a second; what comes faster is not passed on, so that none can drown the others' news. */
+function passOn(state: State, { token, status, text }: Body<"STATUS">, ctx: Context): void {
+  const now = performance.now();
+  if (token !== state.running || now - state.statusAtMs < MIN_STATUS_INTERVAL_MS) return;
+  state.statusAtMs = now;
+  // After a new HELLO only the token is known; the database says what it stands for, once.
+  if (state.subject?.token !== token) state.subject = { token, named: nameOf(state, token, ctx) };
+  const { named } = state.subject;
+  ctx.run(async () => {
+    const subject = await named;
+    if (subject === null) return;
+    state.status.tell("EVENT", {
+      kind: "build-status",
+      ...subject,
+      slave: state.label,
+      status,
+      text,
+    });
+  });
+}
+
+async function nameOf(state: State, token: Token, ctx: Context): Promise<Subject | null> {
+  try {
+    const found = await askUntilDone(ctx, state.database, "findDelivery", { token });
+    if (found?.slaveId !== state.slaveId) return null;
+    return { package: found.package, version: found.version, target: found.target };
+  } catch {
+    return null;
+  }
+}
 
 function renew(state: State, token: Token, ctx: Context): void {
   state.running = token;

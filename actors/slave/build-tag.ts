@@ -7,7 +7,7 @@
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { parseWheelFilename } from "../../protocol/packaging/wheel-filename.ts";
-import type { Tools } from "./system-packages.ts";
+import type { ToolRun } from "./tool-output.ts";
 
 const TIMEOUT_MS = 10 * 60_000;
 
@@ -53,7 +53,7 @@ export async function withBuildTag(
   wheelPath: string,
   buildTag: string,
   executable: string,
-  tools: Tools,
+  tools: ToolRun,
 ): Promise<string> {
   const name = parseWheelFilename(basename(wheelPath));
   if (name === undefined) throw new Error(`${basename(wheelPath)} is no wheel file name`);

@@ -61,6 +61,8 @@ export async function runBuild(
       cause: outcome.cause,
       message: log.masked(outcome.message).slice(0, 2_000),
       missing: outcome.missing.map((requirement) => log.masked(requirement).slice(0, 500)),
+      ...(outcome.resolved && { resolved: [...outcome.resolved] }),
+      ...(outcome.retryAfterMs !== undefined && { retryAfterMs: outcome.retryAfterMs }),
       ...(outcome.buildRequires && { buildRequires: [...outcome.buildRequires] }),
       durationMs: Math.round(performance.now() - startedAt),
       files: outcome.wheels.map((wheel) => wheel.file),

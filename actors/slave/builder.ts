@@ -11,6 +11,7 @@ import { type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { DroppedError, runBuild } from "./build.ts";
 import type { Interpreter } from "./interpreter.ts";
 import type { BuilderMessages, LinkSessionMessages } from "./messages.ts";
+import type { RunnerStatus } from "./runner-status.ts";
 import type { BuildSite } from "./workshop.ts";
 
 export interface BuilderArgs {
@@ -61,7 +62,9 @@ export const builder = defineActor<BuilderMessages, BuilderArgs, State>({
       ctx.log.info({ ...fields, target: order.target }, "building");
       const drop = new AbortController();
       const signal = AbortSignal.any([ctx.signal, drop.signal]);
-      const request = { order, interpreter, upstreamIndex, farmIndex };
+      const onStatus = ({ status, text }: RunnerStatus) =>
+        void state.link.tell("STATUS", { token, status, text });
+      const request = { order, interpreter, upstreamIndex, farmIndex, onStatus };
       const build = endOf(runBuild(request, state.site, signal));
       state.current = { token, drop, over: build.catch(() => undefined) };
       ctx.run(async () => {

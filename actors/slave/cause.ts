@@ -13,6 +13,8 @@ export interface Finding {
   readonly message: string;
   /** The requirements that pip could not find. */
   readonly missing: readonly string[];
+  /** Only with `deferred`: not to be tried before so long. */
+  readonly retryAfterMs?: number;
 }
 
 /** @param log the end of the build's log */
@@ -28,13 +30,14 @@ export function findCause(exit: Exit, log: string, timeoutMs: number): Finding {
   const last = lastStep(log);
   return (
     ofSignal(exit) ??
+    ofMachine(exit, log) ??
     ofDisk(last) ??
     ofMissing(last) ??
     ofIndex(last) ??
     ofMemory(exit, last) ??
     finding(
       "build-failed",
-      tellingLine(last) ?? `pip ended with exit code ${exit.code ?? "unknown"}`,
+      tellingLine(last) ?? `it ended with exit code ${exit.code ?? "unknown"}`,
     )
   );
 }
@@ -63,7 +66,22 @@ function ofSignal(exit: Exit): Finding | undefined {
   const isRequest = ["SIGTERM", "SIGINT", "SIGHUP"].includes(exit.signal);
   return isRequest
     ? finding("killed", `ended from outside by ${exit.signal}`)
-    : finding("build-failed", `pip ended by ${exit.signal}`);
+    : finding("build-failed", `it was ended by ${exit.signal}`);
+}
+
+/** The interpreter or its pip went away since the slave started: not the doing of any package. */
+function ofMachine(exit: Exit, log: string): Finding | undefined {
+  if (exit.code === null || ![1, 126, 127].includes(exit.code)) return undefined;
+  const start = log.slice(0, 2_000);
+  const line = lineWith(
+    start,
+    exit.code === 1
+      ? /^\/[^:]*: No module named pip\b/
+      : /^(?:\/bin\/)?sh: .*\bexec: .*(?:not found|Permission denied|No such file)/,
+  );
+  return line === undefined
+    ? undefined
+    : finding("slave-lost", `the slave could not build: ${line}`);
 }
 
 function ofDisk(log: string): Finding | undefined {
@@ -78,7 +96,12 @@ function ofDisk(log: string): Finding | undefined {
 function ofMissing(log: string): Finding | undefined {
   const requirement =
     lastMatch(log, /\bNo matching distribution found for (.+)$/gm) ??
-    lastMatch(log, /Could not find suitable distribution for Requirement\.parse\('(.+)'\)/gm);
+    lastMatch(log, /Could not find suitable distribution for Requirement\.parse\('(.+)'\)/gm) ??
+    // Of a release whose index does not tell: pip finds out when it has it.
+    (installStep.test(log.slice(0, 1_000))
+      ? (lastMatch(log, /^ *ERROR: Package '([^']+)' requires a different Python: /gm) ??
+        lastMatch(log, /^ *([\w.-]+) requires Python '[^']*' but the running Python is /gm))
+      : undefined);
   if (requirement === undefined) return undefined;
   const broken = lineWith(log, /Retrying \(Retry\(total=0,.* after connection broken by /);
   if (broken !== undefined) return finding("index-unreachable", brokenConnection(broken));
@@ -96,16 +119,30 @@ function brokenConnection(line: string): string {
   return `the index could not be reached${where === "" ? "" : ` for ${where}`}${why === undefined ? "" : ` (${why.trim()})`}`;
 }
 
+/** The steps in which pip installs what a build needs; a step's first line. */
+const installStep =
+  /^ *Running command .*(?:install(?:ing)? (?:build|backend) dependencies| -m pip install )/;
+
 /** Failures of pip's own requests. Those of a project's code, to hosts of its own, are the project's. */
 const indexFailures = [
   /Could not install packages due to an (?:OSError|EnvironmentError): HTTPS?ConnectionPool/,
   /HTTP error \d+ while getting /,
   /^ *pip\._vendor\.(?:requests|urllib3)\.(?:packages\.urllib3\.)?exceptions\./,
   /THESE PACKAGES DO NOT MATCH THE HASHES/,
-  /^ *(?:ERROR: )?.*\bincomplete-download\b/,
 ];
 
+/** pip names its failures of the network so, from 25 on; what happened is in the line that begins with a cross. */
+const namedFailure =
+  /^ *(?:ERROR: |error: )(?:connection-failed|connection-timeout|incomplete-download|proxy-connection-failed|ssl-missing|ssl-verification-failed)$/;
+
 function ofIndex(log: string): Finding | undefined {
+  const lines = log.split("\n");
+  const named = lines.findLastIndex((line) => namedFailure.test(line.slice(0, 200)));
+  if (named >= 0) {
+    const said = lines.slice(named + 1, named + 4).find((line) => /^ *× /.test(line));
+    const why = said?.replace(/^ *× /, "") ?? lines[named] ?? "";
+    return finding("index-unreachable", why.trim().slice(0, 500));
+  }
   for (const pattern of indexFailures) {
     const line = lineWith(log, pattern);
     if (line !== undefined) return finding("index-unreachable", line);

@@ -1,50 +1,91 @@
 /**
- * Asks the indexes about a requirement that pip did not find, since an index that answers 503 and an index
- * that knows no such project leave the same log. Called by build.ts, once, after such a failure.
+ * Asks the indexes about a requirement that pip did not find, since pip's log is the same for an index that
+ * answers 503 and one that knows no such project. Called by workshop.ts, once, after such a failure.
  */
-import { request } from "undici";
-import { canonicalName } from "../../protocol/packaging/canonical-name.ts";
-import { createDispatcher, USER_AGENT } from "./http-client.ts";
+
+import type { TargetSpec } from "../../protocol/model/target.ts";
+import { parseRequirement, type Requirement } from "../../protocol/packaging/requirement.ts";
+import { requiresPythonAdmits } from "../../protocol/packaging/requires-python.ts";
+import { satisfies } from "../../protocol/packaging/specifier.ts";
+import { covers } from "../../protocol/packaging/tags.ts";
+import { parseWheelFilename } from "../../protocol/packaging/wheel-filename.ts";
+import { UpstreamClient, type UpstreamFile } from "../../protocol/upstream/index.ts";
+import { USER_AGENT } from "./http-client.ts";
 
 const SILENCE_MS = 15_000;
+/** A project's page; PyPI's largest have some 10 MiB. */
+const MAX_PAGE_BYTES = 64 * 1024 ** 2;
 
 /**
- * Undefined when each index said something of its own about the project, be it that there is none; else
- * the first trouble. What cannot be asked about (a name that is none) counts as answered.
+ * Undefined when each index said something of its own about the project and none has what was asked for; else the
+ * first trouble in words. That an index has it now is one too: it had not when pip asked. What cannot be asked
+ * about (a name that is none) counts as answered.
  */
 export async function findIndexTrouble(
   indexes: readonly string[],
   requirement: string,
+  target: Pick<TargetSpec, "tags" | "pythonFullVersion">,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const name = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(requirement)?.[0];
-  if (name === undefined) return undefined;
+  const wanted = readRequirement(requirement);
+  if (wanted === undefined) return undefined;
   for (const index of indexes) {
-    const url = `${index.replace(/\/+$/, "")}/${canonicalName(name)}/`;
-    if (!URL.canParse(url)) continue;
-    const trouble = await troubleOf(new URL(url), signal);
+    if (!URL.canParse(index)) continue;
+    const trouble = await troubleOf(index, wanted, target, signal);
     if (trouble !== undefined) return trouble;
   }
   return undefined;
 }
 
-async function troubleOf(url: URL, signal: AbortSignal): Promise<string | undefined> {
-  const dispatcher = createDispatcher();
+/** What pip prints is mostly a requirement, e.g. `Cython~=0.29` or `numpy (from x)` without what follows. */
+function readRequirement(text: string): Requirement | undefined {
   try {
-    const { statusCode, body } = await request(url, {
-      dispatcher,
-      signal,
-      headersTimeout: SILENCE_MS,
-      bodyTimeout: SILENCE_MS,
-      headers: { accept: "text/html", "user-agent": USER_AGENT },
-    });
-    body.on("error", () => {}).destroy();
-    const isBusy = statusCode >= 500 || statusCode === 429 || statusCode === 408;
-    return isBusy ? `${url.host} answered ${statusCode} for ${url.pathname}` : undefined;
+    return parseRequirement(text);
+  } catch {
+    const name = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0];
+    return name === undefined || name === text ? undefined : readRequirement(name);
+  }
+}
+
+async function troubleOf(
+  index: string,
+  wanted: Requirement,
+  target: Pick<TargetSpec, "tags" | "pythonFullVersion">,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const client = new UpstreamClient({
+    simpleUrl: index,
+    xmlrpcUrl: undefined,
+    jsonUrl: undefined,
+    userAgent: USER_AGENT,
+    timeoutMs: SILENCE_MS,
+    maxBodyBytes: MAX_PAGE_BYTES,
+  });
+  const { host } = new URL(index);
+  try {
+    const project = await client.project(wanted.name, signal);
+    const file = project?.files.find((each) => isUsable(each, wanted, target));
+    return file === undefined
+      ? undefined
+      : `${host} has ${file.filename} now, which pip could not find`;
   } catch (error) {
     signal.throwIfAborted();
-    return `${url.host} could not be reached: ${error instanceof Error ? error.message : String(error)}`;
+    const why = error instanceof Error ? error.message : String(error);
+    return `${host} gave no answer about ${wanted.name}: ${why}`;
   } finally {
-    await dispatcher.destroy();
+    await client.close();
   }
+}
+
+/** Whether pip would take it, as far as a page tells. */
+function isUsable(
+  file: UpstreamFile,
+  wanted: Requirement,
+  target: Pick<TargetSpec, "tags" | "pythonFullVersion">,
+): boolean {
+  if (file.version === null || file.yanked !== null || file.kind === "other") return false;
+  if (!satisfies(file.version, wanted.specifiers)) return false;
+  if (!requiresPythonAdmits(file.requiresPython, target.pythonFullVersion)) return false;
+  if (file.kind === "sdist") return true;
+  return covers(parseWheelFilename(file.filename)?.tags ?? [], target.tags);
 }

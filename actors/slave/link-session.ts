@@ -128,6 +128,9 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
       if (state.running === token) state.running = undefined;
       await goOn(state, ctx);
     },
+    STATUS(state, body) {
+      if (state.phase === "ready") state.endpoint?.send("STATUS", body);
+    },
     async DROPPED(state, { token }, ctx) {
       if (state.running === token) state.running = undefined;
       if (state.delivering === token) state.delivering = undefined;

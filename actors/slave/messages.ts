@@ -28,6 +28,8 @@ export interface LinkSessionMessages {
   RECEIVED(body: Session & { readonly message: MessageOf<ToSlave> }): void;
   /** The builder: the build is in the outbox. */
   FINISHED(body: { readonly token: Token }): void;
+  /** The builder: what the build's runner says of it. */
+  STATUS(body: BodyOf<FromSlave, "STATUS">): void;
   /** The builder: nothing is left of the build. */
   DROPPED(body: { readonly token: Token }): void;
   /** The file sender: the last byte of a file went out. */

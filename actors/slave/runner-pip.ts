@@ -1,5 +1,5 @@
 /**
- * The runner `pip`: the command line that turns a sdist into a wheel. Called by build.ts. It starts nothing
+ * The runner `pip`: the command line that turns a sdist into a wheel. Called by runner.ts. It starts nothing
  * itself and reads nothing of the machine: what it is given is what it says.
  */
 import type { Interpreter } from "./interpreter.ts";
@@ -12,6 +12,8 @@ export interface PipRun {
   /** Simple API of the followed index, and the farm's own (null where it has none). */
   readonly upstreamIndex: string;
   readonly farmIndex: string | null;
+  /** Further ones, e.g. `--config-settings=…`. */
+  readonly arguments?: readonly string[];
 }
 
 /** Build dependencies come from both indexes; the package itself only from the file. */
@@ -36,6 +38,7 @@ export function pipCommand(run: PipRun): [string, ...string[]] {
     `--index-url=${run.upstreamIndex}`,
     ...(run.farmIndex === null ? [] : [`--extra-index-url=${run.farmIndex}`]),
     ...untrustedHosts(indexes).map((host) => `--trusted-host=${host}`),
+    ...(run.arguments ?? []),
     run.sdistPath,
   ];
 }

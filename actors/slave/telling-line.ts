@@ -21,6 +21,9 @@ const saysNothing = [
   /^ *Running setup\.py .*: finished with status 'error'$/,
   /^ *error: command '.*' failed with exit (?:code|status) \d+$/,
   /^ *Rolling back uninstall/,
+  // It says why in the line `Cannot install … because …` before it.
+  /^ *ERROR: ResolutionImpossible: /,
+  /^ *ERROR: Failed to build '.*' when /,
   /^(?:Cleaning up\.\.\.|Removed build tracker|Exception information:)/,
   /^ *Removing source in /,
   /^pip\._internal\.exceptions\./,

@@ -108,6 +108,7 @@ async function startLocked(
     sandbox,
     logs,
     workFolder: join(settings.dir, "work"),
+    runners: { list: settings.runners, fallback: settings.defaultRunner },
     timeoutMs: settings.timeoutMs,
     killGraceMs: settings.times.killGraceMs,
   };

@@ -14,6 +14,7 @@ import { covers } from "../../protocol/packaging/tags.ts";
 import { compareVersions, parseVersion } from "../../protocol/packaging/version.ts";
 import { inspectWheel, WheelError } from "../../protocol/packaging/wheel-archive.ts";
 import { parseWheelFilename } from "../../protocol/packaging/wheel-filename.ts";
+import { suspicionOf } from "../../protocol/packaging/wheel-suspicion.ts";
 import { hashOf } from "./build-log.ts";
 import { withBuildTag } from "./build-tag.ts";
 import type { Interpreter } from "./interpreter.ts";
@@ -36,6 +37,8 @@ export interface Collection {
   /** An empty folder for unpacking. */
   readonly scratchFolder: string;
   readonly tools: Tools;
+  /** A line for the log. */
+  readonly note: (line: string) => void;
 }
 
 /** @throws BadWheelError; what the file system says */
@@ -47,7 +50,8 @@ export async function collectWheels(collection: Collection): Promise<WheelFile[]
   const wheels: WheelFile[] = [];
   for (const [index, name] of names.entries()) {
     const built = join(outFolder, name);
-    await checkWheel(built, name, order, interpreter, tools.signal);
+    const suspicion = await checkWheel(built, name, order, interpreter, tools.signal);
+    if (suspicion !== null) collection.note(`Suspicious: ${name}: ${suspicion}`);
     const path = await tagged(built, collection);
     const filename = path.slice(outFolder.length + 1);
     const scratch = join(collection.scratchFolder, String(index));
@@ -64,13 +68,14 @@ export async function collectWheels(collection: Collection): Promise<WheelFile[]
   return wheels;
 }
 
+/** What is odd about it, in words; null when nothing is. */
 async function checkWheel(
   path: string,
   name: string,
   order: BuildOrder,
   interpreter: Interpreter,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | null> {
   const parsed = parseWheelFilename(name);
   if (parsed === undefined || !plainFilenameSchema.safeParse(name).success) {
     throw new BadWheelError(`${JSON.stringify(name)} is no wheel file name`);
@@ -92,7 +97,7 @@ async function checkWheel(
   // A link would hand over whatever of this machine it points at.
   if (!(await lstat(path)).isFile()) throw new BadWheelError(`${name} is no regular file`);
   try {
-    await inspectWheel(path, { signal });
+    return suspicionOf(await inspectWheel(path, { signal }));
   } catch (error) {
     signal.throwIfAborted();
     const isItsFault = error instanceof WheelError && error.code !== "unreadable";

@@ -3,9 +3,8 @@
  * Called by build.ts, which removes the folder and ends what still runs. It turns every trouble into an
  * outcome, and puts nothing in the outbox but the log.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { BuildOrder } from "../../protocol/model/build.ts";
+import type { BuildOrder, ResolvedRequirement } from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import type { BuildLog } from "./build-log.ts";
 import type { BuildLogs } from "./build-logs.ts";
@@ -14,9 +13,13 @@ import { type Finding, findCause } from "./cause.ts";
 import { buildEnvironment } from "./environment.ts";
 import { findIndexTrouble } from "./index-answer.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { runCommand } from "./launch.ts";
+import { type Exit, runCommand } from "./launch.ts";
+import { NamedPipe } from "./named-pipe.ts";
 import type { Outbox } from "./outbox.ts";
-import { pipCommand } from "./runner-pip.ts";
+import { ResolvedReader } from "./resolved.ts";
+import { chooseRunner, commandOf, type Runner, type RunnerOrder, type Runners } from "./runner.ts";
+import { writeOrder } from "./runner-order.ts";
+import { type RunnerStatus, StatusReader } from "./runner-status.ts";
 import type { Cell } from "./sandbox/cell.ts";
 import { causeOfLimit, type LimitHit } from "./sandbox/limits.ts";
 import { findRefusal } from "./sandbox/refusal.ts";
@@ -31,6 +34,8 @@ export interface BuildSite {
   readonly logs: BuildLogs;
   /** Each build gets a folder of its own below it. */
   readonly workFolder: string;
+  /** Default: pip builds everything. */
+  readonly runners?: Runners;
   /** Longest time of the runner. */
   readonly timeoutMs: number;
   /** Between asking a build to end and killing it. Default 5 s. */
@@ -44,13 +49,32 @@ export interface BuildRequest {
   readonly interpreter: Interpreter;
   readonly upstreamIndex: string;
   readonly farmIndex: string | null;
+  /** Told what the build's runner says of it, once a second at most. */
+  readonly onStatus?: (status: RunnerStatus) => void;
 }
 
 export interface Outcome extends Finding {
   readonly wheels: readonly WheelFile[];
   /** What the sdist says it needs to be built; undefined where that is not known. */
   readonly buildRequires?: readonly string[] | undefined;
+  /** What was installed for it; undefined where nobody could tell. */
+  readonly resolved?: readonly ResolvedRequirement[] | undefined;
 }
+
+const pipOnly: Runners = {
+  list: [],
+  fallback: {
+    name: "pip",
+    run: { kind: "pip", arguments: [] },
+    match: [],
+    path: [],
+    settings: {},
+  },
+};
+
+/** A runner says a line now and then; pip reports some dozen kilobytes for each requirement. */
+const STATUS_PIPE = { bytesPerSecond: 65_536, lastBytes: 65_536 };
+const REPORT_PIPE = { bytesPerSecond: 64 * 1024 ** 2, lastBytes: 1024 ** 2 };
 
 const failed = (cause: Cause, message: string): Outcome => ({
   cause,
@@ -69,6 +93,8 @@ export class Workshop {
   readonly #signal: AbortSignal;
   #buildRequires: readonly string[] | undefined;
   #cell: Cell | undefined;
+  readonly #resolved = new ResolvedReader();
+  readonly #runner: Runner;
 
   constructor(
     request: BuildRequest,
@@ -84,6 +110,7 @@ export class Workshop {
     this.#buildId = buildId;
     this.#log = log;
     this.#signal = signal;
+    this.#runner = chooseRunner(site.runners ?? pipOnly, request.order);
   }
 
   /** Never throws but when aborted: every trouble is an outcome. */
@@ -94,12 +121,16 @@ export class Workshop {
         return this.#troubleOf(error);
       })
       .finally(() => this.#cell?.close());
-    return { ...outcome, buildRequires: this.#buildRequires };
+    const resolved = this.#resolved.resolved();
+    return {
+      ...outcome,
+      buildRequires: this.#allRequires(),
+      resolved: resolved.length === 0 ? undefined : resolved,
+    };
   }
 
   async #steps(): Promise<Outcome> {
     const { order, interpreter } = this.#request;
-    await mkdir(join(this.#folder, "scratch"), { recursive: true, mode: 0o700 });
     const cell = await this.#openCell();
     this.#log.note(
       `Building ${order.package} ${order.version} for ${order.target} with Python ${interpreter.target.pythonFullVersion} and pip ${interpreter.pipVersion}`,
@@ -122,7 +153,8 @@ export class Workshop {
       interpreter,
       outFolder: join(this.#folder, "out"),
       scratchFolder: join(this.#folder, "scratch"),
-      tools: { env: this.#environment(), signal: this.#signal },
+      tools: { env: this.#environment(), buildId: this.#buildId, cell, signal: this.#signal },
+      note: (line) => this.#log.note(line),
     });
     return { ...finding, wheels };
   }
@@ -133,38 +165,76 @@ export class Workshop {
       folder: this.#folder,
       buildId: this.#buildId,
       interpreter,
+      readable: readableOf(this.#runner),
       urls: [upstreamIndex, ...(farmIndex === null ? [] : [farmIndex]), order.sdist.url],
       note: (line) => this.#log.note(line),
     });
     return this.#cell;
   }
 
+  /** What the sdist lists, and what its back-end asked for on top of it. */
+  #allRequires(): readonly string[] | undefined {
+    const asked = this.#resolved.asked();
+    if (this.#buildRequires === undefined) return asked.length === 0 ? undefined : asked;
+    return [...new Set([...this.#buildRequires, ...asked])].slice(0, 200);
+  }
+
   async #run(sdistPath: string, cell: Cell): Promise<Finding> {
     const { order, interpreter, upstreamIndex, farmIndex } = this.#request;
-    const argv = pipCommand({
+    const { timeoutMs, killGraceMs } = this.#site;
+    const runner = this.#runner;
+    const isPip = runner.run.kind === "pip";
+    // The runner's own things lie in the folder of temporary files, which it may write and nobody builds in.
+    const told: RunnerOrder = {
+      order,
       interpreter,
-      package: order.package,
       sdistPath,
       outFolder: join(this.#folder, "out"),
+      orderPath: join(this.#folder, "tmp", "order.json"),
+      statusPath: join(this.#folder, "tmp", "status"),
       upstreamIndex,
       farmIndex,
-    });
-    const command = {
-      argv,
-      cwd: join(this.#folder, "cwd"),
-      env: this.#environment(),
-      buildId: this.#buildId,
-      cell,
     };
-    const { timeoutMs, killGraceMs } = this.#site;
-    const exit = await runCommand(
-      command,
-      killGraceMs === undefined ? { timeoutMs } : { timeoutMs, graceMs: killGraceMs },
-      (chunk) => this.#log.write(chunk),
-      this.#signal,
-    );
+    const statuses = new StatusReader((status) => {
+      this.#log.note(`[${runner.name}] ${status.status} ${status.text}`.trimEnd());
+      this.#request.onStatus?.({ ...status, text: this.#log.masked(status.text) });
+    });
+    if (!isPip) {
+      this.#log.note(`Built by the runner ${runner.name}`);
+      await writeOrder(runner, told);
+    }
+    const reports = await this.#openReports();
+    const statusPipe = isPip
+      ? undefined
+      : await NamedPipe.create(told.statusPath, STATUS_PIPE, (chunk) => statuses.write(chunk));
+    const env = { ...this.#environment(), ...(reports && { PIP_REPORT: reports.path }) };
+    const command = commandOf(runner, told, env);
+    let exit: Exit;
+    try {
+      exit = await runCommand(
+        {
+          argv: command.argv,
+          cwd: join(this.#folder, "cwd"),
+          env: { ...env, ...command.env },
+          buildId: this.#buildId,
+          cell,
+        },
+        killGraceMs === undefined ? { timeoutMs } : { timeoutMs, graceMs: killGraceMs },
+        (chunk) => {
+          this.#log.write(chunk);
+          this.#resolved.write(chunk);
+        },
+        this.#signal,
+      );
+    } finally {
+      statusPipe?.close();
+      reports?.close();
+      statuses.close();
+    }
     this.#signal.throwIfAborted();
     if (exit.limit !== undefined) return this.#limited(exit.limit);
+    // The runner knows best, but not of a build that was ended before it had.
+    if (statuses.verdict !== undefined && exit.endedBy === "itself") return statuses.verdict;
     const log = this.#log.readEnd();
     const finding = findCause(exit, log, timeoutMs);
     const refusal = isOfItself(finding) ? findRefusal(exit, log, cell.limits) : undefined;
@@ -178,11 +248,24 @@ export class Workshop {
     return { cause: causeOfLimit(hit), message: message.slice(0, 2_000), missing: [] };
   }
 
+  /** Without a way for pip's reports the hashes of what it installs stay unknown, and nothing else. */
+  async #openReports(): Promise<NamedPipe | undefined> {
+    const path = join(this.#folder, "tmp", "pip-reports");
+    try {
+      return await NamedPipe.create(path, REPORT_PIPE, (chunk) =>
+        this.#resolved.writeReport(chunk),
+      );
+    } catch {
+      return undefined;
+    }
+  }
+
   /** A requirement counts as missing only when the indexes were there to say so. */
   async #questioned(finding: Finding): Promise<Finding> {
-    const { upstreamIndex, farmIndex } = this.#request;
+    const { upstreamIndex, farmIndex, interpreter } = this.#request;
     const indexes = farmIndex === null ? [upstreamIndex] : [upstreamIndex, farmIndex];
-    const trouble = await findIndexTrouble(indexes, finding.missing[0] ?? "", this.#signal);
+    const [missing = ""] = finding.missing;
+    const trouble = await findIndexTrouble(indexes, missing, interpreter.target, this.#signal);
     if (trouble === undefined) return finding;
     this.#log.note(trouble);
     return { cause: "index-unreachable", message: trouble, missing: [] };
@@ -214,3 +297,7 @@ const isOfItself = ({ cause }: Finding): boolean =>
 
 export const isDiskFull = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+
+/** What a runner of one's own is made of, which lies anywhere. */
+const readableOf = ({ run, path }: Runner): readonly string[] =>
+  run.kind === "python" && run.python !== undefined ? [...path, run.python] : path;

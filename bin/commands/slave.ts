@@ -9,7 +9,7 @@ export function slave(argv: readonly string[]): Promise<void> {
       program: slaveProgram,
       refusesRoot: true,
       run: async (values, _operands, frame) => {
-        const settings = slaveSettings(values);
+        const settings = slaveSettings(values, frame.runners);
         if (values.check) {
           const { ok, lines } = await checkSlave(settings);
           lines.forEach(frame.print);

@@ -44,6 +44,11 @@ const toServer = {
   IDLE: { body: z.object({ stats: hostStatsSchema }) },
   /** Said every `busyIntervalMs` of the ACK; renews the lease. */
   BUSY: { body: z.object({ token: tokenSchema, stats: hostStatsSchema }) },
+  /** What the runner of the build in hand says of it; news only, which may be lost. */
+  STATUS: {
+    body: z.object({ token: tokenSchema, status: textSchema(50), text: textSchema(500) }),
+    lossy: true,
+  },
   BUILT: { body: z.object({ token: tokenSchema, result: buildResultSchema }) },
   /** The slave has handed over the last byte that was asked of a file. */
   SENT: { body: z.object({ token: tokenSchema, filename: plainFilenameSchema }) },

@@ -78,6 +78,7 @@ describe("a program's options", () => {
       "[slave]",
       "timeout = 2h",
       "[runner:numpy]",
+      "runner = shell!make-wheel %OUT",
       "whatever = they like",
     );
     expect(values(initdbProgram, [], [shared])).toMatchObject({
@@ -142,6 +143,11 @@ describe("a program's options", () => {
       "[slave]\ntimout = 1h",
       'line 4: unknown key "timout" in [slave]; the nearest known one is "timeout"',
     ],
+    ["", "[runner:a]\nx = 1", 'line 3: [runner:a] needs a key "runner"'],
+    ["", "[runner:a]\nrunner = bash!x", 'line 4: runner: "bash!x" is neither pip nor'],
+    ["", "[runner:a]\nrunner = python!module", "line 4: runner: "],
+    ["", "[runner:a]\nrunner = pip\nmatch = a;b", 'line 5: match: "a;b" is neither PACKAGE'],
+    ["", "[runner:a]\nrunner = pip\npath = here", 'line 5: path: "here" is no absolute folder'],
     ["", "[runner:]\nx = 1", "line 3: unknown section [runner:]"],
   ])("of a file with %j %j are refused with file, line and what is known", (key, rest, message) => {
     const wrong = file("[master]", key, rest);

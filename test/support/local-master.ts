@@ -10,6 +10,7 @@ import { startMaster } from "../../actors/master/tree.ts";
 import { unlimited } from "../../actors/slave/sandbox/limits.ts";
 import { startSlave } from "../../actors/slave/tree.ts";
 import { type PartName, partNames } from "../../config/parts.ts";
+import { pipRunner } from "../../config/runners.ts";
 import type { UpstreamUrls } from "../../config/settings.ts";
 import { type MasterTimes, masterTimes, slaveTimes } from "../../config/times.ts";
 import type { QueueReport } from "../../db/report.ts";
@@ -116,6 +117,8 @@ export class LocalMaster {
         label: `slave-${number}`,
         debug: [],
         pythons: ["python3"],
+        runners: [],
+        defaultRunner: pipRunner,
         timeoutMs: 120_000,
         pollMs: undefined,
         sandbox: "none",

@@ -8,9 +8,9 @@
 
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:https";
-import type { AddressInfo, Server } from "node:net";
+import { type AddressInfo, createServer as createPlainServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -101,10 +101,15 @@ const situations: Readonly<Record<string, Situation>> = {
     index: "http://index.example/simple",
     env: { http_proxy: NOBODY },
   },
-  "the proxy refuses": {
+  "the proxy hangs up": {
     requires: HELPER,
     index: "https://index.example/simple",
     env: { https_proxy: "sample" },
+  },
+  "the proxy refuses": {
+    requires: HELPER,
+    index: "https://index.example/simple",
+    env: { https_proxy: "forbidding" },
   },
   "a compiler's error": {
     body: `open("a.c", "w").write("int f(void) { return missing_name; }\\n")\nsubprocess.check_call(["cc", "-c", "a.c"])`,
@@ -212,8 +217,17 @@ async function startNobodysHttps(folder: string): Promise<Server> {
     ..."req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nobody".split(" "),
     ...["-keyout", key, "-out", cert],
   ]);
-  const { readFile } = await import("node:fs/promises");
   const server = createServer({ key: await readFile(key), cert: await readFile(cert) });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+/** A proxy that lets nothing through. */
+async function startForbidding(): Promise<Server> {
+  const server = createPlainServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;
 }
@@ -239,6 +253,11 @@ async function record(
     ...(situation.onRequest === undefined ? {} : { onRequest: situation.onRequest }),
   });
   const https = situation.index === "https" ? await startNobodysHttps(folder) : undefined;
+  const forbidding = await startForbidding();
+  const proxies: Readonly<Record<string, string>> = {
+    sample: upstream.url,
+    forbidding: `http://127.0.0.1:${portOf(forbidding)}`,
+  };
   const sdistPath = join(folder, "source", "demo_pkg-1.0.tar.gz");
   await writeFile(sdistPath, sdistOf(situation));
   const buildId = createHash("sha256").update(folder).digest("hex");
@@ -256,7 +275,7 @@ async function record(
       ),
       PIP_DEFAULT_TIMEOUT: READ_TIMEOUT_S,
       ...situation.env,
-    }).map(([name, value]) => [name, value === "sample" ? upstream.url : value]),
+    }).map(([name, value]) => [name, proxies[value] ?? value]),
   );
   const exit = await runCommand(
     {
@@ -268,7 +287,7 @@ async function record(
         upstreamIndex:
           https === undefined
             ? (situation.index ?? upstream.simpleUrl)
-            : `https://127.0.0.1:${portOf(https)}/simple`,
+            : `https://localhost:${portOf(https)}/simple`,
         farmIndex: null,
       }),
       cwd: join(folder, "cwd"),
@@ -281,6 +300,7 @@ async function record(
   );
   await upstream.close();
   https?.close();
+  forbidding.close();
   const log = Buffer.concat(chunks)
     .toString("utf8")
     .replaceAll(folder, "/b")
@@ -292,7 +312,14 @@ async function record(
 
 async function recordAll(command: string): Promise<void> {
   const interpreter = await probeInterpreter(command);
-  const names = Object.keys(situations);
+  const speaksPep517 = Number(interpreter.pipVersion.split(".")[0]) >= 20;
+  // Older ones know no back-end in the sdist itself: they are asked for requirements only.
+  const names = Object.entries(situations)
+    .filter(
+      ([name, each]) =>
+        speaksPep517 || (each.requires !== undefined && !/built|back-end|exclude/.test(name)),
+    )
+    .map(([name]) => name);
   const root = await mkdtemp(join(tmpdir(), "pip-logs-"));
   const texts: string[] = [];
   const next = names.entries();

@@ -24,8 +24,17 @@ beforeAll(async () => {
 });
 
 /** A PEP 517 back-end in the sdist itself; `body` runs before the wheel is written. */
-const backEnd = (body: string, name = "demo_pkg", version = "1.0") => `
+const backEnd = (
+  body: string,
+  name = "demo_pkg",
+  version = "1.0",
+  asks: readonly string[] = [],
+  tag = "py3-none-any",
+) => `
 import base64, hashlib, os, subprocess, sys, time, zipfile
+
+def get_requires_for_build_wheel(config_settings=None):
+    return ${JSON.stringify(asks)}
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
 ${body
@@ -37,10 +46,10 @@ ${body
     files = {
         "${name}.py": b"answer = 42\\n",
         info + "METADATA": b"Metadata-Version: 2.1\\nName: ${name}\\nVersion: ${version}\\n",
-        info + "WHEEL": b"Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        info + "WHEEL": b"Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: ${tag}\\n",
     }
     record = ""
-    path = "${name}-${version}-py3-none-any.whl"
+    path = "${name}-${version}-${tag}.whl"
     with zipfile.ZipFile(os.path.join(folder, path), "w") as wheel:
         for inside, data in files.items():
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
@@ -55,9 +64,19 @@ interface Project {
   readonly requires?: readonly string[];
   readonly wheelName?: string;
   readonly wheelVersion?: string;
+  /** What the back-end asks for beyond `requires`. */
+  readonly asks?: readonly string[];
+  readonly tag?: string;
 }
 
-function sdistOf({ body = "pass", requires = [], wheelName, wheelVersion }: Project): Buffer {
+function sdistOf({
+  body = "pass",
+  requires = [],
+  wheelName,
+  wheelVersion,
+  asks,
+  tag,
+}: Project): Buffer {
   const pyproject = `[build-system]\nrequires = ${JSON.stringify(requires)}\nbuild-backend = "back_end"\nbackend-path = ["."]\n`;
   return packSdist(
     [
@@ -66,7 +85,7 @@ function sdistOf({ body = "pass", requires = [], wheelName, wheelVersion }: Proj
         data: Buffer.from("Metadata-Version: 2.1\nName: demo-pkg\nVersion: 1.0\n"),
       },
       { path: "pyproject.toml", data: Buffer.from(pyproject) },
-      { path: "back_end.py", data: Buffer.from(backEnd(body, wheelName, wheelVersion)) },
+      { path: "back_end.py", data: Buffer.from(backEnd(body, wheelName, wheelVersion, asks, tag)) },
     ],
     "demo_pkg-1.0",
   );
@@ -245,6 +264,84 @@ test("a dependency that only the farm's own index has is found", async () => {
   const request = { ...yard.request(), farmIndex: farm.simpleUrl };
   expect(await runBuild(request, yard.site, never)).toMatchObject({ cause: "built" });
 });
+
+test("what was installed to build with is told with its versions and hashes, and what the back-end asked for", async () => {
+  const wheel = (name: string, metadata = "") =>
+    buildZip(
+      wheelPieces({
+        distInfo: `${name}-1.0.dist-info`,
+        metadata: `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\n${metadata}`,
+        files: [{ name: `${name}.py`, data: "answer = 42\n" }],
+      }),
+    );
+  const wheels = {
+    direct: wheel("direct", "Requires-Dist: indirect\n"),
+    indirect: wheel("indirect"),
+    asked: wheel("asked"),
+  };
+  const farm = await startSampleUpstream({
+    files: Object.entries(wheels).map(([name, contents]) => ({
+      filename: `${name}-1.0-py3-none-any.whl`,
+      contents,
+    })),
+  });
+  onTestFinished(() => farm.close());
+  const yard = await yardFor({
+    requires: ["direct>=1"],
+    body: "import direct, indirect, asked",
+    asks: ["asked>=0.5"],
+  });
+  const request = { ...yard.request(), farmIndex: farm.simpleUrl };
+  const result = await runBuild(request, yard.site, never);
+  expect(result).toMatchObject({ cause: "built", buildRequires: ["direct>=1", "asked>=0.5"] });
+  const [major = 0, minor = 0] = interpreter.pipVersion.split(".").map(Number);
+  const saysHashes = major > 22 || (major === 22 && minor >= 2);
+  const resolved = Object.entries(wheels).map(([name, contents]) => ({
+    name,
+    version: "1.0",
+    sha256: saysHashes ? createHash("sha256").update(contents).digest("hex") : null,
+  }));
+  const byName = [...(result.resolved ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+  expect(byName).toEqual(resolved.sort((a, b) => (a.name < b.name ? -1 : 1)));
+});
+
+test("a wheel for a platform without machine code is noted as suspicious", async () => {
+  const tag = `py3-none-${interpreter.target.platformTag}`;
+  const yard = await yardFor({ tag });
+  const result = await build(yard);
+  expect(result).toMatchObject({ cause: "built" });
+  expect(await yard.log(1)).toMatch(/^Suspicious: demo_pkg-1\.0-py3-none-.*no shared object/m);
+});
+
+test("an index that had an outage and is back is not blamed on the package", async () => {
+  const helper = wheelPieces({
+    distInfo: "helper_pkg-1.0.dist-info",
+    metadata: "Metadata-Version: 2.1\nName: helper-pkg\nVersion: 1.0\n",
+    files: [{ name: "helper_pkg.py", data: "answer = 42\n" }],
+  });
+  const farm = await startSampleUpstream({
+    files: [{ filename: "helper_pkg-1.0-py3-none-any.whl", contents: buildZip(helper) }],
+  });
+  onTestFinished(() => farm.close());
+  farm.onRequest = ({ headers }) =>
+    String(headers["user-agent"]).startsWith("pip/")
+      ? { kind: "answer", answer: { status: 404 } }
+      : undefined;
+  const yard = await yardFor({ requires: ["helper-pkg"] });
+  const result = await runBuild({ ...yard.request(), farmIndex: farm.simpleUrl }, yard.site, never);
+  expect(result).toMatchObject({ cause: "index-unreachable", missing: [] });
+  expect(result.message).toMatch(/has helper_pkg-1\.0-py3-none-any\.whl now/);
+});
+
+test.each([403, 429, 500, 502, 504])(
+  "an index that answers %i for a dependency is unreachable",
+  async (status) => {
+    const yard = await yardFor({ requires: ["no-such-thing>=2"] });
+    yard.upstream.onRequest = ({ path }) =>
+      path.includes("no-such-thing") ? { kind: "answer", answer: { status } } : undefined;
+    expect(await build(yard)).toMatchObject({ cause: "index-unreachable", missing: [] });
+  },
+);
 
 test("a wheel of another project is never handed on", async () => {
   const result = await build(await yardFor({ wheelName: "other_pkg" }));

@@ -11,7 +11,7 @@ import { isWithin, systemPaths, type Visible } from "./visible-paths.ts";
 
 /** Of the build's folder; the other folders in it are the slave's own. */
 const writableFolders = ["home", "tmp", "out", "cwd", "shm"];
-const readableFolders = ["source"];
+const readableFolders = ["source", "scratch"];
 
 /** Where the way to the index stands inside. */
 export const PROXY_SOCKET_INSIDE = "/run/index.sock";

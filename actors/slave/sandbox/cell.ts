@@ -46,7 +46,7 @@ export class Cell {
   }
 
   static async create(parts: CellParts): Promise<Cell> {
-    for (const name of ["home", "tmp", "out", "source", "cwd", "shm"]) {
+    for (const name of ["home", "tmp", "out", "source", "scratch", "cwd", "shm"]) {
       await mkdir(join(parts.folder, name), { recursive: true, mode: 0o700 });
     }
     return new Cell(parts);

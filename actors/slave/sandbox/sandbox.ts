@@ -44,6 +44,8 @@ export interface CellRequest {
   readonly folder: string;
   readonly buildId: string;
   readonly interpreter: Pick<Interpreter, "executable" | "prefixes">;
+  /** Beside the system's: what a runner is made of. */
+  readonly readable?: readonly string[];
   /** Of the indexes and of the sdist: what `network = index` lets through. */
   readonly urls: readonly string[];
   /** For the build's log. */
@@ -209,7 +211,7 @@ async function troubleOf(
 async function openCell(
   settings: SandboxSettings,
   means: Means,
-  { folder, buildId, interpreter, urls, note }: CellRequest,
+  { folder, buildId, interpreter, readable = [], urls, note }: CellRequest,
 ): Promise<Cell> {
   const { bubblewrap, network, prlimit, cgroups } = means;
   const { limits, allowedHosts, runFolder } = settings;
@@ -218,7 +220,7 @@ async function openCell(
       homedir(),
       ...settings.secret,
     ]),
-    ...certificates(process.env).flatMap(extraPath),
+    ...[...certificates(process.env), ...readable].flatMap(extraPath),
   ];
   const proxy =
     network === "index"

@@ -263,7 +263,7 @@ test.each([
     "out-of-memory",
     /Killed signal terminated program cc1plus/,
   ],
-  ["a log that says nothing", "", "build-failed", "pip ended with exit code 1"],
+  ["a log that says nothing", "", "build-failed", "it ended with exit code 1"],
 ])("%s", (_what, log, cause, message) => {
   const finding = findCause(FAILED, log, 1_000);
   expect(finding.cause).toBe(cause);

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { unlimited } from "../../../actors/slave/sandbox/limits.ts";
 import { startSlave } from "../../../actors/slave/tree.ts";
+import { pipRunner } from "../../../config/runners.ts";
 import type { SlaveSettings } from "../../../config/settings.ts";
 import { slaveTimes } from "../../../config/times.ts";
 import type { BuildOrder } from "../../../protocol/model/build.ts";
@@ -55,6 +56,8 @@ export class SlaveFixture {
       debug: [],
       pythons: [python],
       timeoutMs: 60_000,
+      runners: [],
+      defaultRunner: pipRunner,
       pollMs: undefined,
       sandbox: "none",
       network: undefined,
