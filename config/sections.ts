@@ -9,8 +9,9 @@ import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
+import { listSlavesProgram } from "./slaves-tools.ts";
 import { listTargetsProgram } from "./target-tools.ts";
-import { keygenProgram, pauseProgram, resumeProgram, statusProgram, wakeProgram } from "./tools.ts";
+import { keygenProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -25,7 +26,7 @@ const programs: readonly Program[] = [
   importProgram,
   loggerProgram,
   statusProgram,
-  wakeProgram,
+  listSlavesProgram,
   pauseProgram,
   resumeProgram,
   keygenProgram,

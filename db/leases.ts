@@ -52,7 +52,8 @@ const toOrder = (row: OrderRow): BuildOrder => ({
 /**
  * The next build for a slave, or null when there is none. Asked again by a slave that holds
  * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
- * `place` is null then, and for the trial of a slave that is asleep (health.ts).
+ * `place` is null then, for the trial of a slave that is asleep (health.ts), and where the pick went past
+ * what this machine was told to drop (`passed_at`).
  *
  * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
  * so that no recomputation can overwrite the row from a snapshot without the lease. The bound is one
@@ -75,10 +76,14 @@ export const leaseBuild = request(
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
-      const [slave] = await tx<(Patient & { is_stale: boolean })[]>`
-        select id, asleep_since is not null as is_asleep, trial_not_before <= now() as is_due,
-          last_seen_at < now() - interval '1 minute' as is_stale
-        from slave where id = ${args.slaveId}`;
+      const [slave] = await tx<(Patient & { is_stale: boolean; passed: string[] })[]>`
+        select id, asleep_by, trial_not_before <= now() as is_due,
+          last_seen_at < now() - interval '1 minute' as is_stale,
+          array(select b.target_id || ' ' || b.version_id
+            from slave o join build b on b.slave_id = o.id
+            where o.identity = s.identity and o.machine = s.machine
+              and b.passed_at > now() - ${PASSED_FOR}::interval) as passed
+        from slave s where id = ${args.slaveId}`;
       if (slave === undefined) return null;
       if (slave.is_stale) {
         await tx`update slave set last_seen_at = now() where id = ${args.slaveId}`;
@@ -97,13 +102,15 @@ export const leaseBuild = request(
       let token = again?.token;
       let targetId = again?.target_id;
       let place: Place | null = null;
-      if (token === undefined && slave.is_asleep) {
+      const isAsleep = slave.asleep_by !== null;
+      if (token === undefined && isAsleep) {
         const trial = await leaseTrial(tx, slave, args.targetIds, args.leaseMs);
         token = trial?.token;
         targetId = trial?.target_id;
       }
-      for (const candidate of token === undefined && !slave.is_asleep ? args.targetIds : []) {
+      for (const candidate of token === undefined && !isAsleep ? args.targetIds : []) {
         const bound = args.below[candidate] ?? TOP;
+        const passed = passedVersions(slave.passed, candidate);
         const [picked] = await tx<{ token: number; ord: number; version_id: number }[]>`
           with picked as (
             select w.version_id, w.target_id
@@ -111,6 +118,7 @@ export const leaseBuild = request(
             where w.target_id = ${candidate} and w.state = 'ready'
               and exists (select from target t where t.id = ${candidate} and t.skip is null)
               and (w.ord, w.version_id) <= (${bound.ord}::bigint, ${bound.versionId}::bigint)
+              and not w.version_id = any(${passed}::bigint[])
             order by w.ord desc, w.version_id desc
             limit 1
             for update of w skip locked for no key update of v skip locked
@@ -136,7 +144,8 @@ export const leaseBuild = request(
         if (picked !== undefined) {
           token = picked.token;
           targetId = candidate;
-          place = { ord: picked.ord, versionId: picked.version_id };
+          // What this one is not to have lies above, for others.
+          if (passed.length === 0) place = { ord: picked.ord, versionId: picked.version_id };
           break;
         }
       }
@@ -154,6 +163,16 @@ export const leaseBuild = request(
       return { order: toOrder(row), targetId, place };
     }),
 );
+
+/** How long a machine is not given a build again that a person had it drop. */
+const PASSED_FOR = "10 minutes";
+
+/** From `TARGET VERSION`. */
+const passedVersions = (passed: readonly string[], targetId: number): number[] =>
+  passed
+    .map((pair) => pair.split(" ").map(Number))
+    .filter(([target]) => target === targetId)
+    .map(([, version = 0]) => version);
 
 /** The number that the build tag of a wheel's name begins with (PEP 427). */
 const BUILD_NUMBER = "^[^-]+-[^-]+-([0-9]{1,9})[^-]*-[^-]+-[^-]+-[^-]+[.]whl$";
@@ -202,19 +221,22 @@ export const extendLeases = request(
 
 /**
  * Ends leases of builds that a slave dropped, because it was told so or because it leaves: they count
- * for nothing. Tokens that it does not hold are passed over.
+ * for nothing. Tokens that it does not hold are left alone. Those that a person had it drop are for others
+ * first (`isPassed`), and should it come back with them after all it is told again.
  */
 export const releaseLeases = request(
   {
     args: z.object({
       slaveId: rowIdSchema,
       tokens: z.array(tokenSchema).max(10_000),
+      isPassed: z.boolean(),
       retry: retryRuleSchema,
     }),
     result: countSchema,
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
+      if (args.isPassed) await pass(tx, args.slaveId, args.tokens);
       const rows = await tx<{ token: number }[]>`
         select token from lease
         where slave_id = ${args.slaveId} and token = any(${[...args.tokens]})`;
@@ -226,6 +248,20 @@ export const releaseLeases = request(
       );
     }),
 );
+
+async function pass(tx: Tx, slaveId: number, tokens: readonly number[]): Promise<void> {
+  const builds = await tx<{ version_id: number }[]>`
+    select distinct version_id from build
+    where slave_id = ${slaveId} and token = any(${[...tokens]})`;
+  await lockVersions(
+    tx,
+    builds.map((row) => row.version_id),
+  );
+  await tx`
+    update build set passed_at = now()
+    where slave_id = ${slaveId} and token = any(${[...tokens]})
+      and settled_at is null and passed_at is null`;
+}
 
 /**
  * What time brings about: leases that ran out are released, waiting builds that are due become ready.

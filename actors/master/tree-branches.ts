@@ -167,6 +167,7 @@ export function linksBranch({ settings, ref, keys }: Means): ChildSpec {
         address: queues.slave,
         keys,
         heartbeatMs,
+        dropsUnread: true,
         consumer: ref<SlaveDriverMessages>(paths.slaveDriver),
         memory: newEndpointMemory(),
       }),

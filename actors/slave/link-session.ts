@@ -54,9 +54,11 @@ interface State extends LinkSessionArgs {
   ack: BodyOf<ToSlave, "ACK"> | undefined;
   readyAtMs: number;
   running: Token | undefined;
-  /** BUILT was said of it in this session. */
+  /** BUILT was said of it in this session; it is said again until DONE. */
   delivering: Token | undefined;
   isIdle: boolean;
+  /** Why the master gives it nothing until it is woken. */
+  asleep: string | null;
   timer: Timer | undefined;
   /** DIE was said this often in a row. */
   refusals: number;
@@ -85,6 +87,7 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
       running: undefined,
       delivering: undefined,
       isIdle: false,
+      asleep: null,
       timer: undefined,
       refusals: 0,
       lastWords: undefined,
@@ -123,6 +126,8 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
     },
     async AGAIN(state, _body, ctx) {
       state.isIdle = false;
+      // BUILT or the DONE after it may have been lost: said again it changes nothing.
+      state.delivering = undefined;
       await goOn(state, ctx);
     },
   },
@@ -216,8 +221,14 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
       await goOn(state, ctx);
       return;
     case "SLEEP":
+      // Until CONT or the next poll; the build in hand goes on.
+      if (message.body.reason !== state.asleep) {
+        state.asleep = message.body.reason;
+        ctx.log.info({ reason: state.asleep }, state.asleep === null ? "awake" : "asleep");
+      }
+      return;
     case "SEND":
-      // Asleep until CONT or the next poll; files are given to whoever asks on the file link.
+      // Files are given to whoever asks on the file link.
       return;
   }
 }
@@ -234,6 +245,7 @@ function take(
   }
   state.running = order.token;
   state.isIdle = false;
+  state.asleep = null;
   sayAgainAfter(state, busyIntervalMs, ctx);
   state.builder.tell("BUILD", { order, upstreamIndex, farmIndex });
 }
@@ -247,10 +259,10 @@ async function goOn(state: State, ctx: Context): Promise<void> {
   if (state.phase !== "ready" || state.ack === undefined || state.delivering !== undefined) return;
   const [finished] = state.outbox.finished();
   if (finished !== undefined) {
-    state.timer?.cancel();
     state.isIdle = false;
     state.delivering = finished.token;
     state.endpoint?.send("BUILT", { token: finished.token, result: finished.result });
+    sayAgainAfter(state, state.ack.busyIntervalMs, ctx);
     return;
   }
   if (state.isIdle) return;
@@ -267,11 +279,11 @@ async function goOn(state: State, ctx: Context): Promise<void> {
 
 /**
  * DIE in answer to HELLO refuses this slave as it is: what it builds is still of use to the master that
- * takes it after an upgrade, so it ends when that is safe. Later in a session it means now.
+ * takes it after an upgrade, so it ends when that is safe. Later in a session, or where it says so, it means now.
  */
 async function leave(
   state: State,
-  { reason, final }: BodyOf<ToSlave, "DIE">,
+  { reason, final, now }: BodyOf<ToSlave, "DIE">,
   ctx: Context,
 ): Promise<void> {
   const wasGreeting = state.phase === "greeting";
@@ -290,7 +302,7 @@ async function leave(
     ctx.after(awayMs, "OPEN");
     return;
   }
-  if (wasGreeting && state.running !== undefined) {
+  if (wasGreeting && !now && state.running !== undefined) {
     ctx.log.error(
       { reason, build: state.running },
       "refused by the master; leaving after this build",
