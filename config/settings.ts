@@ -89,6 +89,8 @@ export interface SlaveSettings {
   readonly debug: readonly string[];
   /** Interpreters to build with, in this order; never empty. */
   readonly pythons: readonly string[];
+  /** Builds at the same time; at least 1. */
+  readonly jobs: number;
   /** Longest time of one build. */
   readonly timeoutMs: number;
   /** How often an idle slave asks by itself; undefined: as the master says. */

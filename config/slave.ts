@@ -5,7 +5,13 @@ import { commonOptions, daemonOptions } from "./common-options.ts";
 import { flag, list, option, optional, type Program, type Values } from "./option.ts";
 import type { SlaveSettings } from "./settings.ts";
 import { slaveTimes } from "./times.ts";
-import { durationFormat, pathFormat, queueFormat, textFormat } from "./value-format.ts";
+import {
+  countFormat,
+  durationFormat,
+  pathFormat,
+  queueFormat,
+  textFormat,
+} from "./value-format.ts";
 import { productVersion } from "./version.ts";
 
 const slaveOptions = {
@@ -42,6 +48,7 @@ const slaveOptions = {
     defaultText: "the host's name",
   }),
   python: list("PATH", "Build with this interpreter instead of python3. Repeatable"),
+  jobs: option(countFormat, "N", "1", "Build so many packages at the same time", { short: "j" }),
   "poll-time": optional(
     durationFormat,
     "DURATION",
@@ -73,6 +80,7 @@ export function slaveSettings(values: Values<typeof slaveOptions>): SlaveSetting
     label: (values.label ?? hostname()).slice(0, 100),
     debug: values.debug,
     pythons: values.python.length > 0 ? values.python : ["python3"],
+    jobs: values.jobs,
     timeoutMs: values.timeout ?? times.buildTimeoutMs,
     pollMs: values["poll-time"],
     devMode,

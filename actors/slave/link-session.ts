@@ -29,6 +29,10 @@ import type { Outbox } from "./outbox.ts";
 
 export interface LinkSessionArgs {
   readonly connection: Connection;
+  /** Which of the slave's jobs this is. */
+  readonly job: number;
+  /** False: it delivers what an earlier slave of more jobs has left, and leaves. */
+  readonly takesBuilds: boolean;
   /** Where the builder lives. */
   readonly builderPath: string;
   readonly outbox: Outbox;
@@ -41,8 +45,10 @@ export interface LinkSessionArgs {
   readonly pollMs: number | undefined;
   /** The disk whose room is reported. */
   readonly folder: string;
-  /** The master wants this slave to leave for good. */
-  readonly refused: (reason: string) => void;
+  /** The master wants this job to leave for good; `now`: the slave with it, whatever its other jobs build. */
+  readonly refused: (reason: string, now: boolean) => void;
+  /** It has delivered all that it was there for. */
+  readonly delivered: () => void;
 }
 
 interface State extends LinkSessionArgs {
@@ -253,16 +259,20 @@ function take(
 /** Says what there is to say now: a finished build, the build in hand, or that there is none. */
 async function goOn(state: State, ctx: Context): Promise<void> {
   if (state.lastWords !== undefined && state.running === undefined) {
-    state.refused(state.lastWords);
+    state.refused(state.lastWords, false);
     return;
   }
   if (state.phase !== "ready" || state.ack === undefined || state.delivering !== undefined) return;
-  const [finished] = state.outbox.finished();
+  const [finished] = state.outbox.finished(state.job);
   if (finished !== undefined) {
     state.isIdle = false;
     state.delivering = finished.token;
     state.endpoint?.send("BUILT", { token: finished.token, result: finished.result });
     sayAgainAfter(state, state.ack.busyIntervalMs, ctx);
+    return;
+  }
+  if (!state.takesBuilds) {
+    await leaveDelivered(state, ctx);
     return;
   }
   if (state.isIdle) return;
@@ -275,6 +285,18 @@ async function goOn(state: State, ctx: Context): Promise<void> {
   state.isIdle = true;
   state.endpoint?.send("IDLE", { stats });
   sayAgainAfter(state, Math.min(state.ack.idleIntervalMs, state.pollMs ?? Infinity), ctx);
+}
+
+async function leaveDelivered(state: State, ctx: Context): Promise<void> {
+  ctx.log.info("all that this job had finished is delivered; it is not asked for any more");
+  state.phase = "away";
+  pauseTalk(state);
+  const { endpoint } = state;
+  state.endpoint = undefined;
+  state.session += 1;
+  endpoint?.send("BYE", { finished: [] });
+  await endpoint?.close();
+  state.delivered();
 }
 
 /**
@@ -311,7 +333,7 @@ async function leave(
     return;
   }
   ctx.log.error({ reason }, "refused by the master; leaving");
-  state.refused(reason);
+  state.refused(reason, now || !wasGreeting);
 }
 
 /** Nothing of an earlier session counts in the next. */
@@ -329,6 +351,6 @@ function sayAgainAfter(state: State, delayMs: number, ctx: Context): void {
 
 const finishedTokens = (state: State): Token[] =>
   state.outbox
-    .finished()
+    .finished(state.job)
     .slice(0, MAX_FINISHED)
     .map(({ token }) => token);

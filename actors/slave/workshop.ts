@@ -24,6 +24,10 @@ export interface BuildSite {
   readonly outbox: Outbox;
   /** Each build gets a folder of its own below it. */
   readonly workFolder: string;
+  /** Which of the slave's jobs; default 1. */
+  readonly job?: number;
+  /** How many jobs share the machine's processors; default 1. */
+  readonly jobs?: number;
   /** Longest time of the runner. */
   readonly timeoutMs: number;
   /** Between asking a build to end and killing it. Default 5 s. */
@@ -171,6 +175,7 @@ export class Workshop {
       home: join(this.#folder, "home"),
       temporary: join(this.#folder, "tmp"),
       buildId: this.#buildId,
+      jobs: this.#site.jobs ?? 1,
     });
   }
 }

@@ -115,6 +115,7 @@ export class LocalMaster {
         label: `slave-${number}`,
         debug: [],
         pythons: ["python3"],
+        jobs: 1,
         timeoutMs: 120_000,
         pollMs: undefined,
         devMode: true,

@@ -306,7 +306,7 @@ test("an ordered stop says BYE with what is finished, and leaves no process and 
 
 test("when the builder crashes the build is lost at once, and HELLO says so", async () => {
   const { master, slave, system } = await busySlave();
-  system.crash("/builder", new Error("by the test"));
+  system.crash("/job-1/builder", new Error("by the test"));
   expect(await master.greet()).toMatchObject({ running: [], finished: [] });
   await master.next("IDLE");
   expect(await slave.list("work")).toEqual([]);
@@ -317,7 +317,7 @@ test("when the builder crashes the build is lost at once, and HELLO says so", as
 
 test("when the link session crashes the build goes on", async () => {
   const { master, slave, system } = await busySlave();
-  system.crash("/link-session", new Error("by the test"));
+  system.crash("/job-1/link-session", new Error("by the test"));
   expect(await master.greet()).toMatchObject({ running: [1] });
   expect(master.heard.some(({ type }) => type === "BYE")).toBe(false);
   await slave.letBuildsEnd();
@@ -332,7 +332,7 @@ test("when the file sender crashes a transfer goes on where it stopped", async (
   const { result } = await master.next("BUILT");
   const size = result.files[0]?.sizeBytes ?? 0;
   const head = await master.pull(1, WHEEL_FILENAME, 10);
-  system.crash("/file-sender", new Error("by the test"));
+  system.crash("/job-1/file-sender", new Error("by the test"));
   const whole = await master.pull(1, WHEEL_FILENAME, size);
   expect(whole.subarray(0, head.length)).toEqual(head);
   expect(sha256(whole)).toBe(result.files[0]?.sha256);
