@@ -2,7 +2,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
 import { type SlaveDriverMessages, slaveDriver } from "../../../actors/master/slave-driver.ts";
-import type { SlaveSessionMessages } from "../../../actors/master/slave-session.ts";
 import type { ToSlave } from "../../../protocol/links/slave.ts";
 import {
   type ActorRef,
