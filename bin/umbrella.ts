@@ -107,10 +107,10 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
-    "wake",
+    "slaves",
     {
-      doc: "Give builds again to a slave that was put to sleep for its failures",
-      load: async () => (await import("./commands/queue.ts")).wake,
+      doc: "List slaves, kill them, put them to sleep, wake them, have them skip a build",
+      load: async () => (await import("./commands/slaves.ts")).slaves,
     },
   ],
   [

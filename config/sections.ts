@@ -10,15 +10,9 @@ import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
 import { listSlaveKeysProgram } from "./slave-key-tools.ts";
+import { listSlavesProgram } from "./slaves-tools.ts";
 import { listTargetsProgram } from "./target-tools.ts";
-import {
-  keygenProgram,
-  logProgram,
-  pauseProgram,
-  resumeProgram,
-  statusProgram,
-  wakeProgram,
-} from "./tools.ts";
+import { keygenProgram, logProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -33,8 +27,8 @@ const programs: readonly Program[] = [
   importProgram,
   loggerProgram,
   statusProgram,
-  wakeProgram,
   logProgram,
+  listSlavesProgram,
   pauseProgram,
   resumeProgram,
   keygenProgram,

@@ -101,6 +101,8 @@ export interface SlaveSettings {
   readonly debug: readonly string[];
   /** Interpreters to build with, in this order; never empty. */
   readonly pythons: readonly string[];
+  /** Builds at the same time; at least 1. */
+  readonly jobs: number;
   /** Longest time of one build. */
   readonly timeoutMs: number;
   /** Tried in this order; what none of them matches is for `defaultRunner`. */

@@ -9,6 +9,7 @@ import type { SlaveSettings } from "./settings.ts";
 import { slaveTimes } from "./times.ts";
 import {
   choiceFormat,
+  countFormat,
   durationFormat,
   numberLimitFormat,
   pathFormat,
@@ -58,6 +59,7 @@ const slaveOptions = {
     "pip",
     "What builds the packages that no [runner:NAME] section matches: pip, or the name of such a section",
   ),
+  jobs: option(countFormat, "N", "1", "Build so many packages at the same time", { short: "j" }),
   "poll-time": optional(
     durationFormat,
     "DURATION",
@@ -127,6 +129,7 @@ export function slaveSettings(
     label: (values.label ?? hostname()).slice(0, 100),
     debug: values.debug,
     pythons: values.python.length > 0 ? values.python : ["python3"],
+    jobs: values.jobs,
     timeoutMs: values.timeout ?? times.buildTimeoutMs,
     runners,
     defaultRunner: chooseDefaultRunner(runners, values.runner),
@@ -135,7 +138,7 @@ export function slaveSettings(
     network: values.network,
     allowedHosts: values["allow-host"].map(hostAndPort),
     limits: {
-      memoryBytes: limit(values["max-memory"] ?? Math.floor(totalmem() * 0.75)),
+      memoryBytes: limit(values["max-memory"] ?? Math.floor((totalmem() * 0.75) / values.jobs)),
       processes: limit(values["max-processes"]),
       files: limit(values["max-files"]),
       diskBytes: limit(values["max-disk"]),

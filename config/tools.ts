@@ -14,7 +14,11 @@ export const waitOption = option(
 /** The subcommands of `piw` that are no programs of their own share one. */
 export const section = "piw";
 
-const controlOptions = { ...commonOptions, "control-queue": controlQueueOption, wait: waitOption };
+export const controlOptions = {
+  ...commonOptions,
+  "control-queue": controlQueueOption,
+  wait: waitOption,
+};
 
 export const statusProgram = {
   name: "piw status",
@@ -39,19 +43,6 @@ const taskOperand = {
   variadic: false,
   required: true,
 };
-
-export const wakeProgram = {
-  name: "piw wake",
-  section,
-  summary: "Gives builds again to a slave that was put to sleep because all its builds failed.",
-  operand: {
-    name: "SLAVE",
-    doc: "The slave's label, as piw status shows it",
-    variadic: false,
-    required: true,
-  },
-  options: controlOptions,
-} satisfies Program;
 
 export const logProgram = {
   name: "piw log",

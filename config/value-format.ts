@@ -392,6 +392,12 @@ export const rankFormat: ValueFormat<number> = {
   parse: (text) => wholeNumber(text, 0, 1_000_000),
 };
 
+/** The number of a slave, as the master gives it. */
+export const slaveIdFormat: ValueFormat<number> = {
+  name: "piw-slave-id",
+  parse: (text) => wholeNumber(text, 1, 999_999_999),
+};
+
 function wholeNumber(text: string, least: number, most: number): number {
   const value = /^[+-]?\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most)) {

@@ -6,10 +6,13 @@
  * given a build that another slave has made, its trial, which publishes nothing; when one succeeds it is
  * awake again. A poison build takes its slave down wherever it goes: it fails with that cause.
  *
- * All of it is in the database: `slave.asleep_since`, `build.is_trial`, the builds themselves.
+ * A person may put a slave to sleep too (steering.ts): that one gets no trials, and only a person wakes it.
+ *
+ * All of it is in the database: `slave.asleep_since` and `asleep_by`, `build.is_trial`, the builds themselves.
  */
 import { z } from "zod";
 import { countSchema, rowIdSchema } from "../protocol/model/scalar.ts";
+import { sleeperSchema } from "../protocol/model/steering.ts";
 import { type Sql, type Tx, transaction } from "./connection.ts";
 import type { RetryRule } from "./leases.ts";
 import { request } from "./request.ts";
@@ -18,7 +21,8 @@ import { lockVersions, recompute } from "./work.ts";
 /** A slave that asks for a build. */
 export interface Patient {
   readonly id: number;
-  readonly is_asleep: boolean;
+  /** Null: it is awake. */
+  readonly asleep_by: "person" | "farm" | null;
   /** Its next trial may begin. */
   readonly is_due: boolean;
 }
@@ -67,7 +71,7 @@ export async function judgeSlave(sql: Sql, slaveId: number): Promise<void> {
   await transaction(sql, async (tx) => {
     await lockVersions(tx, versionIds);
     const put = await tx`
-      update slave set asleep_since = now(), trials = 0, trial_not_before = '-infinity',
+      update slave set asleep_since = now(), asleep_by = 'farm', trials = 0, trial_not_before = '-infinity',
         asleep_why = ${`${packages} packages failed one after another, and not with its peers`}
       where id = ${slaveId} and asleep_since is null returning 1`;
     if (put.length === 0) return;
@@ -111,7 +115,7 @@ export async function leaseTrial(
   targetIds: readonly number[],
   leaseMs: number,
 ): Promise<{ token: number; target_id: number } | undefined> {
-  if (!slave.is_due) return undefined;
+  if (slave.asleep_by !== "farm" || !slave.is_due) return undefined;
   const [known] = await tx<{ version_id: number; target_id: number }[]>`
     select version_id, target_id from (
       select b.version_id, b.target_id, b.duration_ms
@@ -128,7 +132,7 @@ export async function leaseTrial(
     order by random() limit 1`;
   if (known === undefined) {
     // What its peers had made was withdrawn: only the queue itself can tell now.
-    await wake(tx, slave.id);
+    await wakeFromFarm(tx, slave.id);
     return undefined;
   }
   const [made] = await tx<{ token: number; target_id: number }[]>`
@@ -154,7 +158,7 @@ export async function endTrial(
   retry: RetryRule,
 ): Promise<void> {
   if (hasSucceeded) {
-    await wake(tx, slaveId);
+    await wakeFromFarm(tx, slaveId);
     return;
   }
   await tx`
@@ -180,9 +184,16 @@ export async function activateTargets(tx: Tx, slaveId: number): Promise<boolean>
   return rows.length > 0;
 }
 
-async function wake(tx: Tx, slaveId: number): Promise<boolean> {
+/** Not one that a person has put to sleep meanwhile. */
+async function wakeFromFarm(tx: Tx, slaveId: number): Promise<void> {
+  const [slave] = await tx`select 1 from slave where id = ${slaveId} and asleep_by = 'farm'`;
+  if (slave !== undefined) await wakeSlave(tx, slaveId);
+}
+
+/** Returns whether it was asleep. What it did until now says nothing of it any more. */
+export async function wakeSlave(tx: Tx, slaveId: number): Promise<boolean> {
   const rows = await tx`
-    update slave set asleep_since = null, asleep_why = '', trials = 0,
+    update slave set asleep_since = null, asleep_by = null, asleep_why = '', trials = 0,
       trial_not_before = '-infinity',
       judged_from = coalesce((select max(token) from build where slave_id = ${slaveId}), 0)
     where id = ${slaveId} and asleep_since is not null returning 1`;
@@ -190,29 +201,25 @@ async function wake(tx: Tx, slaveId: number): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** A person knows better: the slave gets builds again. By its label; returns how many it concerned. */
-export const wakeSlaves = request(
-  { args: z.object({ label: z.string().max(200) }), result: countSchema },
-  async (sql, args) => {
-    const rows = await sql<{ id: number }[]>`
-      select id from slave where label = ${args.label} and asleep_since is not null order by id`;
-    let woken = 0;
-    for (const { id } of rows) if (await wake(sql, id)) woken += 1;
-    return woken;
-  },
-);
-
 /** Slaves that are asleep, for whoever looks at the farm. */
 export const sleepingSlaves = request(
   {
     args: z.null(),
     result: z.array(
-      z.object({ slaveId: rowIdSchema, label: z.string(), why: z.string(), trials: countSchema }),
+      z.object({
+        slaveId: rowIdSchema,
+        label: z.string(),
+        by: sleeperSchema,
+        why: z.string(),
+        trials: countSchema,
+      }),
     ),
   },
   async (sql) => [
-    ...(await sql<{ slaveId: number; label: string; why: string; trials: number }[]>`
-      select id as "slaveId", label, asleep_why as why, trials from slave
+    ...(await sql<
+      { slaveId: number; label: string; by: "person" | "farm"; why: string; trials: number }[]
+    >`
+      select id as "slaveId", label, asleep_by as by, asleep_why as why, trials from slave
       where asleep_since is not null order by label limit 100`),
   ],
 );

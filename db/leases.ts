@@ -53,7 +53,8 @@ const toOrder = (row: OrderRow): BuildOrder => ({
 /**
  * The next build for a slave, or null when there is none. Asked again by a slave that holds
  * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
- * `place` is null then, and for the trial of a slave that is asleep (health.ts).
+ * `place` is null then, for the trial of a slave that is asleep (health.ts), and where the pick went past
+ * what this machine was told to drop (`passed_at`).
  *
  * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
  * so that no recomputation can overwrite the row from a snapshot without the lease. The bound is one
@@ -88,9 +89,13 @@ export const leaseBuild = request(
             order by o.token limit 1)
           returning l.token
         )
-        select id, asleep_since is not null as is_asleep, trial_not_before <= now() as is_due,
-          last_seen_at < now() - interval '1 minute' as is_stale, (select token from held) as held
-        from slave where id = ${args.slaveId}`;
+        select id, asleep_by, trial_not_before <= now() as is_due,
+          last_seen_at < now() - interval '1 minute' as is_stale, (select token from held) as held,
+          array(select b.target_id || ' ' || b.version_id
+            from slave o join build b on b.slave_id = o.id
+            where o.identity = s.identity and o.machine = s.machine
+              and b.passed_at > now() - ${PASSED_FOR}::interval) as passed
+        from slave s where id = ${args.slaveId}`;
       if (slave === undefined) return null;
       if (slave.is_stale) {
         await tx`update slave set last_seen_at = now() where id = ${args.slaveId}`;
@@ -98,12 +103,13 @@ export const leaseBuild = request(
         await activateTargets(tx, args.slaveId);
       }
       if (slave.held !== null) return answer(await findOrder(tx, slave.held), null);
-      if (slave.is_asleep) {
+      if (slave.asleep_by !== null) {
         const trial = await leaseTrial(tx, slave, args.targetIds, args.leaseMs);
         return trial === undefined ? null : answer(await findOrder(tx, trial.token), null);
       }
       for (const candidate of args.targetIds) {
         const bound = args.below[candidate] ?? TOP;
+        const passed = passedVersions(slave.passed, candidate);
         const [picked] = await tx<PickedRow[]>`
           with picked as (
             select w.version_id, w.target_id
@@ -111,6 +117,7 @@ export const leaseBuild = request(
             where w.target_id = ${candidate} and w.state = 'ready'
               and exists (select from target t where t.id = ${candidate} and t.skip is null)
               and (w.ord, w.version_id) <= (${bound.ord}::bigint, ${bound.versionId}::bigint)
+              and not w.version_id = any(${passed}::bigint[])
             order by w.ord desc, w.version_id desc
             limit 1
             for update of w skip locked for no key update of v skip locked
@@ -137,14 +144,17 @@ export const leaseBuild = request(
           )
           select ${orderColumns(tx)}, b.version_id, m.ord
           from marked m cross join made b ${orderTables(tx)}`;
-        if (picked !== undefined)
-          return answer(picked, { ord: picked.ord, versionId: picked.version_id });
+        if (picked === undefined) continue;
+        // What this one is not to have lies above, for others.
+        const place =
+          passed.length === 0 ? { ord: picked.ord, versionId: picked.version_id } : null;
+        return answer(picked, place);
       }
       return null;
     }),
 );
 
-type Asking = Patient & { is_stale: boolean; held: number | null };
+type Asking = Patient & { is_stale: boolean; held: number | null; passed: string[] };
 type PickedRow = OrderRow & { ord: number; version_id: number };
 
 /** Of a build `b`. */
@@ -165,6 +175,16 @@ async function findOrder(tx: Tx, token: number): Promise<OrderRow | undefined> {
 
 const answer = (row: OrderRow | undefined, place: Place | null) =>
   row === undefined ? null : { order: toOrder(row), targetId: row.target_id, place };
+
+/** How long a machine is not given a build again that a person had it drop. */
+const PASSED_FOR = "10 minutes";
+
+/** From `TARGET VERSION`. */
+const passedVersions = (passed: readonly string[], targetId: number): number[] =>
+  passed
+    .map((pair) => pair.split(" ").map(Number))
+    .filter(([target]) => target === targetId)
+    .map(([, version = 0]) => version);
 
 /** The number that the build tag of a wheel's name begins with (PEP 427). */
 const BUILD_NUMBER = "^[^-]+-[^-]+-([0-9]{1,9})[^-]*-[^-]+-[^-]+-[^-]+[.]whl$";
@@ -213,19 +233,22 @@ export const extendLeases = request(
 
 /**
  * Ends leases of builds that a slave dropped, because it was told so or because it leaves: they count
- * for nothing. Tokens that it does not hold are passed over.
+ * for nothing. Tokens that it does not hold are left alone. Those that a person had it drop are for others
+ * first (`isPassed`), and should it come back with them after all it is told again.
  */
 export const releaseLeases = request(
   {
     args: z.object({
       slaveId: rowIdSchema,
       tokens: z.array(tokenSchema).max(10_000),
+      isPassed: z.boolean(),
       retry: retryRuleSchema,
     }),
     result: countSchema,
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
+      if (args.isPassed) await pass(tx, args.slaveId, args.tokens);
       const rows = await tx<{ token: number }[]>`
         select token from lease
         where slave_id = ${args.slaveId} and token = any(${[...args.tokens]})`;
@@ -237,6 +260,20 @@ export const releaseLeases = request(
       );
     }),
 );
+
+async function pass(tx: Tx, slaveId: number, tokens: readonly number[]): Promise<void> {
+  const builds = await tx<{ version_id: number }[]>`
+    select distinct version_id from build
+    where slave_id = ${slaveId} and token = any(${[...tokens]})`;
+  await lockVersions(
+    tx,
+    builds.map((row) => row.version_id),
+  );
+  await tx`
+    update build set passed_at = now()
+    where slave_id = ${slaveId} and token = any(${[...tokens]})
+      and settled_at is null and passed_at is null`;
+}
 
 /**
  * What time brings about: leases that ran out are released, waiting builds that are due become ready.

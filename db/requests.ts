@@ -31,7 +31,7 @@ import {
   unreadProjects,
   upstreamSerial,
 } from "./following.ts";
-import { queueHealth, sleepingSlaves, wakeSlaves } from "./health.ts";
+import { queueHealth, sleepingSlaves } from "./health.ts";
 import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
@@ -43,6 +43,7 @@ import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
 import { farmFigures } from "./statistics.ts";
+import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
@@ -72,6 +73,7 @@ export const requests = {
   homePage,
   importedFiles,
   leaseBuild,
+  listSlaves,
   listTargets,
   lookUp,
   listedNames,
@@ -114,13 +116,13 @@ export const requests = {
   simpleNames,
   simplePage,
   sleepingSlaves,
+  steerSlaves,
   sweepQueue,
   tendAccessLog,
   thinHistory,
   unplaced,
   unreadProjects,
   upstreamSerial,
-  wakeSlaves,
   withdrawnFiles,
   yieldNames,
 };

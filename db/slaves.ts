@@ -42,18 +42,20 @@ export const helloSlave = request(
       drop: z.array(tokenSchema),
       /** A target came that the farm did not know: versions are to be requeued. */
       isNewTarget: z.boolean(),
+      /** Why a person has put it to sleep. */
+      asleep: z.string().nullable(),
     }),
   },
   async (sql, args) =>
     transaction(sql, async (tx) => {
-      const [slave] = await tx<{ id: number }[]>`
+      const [slave] = await tx<{ id: number; asleep: string | null }[]>`
         insert into slave (identity, slot, label, product_version, hostname, os, board)
         values (${args.identity}, ${args.slot}, ${args.label}, ${args.productVersion},
           ${args.host.hostname}, ${args.host.os}, ${args.host.board})
         on conflict (identity, slot) do update set label = excluded.label,
           product_version = excluded.product_version, hostname = excluded.hostname,
           os = excluded.os, board = excluded.board, last_seen_at = now()
-        returning id`;
+        returning id, case when asleep_by = 'person' then asleep_why end as asleep`;
       const slaveId = slave?.id ?? 0;
       const targetIds: number[] = [];
       let isNewTarget = false;
@@ -91,7 +93,7 @@ export const helloSlave = request(
         const keeps = await keep(tx, slaveId, token, args.leaseMs, args.finished.includes(token));
         if (!keeps) drop.push(token);
       }
-      return { slaveId, targetIds, drop, isNewTarget };
+      return { slaveId, targetIds, drop, isNewTarget, asleep: slave?.asleep ?? null };
     }),
 );
 
@@ -110,13 +112,17 @@ async function keep(
       settled: boolean;
       given_up: boolean;
       is_trial: boolean;
+      is_passed: boolean;
     }[]
   >`
     select version_id, target_id, settled_at is not null as settled, is_trial,
+      passed_at is not null as is_passed,
       ${givenUp(tx)} as given_up
     from build where token = ${token} and slave_id = ${slaveId}`;
   if (build === undefined) return false;
   if (build.settled) return build.given_up && isFinished;
+  // A person had it drop this one, and that was lost on the way.
+  if (build.is_passed) return isFinished;
   if (build.is_trial) {
     const held = await tx`
       update lease set expires_at = now() + ${leaseMs} * interval '1 millisecond'

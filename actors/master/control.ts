@@ -17,6 +17,7 @@ import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { readLog } from "./log-desk.ts";
 import type { MasterPart } from "./part.ts";
+import { listSlaves, steer } from "./steering.ts";
 
 export interface ControlMessages extends ToControl, PeerMessages<ControlQuestions> {}
 
@@ -103,9 +104,12 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
           answer(ctx, reply, () => readLog(state.args, asked));
           return;
         }
-        case "WAKE": {
-          const { slave } = message.body;
-          answer(ctx, reply, () => wake(state.args, slave));
+        case "SLAVES":
+          answer(ctx, reply, async () => ({ slaves: await listSlaves(state.args) }));
+          return;
+        case "STEER": {
+          const { slaves, action } = message.body;
+          answer(ctx, reply, async () => ({ slaves: await steer(state.args, slaves, action) }));
           return;
         }
       }
@@ -174,15 +178,6 @@ function eachOnce(nodes: readonly TaskNode[]): TaskNode[] {
 /** Less than the tools wait for an answer. */
 const ANSWER_OPTIONS = { timeoutMs: 4_000 };
 
-async function wake(
-  { database, slaveDriver }: ControlArgs,
-  label: string,
-): Promise<{ slaves: number }> {
-  const slaves = await database.ask("wakeSlaves", { label }, ANSWER_OPTIONS);
-  if (slaves > 0) slaveDriver.tell("WAKE", { work: [] });
-  return { slaves };
-}
-
 /** Whatever is away: the tree is always there to say so. */
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
   const [slaves, queue, asleep, tree, incidents] = await Promise.all([
@@ -239,10 +234,11 @@ async function settled<T>(
 }
 
 /** A slave that gets no builds, and what a person may do about it. */
-function sleeperLine({ label, why, trials }: RequestResult<"sleepingSlaves">[number]): string {
+function sleeperLine({ label, by, why, trials }: RequestResult<"sleepingSlaves">[number]): string {
   const tried =
     trials === 0 ? "" : `; ${trials} trial build${trials === 1 ? "" : "s"} failed since`;
-  return `slave ${label} was put to sleep: ${why}${tried} (piw wake ${label} to give it builds again)`;
+  const asleep = by === "person" ? why : `was put to sleep: ${why}${tried}`;
+  return `slave ${label} ${asleep} (piw slaves wake ${label} to give it builds again)`;
 }
 
 /** A task that is without something that it needs, or that has failed. */

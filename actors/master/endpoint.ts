@@ -65,6 +65,11 @@ export interface EndpointArgs<ToServer extends LinkMessages> {
   readonly heartbeatMs: number;
   /** Frames that may lie unread per peer. */
   readonly receiveHighWaterMark?: number;
+  /**
+   * Ends the session of a peer that does not read, instead of losing what it is told: its next HELLO settles what
+   * each side has. For links where nobody says again what was lost.
+   */
+  readonly dropsUnread?: boolean;
   readonly memory: EndpointMemory;
   readonly refusals: TaskRefusals;
 }
@@ -124,7 +129,10 @@ export function defineEndpoint<ToServer extends LinkMessages, ToClient extends L
       },
       SEND(state, { peer, message }, ctx) {
         try {
-          return state.endpoint?.send(peer, message.type, message.body) ?? "gone";
+          const result = state.endpoint?.send(peer, message.type, message.body) ?? "gone";
+          if (result === "full" && state.args.dropsUnread === true)
+            state.endpoint?.drop(peer, "it does not read what it is told: say HELLO again");
+          return result;
         } catch (error) {
           // One body that cannot be sent must not cost every peer its connection.
           ctx.log.error({ err: error, peer, type: message.type }, "a message could not be sent");

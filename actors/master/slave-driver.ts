@@ -1,12 +1,13 @@
 /**
  * The Slave Driver: one session per connected build slave. It starts a session when a slave says HELLO,
- * hands each message to its session, and wakes sleeping ones when there is work. It keeps no truth of
- * its own: after a crash it finds the sessions by their peers.
+ * hands each message to its session, wakes sleeping ones when there is work, and tells them what a person
+ * wants of them. It keeps no truth of its own: after a crash it finds the sessions by their peers.
  */
 
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
-import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
+import type { Presence, ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { LogPart } from "../../protocol/model/build-log.ts";
+import { MOST_SLAVES_LISTED, type Steering } from "../../protocol/model/steering.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -14,6 +15,7 @@ import {
   defineActor,
   describeExit,
   isOrderly,
+  type MessageOf,
   type Peer,
   Refusal,
   SupervisionError,
@@ -31,11 +33,13 @@ export interface SlaveDriverMessages extends ToSlaveDriver, PeerMessages<FromSla
   /** A session has told its slave to sleep until there is work. */
   SLEEPING(body: { readonly peerId: string; readonly targetIds: readonly number[] }): void;
   AWAKE(body: { readonly peerId: string }): void;
-  /** A session has recorded what its slave said in HELLO. */
-  GREETED(body: { readonly peerId: string }): void;
+  /** What a slave does now, from HELLO on. */
+  PRESENCE(body: { readonly peerId: string; readonly presence: Presence }): void;
   SESSION_ENDED(ended: Terminated): void;
   /** A peer of a while ago: it should have a session by now. */
   CHECK(peer: Peer): void;
+  /** A peer that was told to die should have gone by now. */
+  END(peer: Peer): void;
 }
 
 export interface SlaveDriverArgs {
@@ -49,7 +53,9 @@ interface State {
   readonly args: SlaveDriverArgs;
   readonly peers: Map<string, Peer>;
   readonly sleeping: Map<string, readonly number[]>;
-  readonly greeted: Set<string>;
+  readonly presences: Map<string, Presence>;
+  /** Slaves that were told to die, and until when they are told again (monotonic ms): they may not have heard it. */
+  readonly killed: Map<string, { readonly reason: string; readonly untilMs: number }>;
   /** Identities whose sessions crashed, and until when they are refused (monotonic ms). */
   readonly penalties: Map<string, { crashes: number; untilMs: number }>;
   isPaused: boolean;
@@ -62,6 +68,12 @@ const FORGIVEN_AFTER_MS = 600_000;
 /** A peer that has not said HELLO by then, or whose session is gone, is asked to come again. */
 const CHECK_AFTER_MS = 10_000;
 
+/** A killed slave that comes back within this did not hear of it. */
+const KILLED_FOR_MS = 600_000;
+/** A slave closes its connection when it hears DIE. */
+const DIE_WITHIN_MS = 5_000;
+
+const slotOf = ({ identity, slot }: Peer): string => `${identity} ${slot}`;
 const sessionId = (peerId: string) => `s${peerId.replaceAll(/[^A-Za-z0-9_-]/g, "_")}`;
 
 export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, State>({
@@ -74,7 +86,8 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       args,
       peers: new Map(),
       sleeping: new Map(),
-      greeted: new Set(),
+      presences: new Map(),
+      killed: new Map(),
       penalties: new Map(),
       isPaused: false,
     };
@@ -89,8 +102,11 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       ctx.after(CHECK_AFTER_MS, "CHECK", peer);
     },
     CHECK(state, peer, ctx) {
+      if (!state.peers.has(peer.id)) return;
+      const session = sessionOf(state, ctx, peer);
       // Of a session that is gone nobody would hear: the watch tells at once, with `noproc`.
-      if (state.peers.has(peer.id)) ctx.watch(sessionOf(state, ctx, peer), "SESSION_ENDED");
+      ctx.watch(session, "SESSION_ENDED");
+      if (!state.presences.has(peer.id)) session.tell("INTRODUCE");
     },
     async PEER_MESSAGE(state, { peer, message, reply }, ctx) {
       state.peers.set(peer.id, peer);
@@ -105,18 +121,28 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       }
       // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
       if (state.isPaused && message.type === "IDLE") {
-        state.args.link.tell("SEND", { peer, message: { type: "SLEEP", body: {} } });
+        send(state, peer, { type: "SLEEP", body: { reason: null } });
         state.sleeping.set(peer.id, []);
         return;
       }
       if (message.type !== "HELLO") {
-        if (sessionOf(state, ctx, peer).tell("FROM_SLAVE", message) === "queued") {
+        const session = sessionOf(state, ctx, peer);
+        if (session.tell("FROM_SLAVE", message) === "queued") {
           // A slave that speaks so has been greeted, maybe before this driver was started.
-          state.greeted.add(peer.id);
+          if (!state.presences.has(peer.id)) session.tell("INTRODUCE");
           return;
         }
         // It has no session here, e.g. since that crashed: a new HELLO tells what it holds.
         state.args.link.tell("DROP", { peer, reason: "the session is gone: say HELLO again" });
+        return;
+      }
+      const killed = state.killed.get(slotOf(peer));
+      if (killed !== undefined && killed.untilMs > performance.now()) {
+        ctx.log.warn(
+          { slave: peer.identity },
+          "a killed slave is here again: it is told once more",
+        );
+        kill(state, ctx, peer, killed.reason);
         return;
       }
       const penalty = state.penalties.get(peer.identity);
@@ -152,7 +178,9 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     PEER_CLOSED(state, { peer, end }, ctx) {
       state.peers.delete(peer.id);
       state.sleeping.delete(peer.id);
-      state.greeted.delete(peer.id);
+      state.presences.delete(peer.id);
+      // It has closed the connection itself, as one does that hears DIE.
+      if (end === "left") state.killed.delete(slotOf(peer));
       sessionOf(state, ctx, peer).tell("GONE", { end });
     },
     WAKE(state, { work }) {
@@ -192,13 +220,29 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       );
       state.args.link.tell("DROP", { peer, reason: "the session has crashed: say HELLO again" });
     },
-    GREETED(state, { peerId }) {
-      if (state.peers.has(peerId)) state.greeted.add(peerId);
+    PRESENCE(state, { peerId, presence }) {
+      if (state.peers.has(peerId)) state.presences.set(peerId, presence);
     },
-    COUNT: (state) => state.greeted.size,
+    COUNT: (state) => state.presences.size,
+    PRESENT: (state) => [...state.presences.values()].slice(0, MOST_SLAVES_LISTED),
+    STEER(state, { slaveIds, action, reason }, ctx) {
+      const meant = new Set(slaveIds);
+      const told: Presence[] = [];
+      for (const [peerId, presence] of state.presences) {
+        const peer = state.peers.get(peerId);
+        if (peer === undefined || !meant.has(presence.slaveId)) continue;
+        told.push(presence);
+        steer(state, ctx, peer, presence, action, reason);
+      }
+      return told.slice(0, MOST_SLAVES_LISTED);
+    },
+    END(state, peer) {
+      if (state.peers.has(peer.id) && state.killed.has(slotOf(peer)))
+        state.args.link.tell("DROP", { peer, reason: "it was killed by a person" });
+    },
     READ_LOG(state, { identity, slot, ...question }, ctx) {
       const peer = [...state.peers.values()].find(
-        (each) => each.identity === identity && each.slot === slot && state.greeted.has(each.id),
+        (each) => each.identity === identity && each.slot === slot && state.presences.has(each.id),
       );
       if (peer === undefined) throw new Refusal("the slave is not connected", { code: "absent" });
       const reply = ctx.defer<LogPart | null>();
@@ -225,6 +269,45 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
 /** How much longer than the slave may wait its session may take for an answer. */
 const LOG_ANSWER_MS = 2_500;
 
+/** Tells the slave first: its session may wait for a database that is away. */
+function steer(
+  state: State,
+  ctx: Context,
+  peer: Peer,
+  { running }: Presence,
+  action: Steering,
+  reason: string,
+): void {
+  const session = sessionOf(state, ctx, peer);
+  switch (action) {
+    case "kill":
+      kill(state, ctx, peer, reason);
+      session.tell("STEERED", { action });
+      return;
+    case "sleep":
+      send(state, peer, { type: "SLEEP", body: { reason } });
+      session.tell("STEERED", { action, reason });
+      return;
+    case "wake":
+      session.tell("STEERED", { action });
+      wake(state, peer.id);
+      return;
+    case "skip":
+      if (running === null) return;
+      send(state, peer, { type: "DONE", body: { token: running } });
+      session.tell("STEERED", { action, token: running });
+      return;
+  }
+}
+
+function kill(state: State, ctx: Context, peer: Peer, reason: string): void {
+  const now = performance.now();
+  for (const [slot, { untilMs }] of state.killed) if (untilMs < now) state.killed.delete(slot);
+  state.killed.set(slotOf(peer), { reason, untilMs: now + KILLED_FOR_MS });
+  send(state, peer, { type: "DIE", body: { reason, final: true, now: true } });
+  ctx.after(DIE_WITHIN_MS, "END", peer);
+}
+
 /** As many as there is work, the one that has slept longest first; the others ask again by themselves. */
 function wakeSome(state: State, targetId: number, count: number): void {
   let left = count;
@@ -239,8 +322,11 @@ function wakeSome(state: State, targetId: number, count: number): void {
 function wake(state: State, peerId: string): void {
   const peer = state.peers.get(peerId);
   state.sleeping.delete(peerId);
-  if (peer !== undefined)
-    state.args.link.tell("SEND", { peer, message: { type: "CONT", body: {} } });
+  if (peer !== undefined) send(state, peer, { type: "CONT", body: {} });
+}
+
+function send(state: State, peer: Peer, message: MessageOf<ToSlave>): void {
+  state.args.link.tell("SEND", { peer, message });
 }
 
 const sessionOf = (state: State, ctx: Context, peer: Peer): ActorRef<SlaveSessionMessages> =>

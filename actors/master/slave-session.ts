@@ -43,12 +43,23 @@ export interface SlaveSessionMessages {
   RENEWED(body: { readonly token: Token; readonly isHeld: boolean }): void;
   /** `isOurs` is false for a token that this slave was never given. */
   DELIVERED(body: { readonly token: Token; readonly isOurs: boolean }): void;
+  /** A person wants this of the slave, and the Slave Driver has told it. */
+  STEERED(body: Steered): void;
+  /** The lease of a killed slave is released. */
+  RELEASED(): void;
+  /** A Slave Driver that was started again does not know what this slave does. */
+  INTRODUCE(): void;
 }
 
 export type LogQuestion = Pick<
   Parameters<ToSlaveDriver["READ_LOG"]>[0],
   "token" | "position" | "waitMs"
 >;
+export type Steered =
+  | { readonly action: "kill" }
+  | { readonly action: "sleep"; readonly reason: string }
+  | { readonly action: "wake" }
+  | { readonly action: "skip"; readonly token: Token };
 
 export interface SessionContext
   extends Pick<
@@ -86,6 +97,15 @@ interface State extends SessionContext {
   /** READ_LOG that the slave has not answered yet, by number. */
   readonly logQuestions: Map<number, OpenQuestion>;
   lastQuestion: number;
+  /** Builds that a person had the slave drop; the last ones. */
+  readonly passed: Set<Token>;
+  /** Why a person has put it to sleep; null: nobody has. */
+  asleep: string | null;
+  /** DIE was said by a person's word; `released` once nobody waits for its build any more. */
+  killed: "no" | "yes" | "released";
+  hasGone: boolean;
+  /** What the Slave Driver was told last, as text. */
+  told: string;
 }
 
 interface OpenQuestion {
@@ -99,6 +119,8 @@ type Subject = Pick<Delivery, "package" | "version" | "target">;
 type Context = ActorContext<SlaveSessionMessages>;
 type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 
+/** As many dropped builds as may still be spoken of by messages on their way. */
+const MAX_PASSED = 100;
 /** Builds of one slave whose files may be on their way; it gets no new one beyond that. */
 const MAX_DELIVERING = 4;
 /** Parts of logs that one slave is asked for at a time; each may be of 64 KiB. */
@@ -125,9 +147,16 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     delivering: new Set(),
     logQuestions: new Map(),
     lastQuestion: 0,
+    passed: new Set(),
+    asleep: null,
+    killed: "no",
+    hasGone: false,
+    told: "",
   }),
   handle: {
     async FROM_SLAVE(state, message, ctx) {
+      // What it says before it hears of its end changes nothing.
+      if (state.killed !== "no") return;
       if (message.type !== "HELLO" && state.phase === "greeting") {
         refuse(state, ctx, `${message.type} before HELLO`);
         return;
@@ -147,13 +176,18 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
           return;
         case "BUSY":
           tellHost(state, message.body.stats);
-          renew(state, message.body.token, ctx);
+          // It was told to drop this one, and that was lost, or is still on its way.
+          if (state.passed.has(message.body.token)) drop(state, message.body.token);
+          else renew(state, message.body.token, ctx);
+          tellPresence(state);
           return;
         case "STATUS":
           passOn(state, message.body, ctx);
           return;
         case "BUILT":
-          receive(state, message.body, ctx);
+          if (state.passed.has(message.body.token)) drop(state, message.body.token);
+          else receive(state, message.body, ctx);
+          tellPresence(state);
           return;
         case "SENT":
         case "PROBE":
@@ -170,7 +204,8 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     GONE(state, { end }, ctx) {
       ctx.log.info({ slave: state.label, end }, "slave is gone");
       if (state.phase !== "greeting") tellStatus(state, "gone");
-      ctx.exit();
+      state.hasGone = true;
+      if (state.killed !== "yes") ctx.exit();
     },
     READ_LOG: (state, question, ctx) => askForLog(state, question, ctx),
     LOG_LATE(state, { question }) {
@@ -180,14 +215,15 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     },
     RENEWED(state, { token, isHeld }, ctx) {
       // A build that has ended meanwhile is delivered whatever became of its lease.
-      if (state.finished.has(token)) return;
+      if (state.finished.has(token) || state.passed.has(token)) return;
       if (isHeld) {
         send(state, { type: "CONT", body: {} });
         return;
       }
       drop(state, token);
+      tellPresence(state);
       // Cancelled, it may still be there; it is not to be waited for until it expires.
-      ctx.run(() => release(state, ctx, [token]));
+      ctx.run(() => release(state, ctx, token));
     },
     DELIVERED(state, { token, isOurs }) {
       state.delivering.delete(token);
@@ -197,6 +233,31 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       send(state, { type: "DONE", body: { token } });
       if (!isOurs) state.refusals.count("build that was not given to the slave");
       if (isOurs) state.fileJuggler.tell("CLEAR", { token });
+      tellPresence(state);
+    },
+    STEERED(state, steered, ctx) {
+      switch (steered.action) {
+        case "sleep":
+          state.asleep = steered.reason;
+          return;
+        case "wake":
+          state.asleep = null;
+          return;
+        case "skip":
+          pass(state, steered.token, ctx);
+          return;
+        case "kill":
+          die(state, ctx);
+          return;
+      }
+    },
+    RELEASED(state, _body, ctx) {
+      state.killed = "released";
+      if (state.hasGone) ctx.exit();
+    },
+    INTRODUCE(state) {
+      state.told = "";
+      tellPresence(state);
     },
   },
 });
@@ -213,7 +274,7 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
       "install the same version on both; what the slave has finished is delivered then";
     ctx.log.warn({ slave: state.label }, reason);
     state.refusals.count("slave of another version");
-    send(state, { type: "DIE", body: { reason, final: true } });
+    send(state, { type: "DIE", body: { reason, final: true, now: false } });
     ctx.exit();
     return;
   }
@@ -231,6 +292,7 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
   });
   state.slaveId = welcome.slaveId;
   state.targetIds = welcome.targetIds;
+  state.asleep = welcome.asleep;
   const dropped = new Set(welcome.drop);
   state.running = hello.running.find((token) => !dropped.has(token));
   for (const token of hello.finished) if (!dropped.has(token)) state.finished.add(token);
@@ -257,7 +319,7 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
     },
     "slave is here",
   );
-  state.slaveDriver.tell("GREETED", { peerId: state.peer.id });
+  tellPresence(state);
   tellStatus(state, "here");
 }
 
@@ -278,8 +340,9 @@ export async function findFarmIndex({
 async function offerWork(state: State, ctx: Context): Promise<void> {
   state.phase = "idle";
   state.running = undefined;
+  tellPresence(state);
   if (state.delivering.size >= MAX_DELIVERING) {
-    send(state, { type: "SLEEP", body: {} });
+    send(state, { type: "SLEEP", body: { reason: state.asleep } });
     return;
   }
   let order: Awaited<ReturnType<typeof lease>> = null;
@@ -289,22 +352,25 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
       {
         slaveId: state.slaveId,
         targetIds: state.targetIds,
-        holding: [...state.finished, ...state.delivering],
+        // One that it was told to drop may not be released yet.
+        holding: [...state.finished, ...state.delivering, ...state.passed],
       },
       { timeoutMs: 20_000, signal: ctx.signal },
     );
   try {
     order = await lease();
     if (order === null) {
-      // Work that came since then woke only who was known to sleep: so say it, and look once more.
-      state.slaveDriver.tell("SLEEPING", { peerId: state.peer.id, targetIds: state.targetIds });
+      // Work that came since then woke only who was known to sleep: so say it, and look once more. To wake one that
+      // a person has put to sleep would be a waking lost.
+      if (state.asleep === null)
+        state.slaveDriver.tell("SLEEPING", { peerId: state.peer.id, targetIds: state.targetIds });
       order = await lease();
     }
   } catch (error) {
     ctx.log.warn({ err: error, slave: state.label }, "the Architect gave no answer");
   }
   if (order === null) {
-    send(state, { type: "SLEEP", body: {} });
+    send(state, { type: "SLEEP", body: { reason: state.asleep } });
     return;
   }
   state.slaveDriver.tell("AWAKE", { peerId: state.peer.id });
@@ -318,6 +384,7 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
     }),
   };
   state.phase = "building";
+  tellPresence(state);
   send(state, { type: "BUILD", body: order });
   ctx.log.info(
     { slave: state.label, package: order.package, version: order.version, build: order.token },
@@ -446,29 +513,58 @@ function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): 
   });
 }
 
-async function release(state: State, ctx: Context, tokens: readonly Token[]): Promise<void> {
-  const { slaveId, retry } = state;
+/** `isPassed`: a person had it dropped. */
+async function release(state: State, ctx: Context, token: Token, isPassed = false): Promise<void> {
+  const args = { slaveId: state.slaveId, tokens: [token], isPassed, retry: state.retry };
   try {
-    await askUntilDone(ctx, state.database, "releaseLeases", { slaveId, tokens, retry });
+    await askUntilDone(ctx, state.database, "releaseLeases", args);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    ctx.log.warn({ err: error, builds: tokens }, "leases could not be released; they expire");
+    ctx.log.warn({ err: error, build: token }, "a lease could not be released; it expires");
   }
 }
 
 async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void> {
   const { running } = state;
-  if (running !== undefined && !bye.finished.includes(running))
-    await release(state, ctx, [running]);
+  if (running !== undefined && !bye.finished.includes(running)) await release(state, ctx, running);
   ctx.log.info({ slave: state.label }, "slave says BYE");
   tellStatus(state, "gone");
   ctx.exit();
 }
 
+/** The slave was told to drop it: others may have it as soon as the database knows. */
+function pass(state: State, token: Token, ctx: Context): void {
+  ctx.log.info({ slave: state.label, build: token }, "a person has this slave skip its build");
+  state.passed.add(token);
+  for (const oldest of state.passed) {
+    if (state.passed.size <= MAX_PASSED) break;
+    state.passed.delete(oldest);
+  }
+  if (state.running === token) {
+    state.running = undefined;
+    state.phase = "idle";
+  }
+  tellPresence(state);
+  ctx.run(() => release(state, ctx, token, true));
+}
+
+/** The session stays until the slave has closed it: the end of its connection says that it has heard DIE. */
+function die(state: State, ctx: Context): void {
+  if (state.killed !== "no") return;
+  const { running } = state;
+  ctx.log.warn({ slave: state.label, build: running }, "a person has killed this slave");
+  state.killed = running === undefined ? "released" : "yes";
+  if (running === undefined) return;
+  ctx.run(async () => {
+    await release(state, ctx, running);
+    ctx.self.tell("RELEASED");
+  });
+}
+
 function refuse(state: State, ctx: Context, reason: string): void {
   ctx.log.warn({ slave: state.label, reason }, "a message out of order");
   state.refusals.count("message out of order");
-  send(state, { type: "DIE", body: { reason, final: false } });
+  send(state, { type: "DIE", body: { reason, final: false, now: false } });
   ctx.exit();
 }
 
@@ -480,6 +576,17 @@ function drop(state: State, token: Token): void {
   }
   state.finished.delete(token);
   send(state, { type: "DONE", body: { token } });
+}
+
+/** Where it has changed; the Slave Driver goes by it when a person asks, or wants something of the slave. */
+function tellPresence(state: State): void {
+  const { phase, slaveId, running = null } = state;
+  if (phase === "greeting") return;
+  const told = `${phase} ${running}`;
+  if (told === state.told) return;
+  state.told = told;
+  const presence = { slaveId, phase, running };
+  state.slaveDriver.tell("PRESENCE", { peerId: state.peer.id, presence });
 }
 
 function tellStatus(state: State, what: "here" | "gone"): void {

@@ -170,6 +170,7 @@ export function linksBranch({ settings, ref, keys, refusals }: Means): ChildSpec
         address: queues.slave,
         keys,
         heartbeatMs,
+        dropsUnread: true,
         consumer: ref<SlaveDriverMessages>(paths.slaveDriver),
         memory: newEndpointMemory(),
         refusals: refusals.at(paths.slaveLink),

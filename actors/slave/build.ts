@@ -13,7 +13,6 @@ import { join } from "node:path";
 import type { BuildOrder, BuildResult } from "../../protocol/model/build.ts";
 import { BuildLog } from "./build-log.ts";
 import { endBuildProcesses } from "./build-processes.ts";
-import type { Outbox } from "./outbox.ts";
 import { removeTree } from "./remove-tree.ts";
 import { secretsOf } from "./secret-mask.ts";
 import {
@@ -42,7 +41,7 @@ export async function runBuild(
   const buildId = randomUUID();
   const folder = join(site.workFolder, `${order.token}-${buildId}`);
   const startedAt = performance.now();
-  await site.outbox.begin(order, buildId);
+  await site.outbox.begin(order, buildId, site.job);
   try {
     const logPath = site.outbox.logPath(order.token);
     const log = await BuildLog.create(logPath, logOptions(request, site));
@@ -70,7 +69,7 @@ export async function runBuild(
     };
     const paths = outcome.wheels.map((wheel) => wheel.path);
     const makeRoom = () => removeTree(folder);
-    return await settle(site.outbox, order, buildId, result, paths, makeRoom, log);
+    return await settle(site, order, buildId, result, paths, makeRoom, log);
   } catch (error) {
     await site.outbox.discard(order.token);
     if (signal.aborted) throw new DroppedError(`build ${order.token} was dropped`);
@@ -90,7 +89,7 @@ function logOptions({ order, upstreamIndex, farmIndex }: BuildRequest, site: Bui
 
 /** When the disk has no room for the files, that is the result; the workspace goes first to make some. */
 async function settle(
-  outbox: Outbox,
+  { outbox, job }: BuildSite,
   order: BuildOrder,
   buildId: string,
   result: BuildResult,
@@ -105,7 +104,7 @@ async function settle(
     if (!isDiskFull(error)) throw error;
     await makeRoom();
     await outbox.discard(order.token);
-    await outbox.begin(order, buildId);
+    await outbox.begin(order, buildId, job);
     const log = await replaceLog(outbox.logPath(order.token), lost);
     const message = "the slave's disk has no room for what was built";
     const small: BuildResult = {

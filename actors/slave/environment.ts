@@ -52,6 +52,8 @@ export interface BuildEnvironment {
   readonly home: string;
   readonly temporary: string;
   readonly buildId: string;
+  /** Builds that may run at the same time: each gets its share of the processors. Default 1. */
+  readonly jobs?: number;
 }
 
 /** For a build: everything that it may see, and nothing else. */
@@ -75,7 +77,7 @@ export function buildEnvironment(outer: NodeJS.ProcessEnv, build: BuildEnvironme
     PYTHONNOUSERSITE: "1",
     PYTHONUNBUFFERED: "1",
     SOURCE_DATE_EPOCH,
-    MAKEFLAGS: `-j${availableParallelism()}`,
+    MAKEFLAGS: `-j${Math.max(1, Math.floor(availableParallelism() / (build.jobs ?? 1)))}`,
     LC_ALL: "C.UTF-8",
     LANG: "C.UTF-8",
     TZ: "UTC",

@@ -31,6 +31,10 @@ import type { Outbox } from "./outbox.ts";
 
 export interface LinkSessionArgs {
   readonly connection: Connection;
+  /** Which of the slave's jobs this is. */
+  readonly job: number;
+  /** False: it delivers what an earlier slave of more jobs has left, and leaves. */
+  readonly takesBuilds: boolean;
   /** Where the builder lives. */
   readonly builderPath: string;
   /** Where the file sender lives. */
@@ -46,8 +50,10 @@ export interface LinkSessionArgs {
   readonly pollMs: number | undefined;
   /** The disk whose room is reported. */
   readonly folder: string;
-  /** The master wants this slave to leave for good. */
-  readonly refused: (reason: string) => void;
+  /** The master wants this job to leave for good; `now`: the slave with it, whatever its other jobs build. */
+  readonly refused: (reason: string, now: boolean) => void;
+  /** It has delivered all that it was there for. */
+  readonly delivered: () => void;
 }
 
 interface State extends LinkSessionArgs {
@@ -60,11 +66,13 @@ interface State extends LinkSessionArgs {
   ack: BodyOf<ToSlave, "ACK"> | undefined;
   readyAtMs: number;
   running: Token | undefined;
-  /** BUILT was said of it in this session. */
+  /** BUILT was said of it in this session; it is said again until DONE. */
   delivering: Token | undefined;
   /** The master cannot take it now. */
   held: Token | undefined;
   isIdle: boolean;
+  /** Why the master gives it nothing until it is woken. */
+  asleep: string | null;
   timer: Timer | undefined;
   /** READ_LOG that are not answered yet. */
   logQuestions: number;
@@ -99,6 +107,7 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
       delivering: undefined,
       held: undefined,
       isIdle: false,
+      asleep: null,
       timer: undefined,
       logQuestions: 0,
       refusals: 0,
@@ -145,6 +154,8 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
     },
     async AGAIN(state, _body, ctx) {
       state.isIdle = false;
+      // BUILT or the DONE after it may have been lost: said again it changes nothing.
+      state.delivering = undefined;
       await goOn(state, ctx);
     },
   },
@@ -214,7 +225,7 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
     const { version } = message.body;
     if (version !== state.version) {
       const reason = `the master is version ${version}, this slave is ${state.version}: install the same version on both; what the slave has finished is delivered then`;
-      await leave(state, { reason, final: true }, ctx);
+      await leave(state, { reason, final: true, now: false }, ctx);
       return;
     }
     state.phase = "ready";
@@ -253,7 +264,11 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
       hold(state, message.body, ctx);
       return;
     case "SLEEP":
-      // Until CONT or the next poll.
+      // Until CONT or the next poll; the build in hand goes on.
+      if (message.body.reason !== state.asleep) {
+        state.asleep = message.body.reason;
+        ctx.log.info({ reason: state.asleep }, state.asleep === null ? "awake" : "asleep");
+      }
       return;
   }
 }
@@ -309,6 +324,7 @@ function take(
   }
   state.running = order.token;
   state.isIdle = false;
+  state.asleep = null;
   sayAgainAfter(state, busyIntervalMs, ctx);
   state.builder.tell("BUILD", { order, upstreamIndex, farmIndex });
 }
@@ -316,16 +332,20 @@ function take(
 /** Says what there is to say now: a finished build, the build in hand, or that there is none. */
 async function goOn(state: State, ctx: Context): Promise<void> {
   if (state.lastWords !== undefined && state.running === undefined) {
-    state.refused(state.lastWords);
+    state.refused(state.lastWords, false);
     return;
   }
   if (state.phase !== "ready" || state.ack === undefined || state.delivering !== undefined) return;
-  const [finished] = state.outbox.finished();
+  const [finished] = state.outbox.finished(state.job);
   if (finished !== undefined) {
-    state.timer?.cancel();
     state.isIdle = false;
     state.delivering = finished.token;
     state.endpoint?.send("BUILT", { token: finished.token, result: finished.result });
+    sayAgainAfter(state, state.ack.busyIntervalMs, ctx);
+    return;
+  }
+  if (!state.takesBuilds) {
+    await leaveDelivered(state, ctx);
     return;
   }
   if (state.isIdle) return;
@@ -340,13 +360,25 @@ async function goOn(state: State, ctx: Context): Promise<void> {
   sayAgainAfter(state, Math.min(state.ack.idleIntervalMs, state.pollMs ?? Infinity), ctx);
 }
 
+async function leaveDelivered(state: State, ctx: Context): Promise<void> {
+  ctx.log.info("all that this job had finished is delivered; it is not asked for any more");
+  state.phase = "away";
+  pauseTalk(state);
+  const { endpoint } = state;
+  state.endpoint = undefined;
+  state.session += 1;
+  endpoint?.send("BYE", { finished: [] });
+  await endpoint?.close();
+  state.delivered();
+}
+
 /**
  * DIE in answer to HELLO refuses this slave as it is: what it builds is still of use to the master that
- * takes it after an upgrade, so it ends when that is safe. Later in a session it means now.
+ * takes it after an upgrade, so it ends when that is safe. Later in a session, or where it says so, it means now.
  */
 async function leave(
   state: State,
-  { reason, final }: BodyOf<ToSlave, "DIE">,
+  { reason, final, now }: BodyOf<ToSlave, "DIE">,
   ctx: Context,
 ): Promise<void> {
   const wasGreeting = state.phase === "greeting";
@@ -365,7 +397,7 @@ async function leave(
     ctx.after(awayMs, "OPEN");
     return;
   }
-  if (wasGreeting && state.running !== undefined) {
+  if (wasGreeting && !now && state.running !== undefined) {
     ctx.log.error(
       { reason, build: state.running },
       "refused by the master; leaving after this build",
@@ -374,7 +406,7 @@ async function leave(
     return;
   }
   ctx.log.error({ reason }, "refused by the master; leaving");
-  state.refused(reason);
+  state.refused(reason, now || !wasGreeting);
 }
 
 /** Nothing of an earlier session counts in the next. */
@@ -393,6 +425,6 @@ function sayAgainAfter(state: State, delayMs: number, ctx: Context): void {
 
 const finishedTokens = (state: State): Token[] =>
   state.outbox
-    .finished()
+    .finished(state.job)
     .slice(0, MAX_FINISHED)
     .map(({ token }) => token);

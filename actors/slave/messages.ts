@@ -34,7 +34,7 @@ export interface LinkSessionMessages {
   DROPPED(body: { readonly token: Token }): void;
   /** The file sender: the last byte of a file went out. */
   SENT(body: BodyOf<FromSlave, "SENT">): void;
-  /** Time to say IDLE or BUSY again. */
+  /** Time to say IDLE, BUSY or BUILT again. */
   AGAIN(): void;
 }
 

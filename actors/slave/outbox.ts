@@ -1,10 +1,10 @@
 /**
  * The slave's spool on disk: what was built and is not yet acknowledged, and which build runs. Written by
- * the builder, read by the link session and the file sender.
+ * the builders, read by the link session and the file sender.
  *
  * An entry is the folder `<token>/`:
  *
- *     order.json    the order and the id that the build's processes carry; there from the start
+ *     order.json    the order, the job, the id that the build's processes carry; there from the start
  *     files/        the log and the wheels
  *     result.json   comes last, after all of `files/` is synced: with it the build is finished
  *
@@ -37,12 +37,19 @@ import {
 import { sync, writeDurably } from "./durable-file.ts";
 import { removeTree } from "./remove-tree.ts";
 
-const startedSchema = z.object({ order: buildOrderSchema, buildId: z.string().max(100) });
+const startedSchema = z.object({
+  order: buildOrderSchema,
+  buildId: z.string().max(100),
+  /** Not said by slaves that had only one. */
+  job: z.int().min(1).default(1),
+});
 const finishedSchema = z.object({ token: tokenSchema, result: buildResultSchema });
 
 export interface FinishedBuild {
   readonly token: Token;
   readonly result: BuildResult;
+  /** Which job of the slave it was given to: only that one's session may deliver it. */
+  readonly job: number;
 }
 
 /** A build that ended with the slave that ran it. */
@@ -67,6 +74,7 @@ export type FilePart =
 export class Outbox {
   readonly #folder: string;
   readonly #finished = new Map<Token, BuildResult>();
+  readonly #jobs = new Map<Token, number>();
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -90,9 +98,10 @@ export class Outbox {
       const finished = await findFinished(entry);
       if (finished !== undefined) {
         outbox.#finished.set(finished.token, finished.result);
+        outbox.#jobs.set(finished.token, finished.job);
         continue;
       }
-      const started = await readJson(join(entry, "order.json"), startedSchema);
+      const started = await readStarted(entry);
       const log = await (started &&
         keepLog?.(started.order.token, join(entry, "files", LOG_FILENAME)));
       cutOff.push({ folder: entry, buildId: started?.buildId, log });
@@ -101,10 +110,11 @@ export class Outbox {
     return { outbox, cutOff };
   }
 
-  /** Finished builds, oldest token first. */
-  finished(): FinishedBuild[] {
+  /** Finished builds, of one job or of all, oldest token first. */
+  finished(ofJob?: number): FinishedBuild[] {
     return [...this.#finished]
-      .map(([token, result]) => ({ token, result }))
+      .map(([token, result]) => ({ token, result, job: this.#jobs.get(token) ?? 1 }))
+      .filter(({ job }) => ofJob === undefined || job === ofJob)
       .sort((a, b) => a.token - b.token);
   }
 
@@ -118,13 +128,14 @@ export class Outbox {
   }
 
   /** Remembers that a build runs, before anything of it is started. */
-  async begin(order: BuildOrder, buildId: string): Promise<void> {
+  async begin(order: BuildOrder, buildId: string, job = 1): Promise<void> {
     if (this.#finished.has(order.token))
       throw new Error(`build ${order.token} is finished already`);
     const entry = this.#entry(order.token);
     await removeTree(entry);
     await mkdir(join(entry, "files"), { recursive: true, mode: 0o700 });
-    await writeDurably(join(entry, "order.json"), JSON.stringify({ order, buildId }));
+    await writeDurably(join(entry, "order.json"), JSON.stringify({ order, buildId, job }));
+    this.#jobs.set(order.token, job);
   }
 
   /**
@@ -151,6 +162,7 @@ export class Outbox {
   /** Forgets a build, running or finished. Doing it twice is no error. */
   async discard(token: Token): Promise<void> {
     this.#finished.delete(token);
+    this.#jobs.delete(token);
     // The result first: from then on a crash leaves an entry that `open` removes.
     await rm(join(this.#entry(token), "result.json"), { force: true });
     await removeTree(this.#entry(token));
@@ -192,8 +204,10 @@ async function findFinished(entry: string): Promise<FinishedBuild | undefined> {
     const status = await lstat(join(entry, "files", file.filename)).catch(() => undefined);
     if (status?.isFile() !== true || status.size !== file.sizeBytes) return undefined;
   }
-  return finished;
+  return { ...finished, job: (await readStarted(entry))?.job ?? 1 };
 }
+
+const readStarted = (entry: string) => readJson(join(entry, "order.json"), startedSchema);
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {

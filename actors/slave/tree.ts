@@ -2,10 +2,14 @@
  * The slave's tree, and all that has to be true before it can stand: the folder is ours alone, the
  * interpreters answer, what an earlier slave left is taken over or cleared away. Called by bin.
  *
- *     slave (rest_for_one)
- *     |- builder        runs the build in hand
- *     |- link-session   slave link; restarted with the builder, so that HELLO tells of a lost build
- *     `- file-sender    file link
+ *     slave (one_for_one)
+ *     |- job-1 (rest_for_one)
+ *     |  |- builder        runs the build in hand
+ *     |  |- link-session   slave link; restarted with the builder, so that HELLO tells of a lost build
+ *     |  `- file-sender    file link
+ *     `- job-2 …
+ *
+ * Each job is a slave of its own to the master, by its slot; jobs share folder, outbox, keys and interpreters.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -15,6 +19,7 @@ import { hostFacts } from "../../protocol/host/host-reader.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import { type ClientKeys, readKeyFile, readPublicKeyFile } from "../../protocol/transport/index.ts";
 import {
+  type ChildSpec,
   child,
   type Logger,
   type System,
@@ -103,20 +108,80 @@ async function startLocked(
   const sandbox = await Sandbox.open(sandboxSettings(settings), interpreters);
   if (sandbox.lacks.length > 0) logger.warn({ lacks: sandbox.lacks }, warningOf(sandbox));
   logger.info(`builds run with ${sandbox.description}`);
-  const site: BuildSite = {
-    outbox,
-    sandbox,
-    logs,
-    workFolder: join(settings.dir, "work"),
-    runners: { list: settings.runners, fallback: settings.defaultRunner },
-    timeoutMs: settings.timeoutMs,
-    killGraceMs: settings.times.killGraceMs,
-  };
+  const host = await hostFacts();
+  // More where a slave of more jobs has left what only their sessions may deliver.
+  const left = outbox.finished().map(({ job }) => job);
+  const numbers = range(Math.max(settings.jobs, ...left)).filter(
+    (job) => job <= settings.jobs || left.includes(job),
+  );
   let system: System | undefined;
   let refusal: Error | undefined;
-  const refused = (reason: string): void => {
-    refusal = new Error(`the master refuses this slave: ${reason}`);
-    system?.crash("/", refusal);
+  const staying = new Set(numbers);
+  const end = () => {
+    if (refusal !== undefined) system?.crash("/", refusal);
+  };
+  const refused = (job: number, reason: string, now: boolean): void => {
+    refusal ??= new Error(`the master refuses this slave: ${reason}`);
+    staying.delete(job);
+    // Of the others some may finish a build first.
+    if (now) staying.clear();
+    if (staying.size === 0) end();
+  };
+  const jobOf = (job: number): ChildSpec => {
+    const path = `/${jobName(job)}`;
+    const ofJob = { ...connection, slot: slotOf(connection.slot, job) };
+    const site: BuildSite = {
+      outbox,
+      sandbox,
+      logs,
+      workFolder: join(settings.dir, "work"),
+      runners: { list: settings.runners, fallback: settings.defaultRunner },
+      job,
+      jobs: settings.jobs,
+      timeoutMs: settings.timeoutMs,
+      killGraceMs: settings.times.killGraceMs,
+    };
+    return supervisor(
+      jobName(job),
+      { strategy: "rest_for_one", intensity: { restarts: 5, withinMs: 60_000 } },
+      [
+        child(
+          "builder",
+          builder,
+          { site, interpreters, linkPath: `${path}/link-session` },
+          { shutdownMs: settings.times.killGraceMs + STOP_BUILD_MS },
+        ),
+        child("link-session", linkSession, {
+          connection: { ...ofJob, address: settings.slaveQueue },
+          job,
+          takesBuilds: job <= settings.jobs,
+          builderPath: `${path}/builder`,
+          filesPath: `${path}/file-sender`,
+          outbox,
+          logs,
+          version: settings.version,
+          label:
+            settings.jobs === 1 && job === 1
+              ? settings.label
+              : `${settings.label.slice(0, 90)}#${job}`,
+          host,
+          targets: interpreters.map(({ target }) => target),
+          timeoutMs: settings.timeoutMs,
+          pollMs: settings.pollMs,
+          folder: settings.dir,
+          refused: (reason: string, now: boolean) => refused(job, reason, now),
+          delivered: () => {
+            staying.delete(job);
+            if (staying.size === 0) end();
+          },
+        }),
+        child("file-sender", fileSender, {
+          connection: { ...ofJob, address: settings.fileQueue },
+          outbox,
+          linkPath: `${path}/link-session`,
+        }),
+      ],
+    );
   };
   system = await startSystem({
     name: "slave",
@@ -124,40 +189,10 @@ async function startLocked(
     debug: settings.debug,
     stopDeadlineMs: settings.times.shutdownMs,
     ...(signal === undefined ? {} : { signal }),
-    root: supervisor(
-      "slave",
-      { strategy: "rest_for_one", intensity: { restarts: 5, withinMs: 60_000 } },
-      [
-        child(
-          "builder",
-          builder,
-          { site, interpreters, linkPath: "/link-session" },
-          { shutdownMs: settings.times.killGraceMs + STOP_BUILD_MS },
-        ),
-        child("link-session", linkSession, {
-          connection: { ...connection, address: settings.slaveQueue },
-          builderPath: "/builder",
-          filesPath: "/file-sender",
-          outbox,
-          logs,
-          version: settings.version,
-          label: settings.label,
-          host: await hostFacts(),
-          targets: interpreters.map(({ target }) => target),
-          timeoutMs: settings.timeoutMs,
-          pollMs: settings.pollMs,
-          folder: settings.dir,
-          refused,
-        }),
-        child("file-sender", fileSender, {
-          connection: { ...connection, address: settings.fileQueue },
-          outbox,
-          linkPath: "/link-session",
-        }),
-      ],
-    ),
+    // A job that gives up has been started again often enough.
+    root: supervisor("slave", { intensity: { restarts: 0, withinMs: 60_000 } }, numbers.map(jobOf)),
   });
-  if (refusal !== undefined) system.crash("/", refusal);
+  if (staying.size === 0) end();
   return system;
 }
 
@@ -175,6 +210,12 @@ const sandboxSettings = (settings: SlaveSettings): SandboxSettings => ({
 
 const warningOf = ({ lacks }: Sandbox): string =>
   `this machine does not enforce all limits on builds: ${lacks.join("; ")}`;
+const jobName = (job: number) => `job-${job}`;
+
+/** The first has the slot that a slave with one job has, so that it finds its builds when there are more. */
+const slotOf = (folder: string, job: number) => (job === 1 ? folder : `${folder}#${job}`);
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
 
 /** After a build was killed: its processes are looked for once more and its folder is removed. */
 const STOP_BUILD_MS = 15_000;

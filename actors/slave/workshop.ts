@@ -36,6 +36,10 @@ export interface BuildSite {
   readonly workFolder: string;
   /** Default: pip builds everything. */
   readonly runners?: Runners;
+  /** Which of the slave's jobs; default 1. */
+  readonly job?: number;
+  /** How many jobs share the machine's processors; default 1. */
+  readonly jobs?: number;
   /** Longest time of the runner. */
   readonly timeoutMs: number;
   /** Between asking a build to end and killing it. Default 5 s. */
@@ -287,6 +291,7 @@ export class Workshop {
       home: join(this.#folder, "home"),
       temporary: join(this.#folder, "tmp"),
       buildId: this.#buildId,
+      jobs: this.#site.jobs ?? 1,
     });
   }
 }

@@ -1,7 +1,7 @@
-/** piw status and wake: what the farm has to build, why, and who may build it. */
+/** piw status: what the farm has to build, and why. */
 import { ConfigurationError } from "../../config/configuration-error.ts";
 import { findNearest } from "../../config/nearest.ts";
-import { statusProgram, wakeProgram } from "../../config/tools.ts";
+import { statusProgram } from "../../config/tools.ts";
 import type { PackageReport } from "../../protocol/model/queue.ts";
 import type { Everything } from "../../protocol/model/statistics.ts";
 import { askMaster } from "../ask-master.ts";
@@ -58,25 +58,6 @@ async function findStatistics(ask: () => Promise<Everything>): Promise<Everythin
   } catch {
     return null;
   }
-}
-
-export function wake(argv: readonly string[]): Promise<void> {
-  return runProgram(
-    {
-      program: wakeProgram,
-      logLevel: "warn",
-      run: async (values, [slave = ""], frame) => {
-        const question = masterOf(values, frame);
-        const { slaves } = await askMaster({ ...question, type: "WAKE", body: { slave } });
-        if (slaves === 0) {
-          throw new Error(`no slave that was put to sleep is called ${slave}`);
-        }
-        frame.print(`gets builds again: ${slave}`);
-        return 0;
-      },
-    },
-    argv,
-  );
 }
 
 const asJson = (report: object): string => JSON.stringify(report, undefined, 2);

@@ -3,9 +3,16 @@ import { z } from "zod";
 import { tokenSchema } from "../model/build.ts";
 import { logAnswerSchema, logPositionSchema, MAX_LOG_WAIT_MS } from "../model/build-log.ts";
 import { packageReportSchema } from "../model/queue.ts";
-import { countSchema, versionSchema } from "../model/scalar.ts";
+import { versionSchema } from "../model/scalar.ts";
 import { everythingSchema, historyQuestionSchema, historySchema } from "../model/statistics.ts";
 import { farmReportSchema } from "../model/status.ts";
+import {
+  MOST_SLAVES_LISTED,
+  slaveRowSchema,
+  slavesAskedSchema,
+  steeredSchema,
+  steeringSchema,
+} from "../model/steering.ts";
 import { taskTreeSchema } from "../model/task-tree.ts";
 import { textSchema } from "../model/text.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
@@ -56,8 +63,16 @@ const toServer = {
     }),
     reply: logAnswerSchema,
   },
-  /** Slaves of this label that were put to sleep for their failures get builds again; gives how many. */
-  WAKE: { body: z.object({ slave: textSchema(200) }), reply: z.object({ slaves: countSchema }) },
+  /** Slaves that are here, and those that were lately. */
+  SLAVES: {
+    body: z.object({}),
+    reply: z.object({ slaves: z.array(slaveRowSchema).max(MOST_SLAVES_LISTED) }),
+  },
+  /** Has slaves do something now, also in the middle of a build; tells what was done to whom. */
+  STEER: {
+    body: z.object({ slaves: slavesAskedSchema, action: steeringSchema }),
+    reply: z.object({ slaves: z.array(steeredSchema).max(MOST_SLAVES_LISTED) }),
+  },
 };
 const toClient = {};
 

@@ -85,8 +85,11 @@ const toClient = {
     }),
   },
   BUILD: { body: buildOrderSchema },
-  /** Nothing to do: wait to be woken (CONT), or ask again after `idleIntervalMs`. */
-  SLEEP: { body: z.object({}) },
+  /**
+   * Nothing to do: wait to be woken (CONT), or ask again after `idleIntervalMs`. With a reason it was put to sleep
+   * and is given nothing until it is woken; said in the middle of a build, that goes on.
+   */
+  SLEEP: { body: z.object({ reason: z.string().max(500).nullable() }) },
   /** Idle: ask for work now. Busy: go on. */
   CONT: { body: z.object({}) },
   /** Hand over a file: be on the file link, until DONE, and answer what is asked there. */
@@ -111,8 +114,13 @@ const toClient = {
   },
   /** Drop the build: stop it if it runs, empty its spool if it is finished. */
   DONE: { body: z.object({ token: tokenSchema }) },
-  /** Leave. `final` says that coming back is of no use before a person has mended the cause. */
-  DIE: { body: z.object({ reason: z.string().max(1_000), final: z.boolean() }) },
+  /**
+   * Leave. `final` says that coming back is of no use before a person has mended the cause; `now`, that what is
+   * being built is of no use either.
+   */
+  DIE: {
+    body: z.object({ reason: z.string().max(1_000), final: z.boolean(), now: z.boolean() }),
+  },
 };
 
 export const slaveLink = declareLink({ name: "slave", version: 1, toServer, toClient });

@@ -54,6 +54,9 @@ async function dueNow(): Promise<void> {
   await sql`update slave set trial_not_before = '-infinity'`;
 }
 
+const steer = (label: string, action: "sleep" | "wake") =>
+  run(sql, "steerSlaves", { slaves: { label }, action, why: "by a person" });
+
 async function expectDefinition(): Promise<void> {
   const { is, mustBe } = await compared(sql);
   expect(is).toEqual(mustBe);
@@ -151,12 +154,44 @@ describe("a black-hole slave", () => {
 
   it("is woken by a person, and judged by what it does from then on", async () => {
     const { bad } = await blackHole();
-    expect(await run(sql, "wakeSlaves", { label: "bad" })).toBe(1);
+    await steer("bad", "wake");
     expect(await sleeping()).toEqual([]);
     for (let at = 0; at < 4; at += 1) await work(bad, false);
     expect(await sleeping()).toEqual([]);
     await work(bad, false);
     expect(await sleeping()).toEqual(["bad"]);
+  });
+});
+
+describe("a slave that a person has put to sleep", () => {
+  it("gets nothing at all, a trial of before does not wake it, and a person does", async () => {
+    const { bad } = await blackHole();
+    await dueNow();
+    const trial = await lease(sql, bad);
+    expect(await steer("bad", "sleep")).toMatchObject([{ asleepBy: "farm" }]);
+    await settle(sql, bad, trial?.order.token ?? 0, {}, []);
+    await dueNow();
+    expect(await lease(sql, bad)).toBeNull();
+    expect(await run(sql, "sleepingSlaves", null)).toMatchObject([
+      { label: "bad", by: "person", why: "by a person" },
+    ]);
+    expect((await hello(sql, "bad", [target(11)])).asleep).toBe("by a person");
+    expect(await steer("bad", "wake")).toMatchObject([{ asleepBy: "person" }]);
+    expect((await hello(sql, "bad", [target(11)])).asleep).toBeNull();
+    expect(await work(bad, true)).toBe("published");
+    await expectDefinition();
+  });
+
+  it("ends what it has in hand, and what it was given is given to it again", async () => {
+    const slave = await hello(sql, "one", [target(11)]);
+    await recordMany(2);
+    const token = (await lease(sql, slave))?.order.token ?? 0;
+    await steer("one", "sleep");
+    expect((await lease(sql, slave))?.order.token).toBe(token);
+    expect((await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")])).outcome).toBe(
+      "published",
+    );
+    expect(await lease(sql, slave)).toBeNull();
   });
 });
 

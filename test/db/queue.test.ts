@@ -524,12 +524,14 @@ describe("who is waited for", () => {
     await recordProject(sql, "pkg", [release("1.0")]);
     expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
     await sql`
-      update slave set asleep_since = now() - interval '2 hours', last_seen_at = now()
+      update slave set asleep_since = now() - interval '2 hours', asleep_by = 'farm',
+        last_seen_at = now()
       where id = ${broken.slaveId}`;
     await run(sql, "sweepQueue", { retry, absentMs });
     await requeue();
     expect(await queue(sql)).toEqual(["1.0 cp311-linux_x86_64 ready"]);
-    expect(await run(sql, "wakeSlaves", { label: "broken" })).toBe(1);
+    const awake = { slaves: { label: "broken" }, action: "wake", why: "" } as const;
+    expect(await run(sql, "steerSlaves", awake)).toHaveLength(1);
     await requeue();
     expect(await queue(sql)).toEqual(["1.0 cp39-linux_x86_64 ready"]);
     await expectDefinition();

@@ -152,7 +152,12 @@ describe("a request and what it gives", () => {
     await run(sql, "pagesWritten", { pages: due });
     await run(sql, "releaseBlocked", null);
     await run(sql, "sweepQueue", { retry, absentMs });
-    await run(sql, "releaseLeases", { slaveId: slave.slaveId, tokens: [first], retry });
+    await run(sql, "releaseLeases", {
+      slaveId: slave.slaveId,
+      tokens: [first],
+      isPassed: false,
+      retry,
+    });
 
     await run(sql, "recordRemoval", { name: "gone", serial: 10, restMs: 0 });
     await run(sql, "pagesWritten", {
@@ -177,7 +182,11 @@ describe("a request and what it gives", () => {
     const projects = [{ name: "pkg", downloads: 1_000 }];
     expect(await run(sql, "setPopularity", { projects })).toEqual({ changed: 1 });
     expect(await run(sql, "sleepingSlaves", null)).toEqual([]);
-    expect(await run(sql, "wakeSlaves", { label: "a" })).toBe(0);
+    const asleep = { slaves: { label: "*" }, action: "sleep", why: "by a person" } as const;
+    expect(await run(sql, "steerSlaves", asleep)).toHaveLength(1);
+    expect(await run(sql, "listSlaves", null)).toMatchObject([
+      { asleep: { by: "person", why: "by a person" }, build: null },
+    ]);
     expect(await run(sql, "queueHealth", null)).toEqual({ trouble: null });
 
     const said = await run(sql, "changePackage", {

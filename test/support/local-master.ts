@@ -119,6 +119,7 @@ export class LocalMaster {
         pythons: ["python3"],
         runners: [],
         defaultRunner: pipRunner,
+        jobs: 1,
         timeoutMs: 120_000,
         pollMs: undefined,
         sandbox: "none",

@@ -96,12 +96,12 @@ export async function hello(
   sql: Sql,
   identity: string,
   targets: readonly TargetSpec[],
-  tokens: { running?: number[]; finished?: number[] } = {},
-): Promise<TestSlave & { drop: readonly number[] }> {
+  tokens: { running?: number[]; finished?: number[]; slot?: string; label?: string } = {},
+): Promise<TestSlave & { drop: readonly number[]; asleep: string | null }> {
   const welcome = await run(sql, "helloSlave", {
     identity,
-    slot: "main",
-    label: identity,
+    slot: tokens.slot ?? "main",
+    label: tokens.label ?? identity,
     productVersion: "1",
     host: { os: "Linux", board: "", hostname: identity, cores: 1 },
     targets,

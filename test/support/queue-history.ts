@@ -137,7 +137,8 @@ export class FarmHistory {
         return;
       case "bye": {
         const tokens = this.#held.filter((job) => job.slave === slave).map((job) => job.token);
-        await run(sql, "releaseLeases", { slaveId: slave.slaveId, tokens, retry });
+        const { slaveId } = slave;
+        await run(sql, "releaseLeases", { slaveId, tokens, isPassed: false, retry });
         return;
       }
       case "sweep":

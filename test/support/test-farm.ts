@@ -19,12 +19,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { controlLink } from "../../protocol/links/control.ts";
+import { type ControlQuestions, controlLink } from "../../protocol/links/control.ts";
 import { importLink } from "../../protocol/links/import.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import { connectEndpoint } from "../../protocol/transport/index.ts";
-import { silentLogger } from "../../supervisor/index.ts";
+import { type BodyOf, type ReplyOf, silentLogger } from "../../supervisor/index.ts";
 
 const run = promisify(execFile);
 const bin = (name: string) => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname;
@@ -254,27 +254,27 @@ export class TestFarm {
   }
 
   async report(): Promise<FarmReport> {
+    return this.control("REPORT", {});
+  }
+
+  /** Every task of the master as it is now. */
+  async tasks(): Promise<readonly TaskNode[]> {
+    return (await this.control("TREE", {})).tasks;
+  }
+
+  /** Of its control link. */
+  async control<K extends keyof ControlQuestions & string>(
+    type: K,
+    body: BodyOf<ControlQuestions, K>,
+  ): Promise<ReplyOf<ControlQuestions, K>> {
     return this.#ask((up) => {
       const endpoint = connectEndpoint(controlLink, {
         address: this.#ipc("control"),
         log: silentLogger,
         handlers: { up, message: () => undefined, down: () => undefined },
       });
-      return { endpoint, ask: () => endpoint.ask("REPORT", {}, 5_000) };
+      return { endpoint, ask: () => endpoint.ask(type, body, 10_000) };
     });
-  }
-
-  /** Every task of the master as it is now. */
-  async tasks(): Promise<readonly TaskNode[]> {
-    const { tasks } = await this.#ask((up) => {
-      const endpoint = connectEndpoint(controlLink, {
-        address: this.#ipc("control"),
-        log: silentLogger,
-        handlers: { up, message: () => undefined, down: () => undefined },
-      });
-      return { endpoint, ask: () => endpoint.ask("TREE", {}, 5_000) };
-    });
-    return tasks;
   }
 
   async want(

@@ -8,6 +8,7 @@ import type { LogAnswer, LoggedBuild } from "../../protocol/model/build-log.ts";
 import type { PackageReport } from "../../protocol/model/queue.ts";
 import { type Everything, type FarmFigures, figureNames } from "../../protocol/model/statistics.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
+import type { SlaveRow } from "../../protocol/model/steering.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import { bindEndpoint } from "../../protocol/transport/index.ts";
 import { type MessageOf, type ServerEndpoint, silentLogger } from "../../supervisor/index.ts";
@@ -93,6 +94,26 @@ const tree: readonly TaskNode[] = [
   },
 ];
 
+const kitchen: SlaveRow = {
+  id: 7,
+  label: "kitchen",
+  slot: "folder",
+  identity: "abcdefghijkl",
+  hostname: "kitchen.home",
+  version: "1.0",
+  targets: ["cp311-linux_x86_64"],
+  state: "building",
+  asleep: { by: "person", why: "put to sleep by a person\u001b[2J" },
+  build: {
+    token: 12,
+    package: "six",
+    version: "1.16.0",
+    target: "cp311-linux_x86_64",
+    forMs: 61_000,
+  },
+  silentMs: 5_000,
+};
+
 /** Of a package that the farm knows (six) and of any other. */
 function explained(name: string, version: string | null): PackageReport {
   const standing = { version: "1.17.0", target: "cp311-linux_x86_64", reason: "" };
@@ -176,8 +197,15 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           return {
             value: logAnswer(message.body.token, message.body.slave, message.body.position),
           };
-        case "WAKE":
-          return { value: { slaves: message.body.slave === "kitchen" ? 1 : 0 } };
+        case "SLAVES":
+          return { value: { slaves: [kitchen] } };
+        case "STEER": {
+          const { slaves, action } = message.body;
+          const isMeant = "id" in slaves ? slaves.id === 7 : /^(kitchen|\*)$/.test(slaves.label);
+          const { id, label } = kitchen;
+          const steered = { id, label, isDone: action !== "skip", what: `${action}\u001b[2J` };
+          return { value: { slaves: isMeant ? [steered] : [] } };
+        }
         case "QUIT":
           return { value: {} };
       }
@@ -335,17 +363,66 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
     expect(wrong).toMatchObject({ code: 2 });
   });
 
-  it.concurrent("piw wake gives a slave builds again, and says when there is none of that name", async () => {
-    const wake = (slave: string) =>
-      runSource("bin/piw.ts", ["wake", "--control-queue", controlAddress, slave]).ended;
-    expect(await wake("kitchen")).toMatchObject({
+  const slaves = (...args: string[]) => {
+    const [verb = "", ...rest] = args;
+    return runSource("bin/piw.ts", ["slaves", verb, "--control-queue", controlAddress, ...rest])
+      .ended;
+  };
+
+  it.concurrent("piw slaves list shows what each does", async () => {
+    expect(await slaves("list")).toEqual({
       code: 0,
-      stdout: "gets builds again: kitchen\n",
+      stdout: [
+        "ID  SLAVE    STATE     FOR   TARGETS             VERSION  KEY",
+        "7   kitchen  building  61 s  cp311-linux_x86_64  1.0      abcdefgh  six 1.16.0 (build 12); put to sleep by a person\\x1b[2J",
+        "",
+      ].join("\n"),
+      stderr: "",
     });
-    expect(await wake("cellar")).toMatchObject({
+    const { stdout } = await slaves("list", "--json", "kit*");
+    expect(JSON.parse(stdout)).toEqual([kitchen]);
+    expect(await slaves("list", "kitche")).toMatchObject({
       code: 1,
-      stderr: "piw wake: no slave that was put to sleep is called cellar\n",
+      stderr: "piw slaves list: the master knows no slave kitche; the nearest is kitchen\n",
     });
+  });
+
+  it.concurrent("piw slaves kill, sleep, wake, skip say what was done to whom", async () => {
+    const said = await Promise.all([
+      slaves("sleep", "kitchen"),
+      slaves("skip", "kitchen", "--json"),
+      slaves("wake", "cellar"),
+      slaves("kill", "--id", "7"),
+      slaves("kill", "--all", "--yes"),
+    ]);
+    expect(said).toMatchObject([
+      { code: 0, stdout: "kitchen (7): sleep\\x1b[2J\n" },
+      // Nothing was to be skipped.
+      { code: 1, stdout: expect.stringContaining('"isDone": false') },
+      {
+        code: 1,
+        stderr: "piw slaves wake: the master knows no slave cellar; the nearest is kitchen\n",
+      },
+      { code: 2, stderr: expect.stringContaining("say --yes to go ahead") },
+      { code: 0 },
+    ]);
+  });
+
+  it.concurrent("piw slaves wants to know which, and does nothing to both all and some", async () => {
+    const said = await Promise.all([
+      slaves("sleep"),
+      slaves("sleep", "--all", "kitchen"),
+      slaves("slep"),
+    ]);
+    const which = expect.stringContaining("say which slaves: their labels, or --id N, or --all");
+    expect(said).toMatchObject([
+      { code: 2, stderr: which },
+      { code: 2, stderr: which },
+      {
+        code: 2,
+        stderr: 'piw: there is no "piw slaves slep"; the nearest is "piw slaves sleep"\n',
+      },
+    ]);
   });
 });
 

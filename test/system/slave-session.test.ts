@@ -144,10 +144,27 @@ test("BUSY is said again and again, and IDLE at the interval that is shorter", a
   expect(await slave.list("outbox")).toEqual([]);
 });
 
+test("what it has finished it says again within a session, as BUILT or its DONE may have been lost", async () => {
+  const { master, slave } = await busySlave();
+  await slave.letBuildsEnd();
+  for (let count = 0; count < 3; count += 1) expect((await master.next("BUILT")).token).toBe(1);
+  master.say("DONE", { token: 1 });
+  await master.next("IDLE");
+  expect(await slave.list("outbox")).toEqual([]);
+});
+
+test("put to sleep in the middle of a build it goes on with that one", async () => {
+  const { master, slave } = await busySlave();
+  master.say("SLEEP", { reason: "put to sleep by a person" });
+  await master.next("BUSY");
+  await slave.letBuildsEnd();
+  expect(await master.next("BUILT")).toMatchObject({ token: 1, result: { cause: "built" } });
+});
+
 test("a sleeping slave asks for work as soon as it is woken", async () => {
   const { master } = await idleSlave();
   for (let count = 0; count < 3; count += 1) {
-    master.say("SLEEP", {});
+    master.say("SLEEP", { reason: null });
     master.say("CONT", {});
     await master.next("IDLE");
   }
@@ -226,7 +243,7 @@ test("a master that refuses HELLO for good ends the slave with its reason", asyn
   const slave = await SlaveFixture.create(master);
   const system = await slave.start();
   await master.next("HELLO");
-  master.say("DIE", { reason: "install version 2", final: true });
+  master.say("DIE", { reason: "install version 2", final: true, now: false });
   const end = await system.terminated;
   expect(end).toMatchObject({
     kind: "error",
@@ -253,7 +270,7 @@ test("a slave that is refused with a build in hand finishes it first, and its su
   const { master, slave, system } = await busySlave();
   master.drop();
   await master.next("HELLO");
-  master.say("DIE", { reason: "install version 2", final: true });
+  master.say("DIE", { reason: "install version 2", final: true, now: false });
   await slave.letBuildsEnd();
   expect(await system.terminated).toMatchObject({ kind: "error" });
   expect(await slave.list("outbox")).toEqual(["1"]);
@@ -264,14 +281,23 @@ test("a slave that is refused with a build in hand finishes it first, and its su
 
 test("a slave that is told to leave in mid-build leaves at once", async () => {
   const { master, slave, system } = await busySlave();
-  master.say("DIE", { reason: "killed by a person", final: true });
+  master.say("DIE", { reason: "killed by a person", final: true, now: true });
   expect(await system.terminated).toMatchObject({ kind: "error" });
   expect(await slave.list("work")).toEqual([]);
 });
 
+test("a killed slave that comes back leaves at once, whatever it builds", async () => {
+  const { master, slave, system } = await busySlave();
+  master.drop();
+  await master.next("HELLO");
+  master.say("DIE", { reason: "killed by a person", final: true, now: true });
+  expect(await system.terminated).toMatchObject({ kind: "error" });
+  expect(await slave.list("outbox")).toEqual([]);
+});
+
 test("a slave that is sent away for a while comes back with its build", async () => {
   const { master, slave } = await busySlave();
-  master.say("DIE", { reason: "out of order", final: false });
+  master.say("DIE", { reason: "out of order", final: false, now: false });
   expect(await master.greet()).toMatchObject({ running: [1] });
   await slave.letBuildsEnd();
   expect((await master.next("BUILT")).token).toBe(1);
@@ -295,7 +321,7 @@ test("an ordered stop says BYE with what is finished, and leaves no process and 
 
 test("when the builder crashes the build is lost at once, and HELLO says so", async () => {
   const { master, slave, system } = await busySlave();
-  system.crash("/builder", new Error("by the test"));
+  system.crash("/job-1/builder", new Error("by the test"));
   expect(await master.greet()).toMatchObject({ running: [], finished: [] });
   await master.next("IDLE");
   expect(await slave.list("work")).toEqual([]);
@@ -319,7 +345,7 @@ test("is on the file link only while it has something to send", async () => {
 
 test("when the link session crashes the build goes on", async () => {
   const { master, slave, system } = await busySlave();
-  system.crash("/link-session", new Error("by the test"));
+  system.crash("/job-1/link-session", new Error("by the test"));
   expect(await master.greet()).toMatchObject({ running: [1] });
   expect(master.heard.some(({ type }) => type === "BYE")).toBe(false);
   await slave.letBuildsEnd();
@@ -334,7 +360,7 @@ test("when the file sender crashes a transfer goes on where it stopped", async (
   const { result } = await master.next("BUILT");
   const size = result.files[0]?.sizeBytes ?? 0;
   const head = await master.pull(1, WHEEL_FILENAME, 10);
-  system.crash("/file-sender", new Error("by the test"));
+  system.crash("/job-1/file-sender", new Error("by the test"));
   const whole = await master.pull(1, WHEEL_FILENAME, size);
   expect(whole.subarray(0, head.length)).toEqual(head);
   expect(sha256(whole)).toBe(result.files[0]?.sha256);

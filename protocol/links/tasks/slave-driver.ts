@@ -3,9 +3,20 @@ import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
 import { tokenSchema } from "../../model/build.ts";
 import { logPartSchema, logPositionSchema, MAX_LOG_WAIT_MS } from "../../model/build-log.ts";
-import { countSchema } from "../../model/scalar.ts";
+import type { Immutable } from "../../model/immutable.ts";
+import { countSchema, rowIdSchema } from "../../model/scalar.ts";
+import { MOST_SLAVES_LISTED, steeringSchema } from "../../model/steering.ts";
 import { declareProtocol } from "../declare.ts";
 import { newWorkSchema } from "./target-ids.ts";
+
+export const presenceSchema = z.object({
+  slaveId: rowIdSchema,
+  phase: z.enum(["idle", "building", "delivering"]),
+  /** The build in hand. */
+  running: tokenSchema.nullable(),
+});
+/** What a connected slave does, as its session knows. */
+export type Presence = Immutable<z.infer<typeof presenceSchema>>;
 
 export const slaveDriverProtocol = declareProtocol({
   name: "slave-driver",
@@ -28,6 +39,18 @@ export const slaveDriverProtocol = declareProtocol({
     },
     /** Slaves that are here now and whose targets are recorded. */
     COUNT: { reply: countSchema },
+    /** What each of them does now. */
+    PRESENT: { reply: z.array(presenceSchema).max(MOST_SLAVES_LISTED) },
+    /** Tells those of them that are here; the others are not in the answer. */
+    STEER: {
+      body: z.object({
+        slaveIds: z.array(rowIdSchema).max(MOST_SLAVES_LISTED),
+        action: steeringSchema,
+        /** What the slaves are told. */
+        reason: z.string().max(500),
+      }),
+      reply: z.array(presenceSchema).max(MOST_SLAVES_LISTED),
+    },
   },
 });
 export type ToSlaveDriver = MessagesOfProtocol<typeof slaveDriverProtocol>;

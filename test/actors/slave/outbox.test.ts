@@ -29,8 +29,8 @@ const resultOf = (wheel: string, log: string): BuildResult => ({
 });
 
 /** A finished build with a wheel that says "wheel" and a log that says "log". */
-async function finish(outbox: Outbox, folder: string, token: number): Promise<void> {
-  await outbox.begin(orderOf(token), `id-${token}`);
+async function finish(outbox: Outbox, folder: string, token: number, job = 1): Promise<void> {
+  await outbox.begin(orderOf(token), `id-${token}`, job);
   await writeFile(outbox.logPath(token), "log");
   await mkdir(join(folder, "out"), { recursive: true });
   await writeFile(join(folder, "out", WHEEL), "wheel");
@@ -51,6 +51,18 @@ test("a finished build is still there, and can be read, after a restart", async 
     data: Buffer.from("log"),
     isLast: true,
   });
+});
+
+test("a finished build stays its job's, and one of a slave that knew no jobs is the first one's", async () => {
+  const folder = await temporaryFolder();
+  const { outbox } = await Outbox.open(join(folder, "outbox"));
+  await finish(outbox, folder, 7, 2);
+  await finish(outbox, folder, 8);
+  const order = join(folder, "outbox", "8", "order.json");
+  await writeFile(order, JSON.stringify({ order: orderOf(8), buildId: "id-8" }));
+  const { outbox: again } = await Outbox.open(join(folder, "outbox"));
+  const tokensOf = (job?: number) => again.finished(job).map(({ token }) => token);
+  expect([tokensOf(), tokensOf(1), tokensOf(2), tokensOf(3)]).toEqual([[7, 8], [8], [7], []]);
 });
 
 test("a build that was only begun is removed at the next start and its process id told", async () => {

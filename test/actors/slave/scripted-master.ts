@@ -179,8 +179,9 @@ export class ScriptedMaster {
 export async function until<T>(
   what: string,
   find: () => T | undefined | Promise<T | undefined>,
+  patienceMs = PATIENCE_MS,
 ): Promise<T> {
-  const endAt = performance.now() + PATIENCE_MS;
+  const endAt = performance.now() + patienceMs;
   for (;;) {
     const found = await find();
     if (found !== undefined) return found;

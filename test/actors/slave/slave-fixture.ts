@@ -55,6 +55,7 @@ export class SlaveFixture {
       label: "the slave",
       debug: [],
       pythons: [python],
+      jobs: 1,
       timeoutMs: 60_000,
       runners: [],
       defaultRunner: pipRunner,

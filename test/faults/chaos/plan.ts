@@ -64,8 +64,8 @@ export interface Targets {
 }
 
 const LINKS = ["/links/slave", "/links/file"];
-const SLAVE_LINKS = ["/link-session", "/file-sender"];
-const SLAVE_ACTORS = ["/builder", "/link-session", "/file-sender"];
+const SLAVE_LINKS = ["/job-1/link-session", "/job-1/file-sender"];
+const SLAVE_ACTORS = ["/job-1/builder", "/job-1/link-session", "/job-1/file-sender"];
 /** Those that a second run could do harm to, the first most of all. */
 const REQUESTS = ["settleBuild", "settleBuild", "markPlaced", "leaseBuild", "recordProject"];
 const UPSTREAM_FAULTS: readonly UpstreamFault[] = ["hang-up", "cut", "late", "error", "busy"];

@@ -18,7 +18,7 @@ import type { ToImportDesk } from "../../../protocol/links/tasks/import-desk.ts"
 import type { ToPart } from "../../../protocol/links/tasks/part.ts";
 import type { ToScribe } from "../../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../../protocol/links/tasks/secretary.ts";
-import type { ToSlaveDriver } from "../../../protocol/links/tasks/slave-driver.ts";
+import { presenceSchema, type ToSlaveDriver } from "../../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../../protocol/links/tasks/status.ts";
 import { newWorkSchema } from "../../../protocol/links/tasks/target-ids.ts";
 import {
@@ -145,6 +145,18 @@ const said = {
       reply: fc.option(logPart),
     },
     COUNT: { reply: valuesOf(countSchema) },
+    PRESENT: { reply: list(presenceSchema) },
+    STEER: {
+      body: fc.record(
+        {
+          slaveIds: list(rowIdSchema),
+          action: fc.constantFrom("kill", "sleep", "wake", "skip"),
+          reason: fc.lorem(),
+        },
+        { noNullPrototype: true },
+      ),
+      reply: list(presenceSchema),
+    },
   } satisfies SaidTo<ToSlaveDriver>,
   [paths.scribe]: {
     WRITE: { body: fc.record({ pages }, { noNullPrototype: true }), reply: pages },

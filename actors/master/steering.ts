@@ -1,0 +1,99 @@
+/**
+ * Slaves as a person sees them, and what a person has them do. Control asks here for SLAVES and STEER: the
+ * database says who is meant and keeps who is asleep, the Slave Driver tells those that are connected.
+ */
+import type { RequestResult } from "../../db/requests.ts";
+import type { Presence, ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
+import type { SlaveRow, SlavesAsked, Steered, Steering } from "../../protocol/model/steering.ts";
+import type { ActorRef } from "../../supervisor/index.ts";
+import type { DatabaseRef } from "./database.ts";
+
+interface Helpers {
+  readonly database: DatabaseRef;
+  readonly slaveDriver: ActorRef<ToSlaveDriver>;
+}
+
+/** Both answers within what the tools wait. */
+const ANSWER_OPTIONS = { timeoutMs: 2_000 };
+
+/** What slaves are told, and what their logs and `piw status` show. */
+const reasons: Readonly<Record<Steering, string>> = {
+  kill: "killed by a person",
+  sleep: "put to sleep by a person",
+  wake: "",
+  skip: "",
+};
+
+export async function listSlaves({ database, slaveDriver }: Helpers): Promise<SlaveRow[]> {
+  const [rows, present] = await Promise.all([
+    database.ask("listSlaves", null, ANSWER_OPTIONS),
+    slaveDriver.ask("PRESENT", undefined, ANSWER_OPTIONS),
+  ]);
+  const presences = byId(present);
+  return rows.map((row) => {
+    const presence = presences.get(row.id);
+    return { ...row, state: stateOf(presence, row.asleep !== null) };
+  });
+}
+
+function stateOf(presence: Presence | undefined, isAsleep: boolean): SlaveRow["state"] {
+  if (presence === undefined) return "silent";
+  return presence.phase === "idle" && isAsleep ? "asleep" : presence.phase;
+}
+
+/** The database first: a slave that comes back in between hears it there. */
+export async function steer(
+  { database, slaveDriver }: Helpers,
+  slaves: SlavesAsked,
+  action: Steering,
+): Promise<Steered[]> {
+  const why = reasons[action];
+  const meant = await database.ask("steerSlaves", { slaves, action, why }, ANSWER_OPTIONS);
+  if (meant.length === 0) return [];
+  const slaveIds = meant.map(({ id }) => id);
+  const told = byId(
+    await slaveDriver.ask("STEER", { slaveIds, action, reason: why }, ANSWER_OPTIONS),
+  );
+  return meant.map((slave) => {
+    const { id, label } = slave;
+    return { id, label, ...outcomes[action](told.get(id), slave) };
+  });
+}
+
+type Meant = RequestResult<"steerSlaves">[number];
+type Outcome = Pick<Steered, "isDone" | "what">;
+
+const done = (what: string): Outcome => ({ isDone: true, what });
+const left = (what: string): Outcome => ({ isDone: false, what });
+
+const outcomes: Readonly<
+  Record<Steering, (presence: Presence | undefined, slave: Meant) => Outcome>
+> = {
+  kill(presence, slave) {
+    if (presence === undefined) return left("is not connected");
+    const { running } = presence;
+    return done(running === null ? "killed" : `killed, and with it ${nameOf(running, slave)}`);
+  },
+  sleep(presence, { asleepBy }) {
+    if (asleepBy === "person") return left("is asleep already");
+    if (presence === undefined) return done("sleeps as soon as it is here");
+    return done(presence.running === null ? "sleeps" : "sleeps after the build in hand");
+  },
+  wake(presence, { asleepBy }) {
+    if (asleepBy === null) return left("is awake already");
+    return done(presence === undefined ? "is awake as soon as it is here" : "is awake");
+  },
+  skip(presence, slave) {
+    if (presence === undefined) return left("is not connected");
+    const { running } = presence;
+    return running === null
+      ? left("has no build in hand")
+      : done(`drops ${nameOf(running, slave)}`);
+  },
+};
+
+const nameOf = (token: number, { build }: Meant): string =>
+  build?.token === token ? `${build.package} ${build.version}` : `build ${token}`;
+
+const byId = (presences: readonly Presence[]): Map<number, Presence> =>
+  new Map(presences.map((presence) => [presence.slaveId, presence]));

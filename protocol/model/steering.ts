@@ -1,0 +1,71 @@
+/** What a person does with slaves: which ones there are, and what was done to whom. Said on the control link. */
+import { z } from "zod";
+import { tokenSchema } from "./build.ts";
+import type { Immutable } from "./immutable.ts";
+import { durationSchema, projectNameSchema, rowIdSchema, versionSchema } from "./scalar.ts";
+import { textSchema } from "./text.ts";
+
+/**
+ * - `kill`: it drops what it builds and ends; should somebody start it again, it is a slave like any other.
+ * - `sleep`: it ends the build in hand and is given no other until it is woken, also by another master.
+ * - `wake`: it is given builds again, whoever put it to sleep.
+ * - `skip`: it drops the build in hand, which is for other slaves first.
+ */
+export const steeringSchema = z.enum(["kill", "sleep", "wake", "skip"]);
+export type Steering = z.infer<typeof steeringSchema>;
+
+/** Who put a slave to sleep. */
+export const sleeperSchema = z.enum(["person", "farm"]);
+
+/** A label, in which `*` stands for any letters; without a job's `#2` all jobs of the slave. Or one by its number. */
+export const slavesAskedSchema = z.union([
+  z.object({ label: textSchema(200) }),
+  z.object({ id: rowIdSchema }),
+]);
+export type SlavesAsked = Immutable<z.infer<typeof slavesAskedSchema>>;
+
+export const slaveStateSchema = z.enum(["idle", "building", "delivering", "asleep", "silent"]);
+
+/** More slaves than are listed at once. */
+export const MOST_SLAVES_LISTED = 10_000;
+
+const labelSchema = z.string().max(200);
+
+export const slaveRowSchema = z.object({
+  id: rowIdSchema,
+  label: labelSchema,
+  slot: z.string().max(200),
+  /** Its proven public key, or `local:…` on a link without keys. */
+  identity: z.string().max(200),
+  hostname: z.string().max(1_000),
+  /** Of the product, as it said. */
+  version: z.string().max(50),
+  targets: z.array(z.string().max(200)).max(1_000),
+  /** `asleep` and idle; one that is asleep may still have a build in hand. */
+  state: slaveStateSchema,
+  asleep: z.object({ by: sleeperSchema, why: z.string().max(2_000) }).nullable(),
+  /** What it was given last and has not settled. */
+  build: z
+    .object({
+      token: tokenSchema,
+      package: projectNameSchema,
+      version: versionSchema,
+      target: z.string().max(200),
+      forMs: durationSchema,
+    })
+    .nullable(),
+  /** Since it was heard, to the minute. */
+  silentMs: durationSchema,
+});
+export type SlaveRow = Immutable<z.infer<typeof slaveRowSchema>>;
+
+/** What was done to one slave. */
+export const steeredSchema = z.object({
+  id: rowIdSchema,
+  label: labelSchema,
+  /** False: nothing was to be done, or it is not there to be told; `what` says which. */
+  isDone: z.boolean(),
+  /** In a few words. */
+  what: z.string().max(1_000),
+});
+export type Steered = Immutable<z.infer<typeof steeredSchema>>;

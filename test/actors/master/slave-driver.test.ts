@@ -1,0 +1,110 @@
+/** What the Slave Driver says by itself to slaves that a person wants something of. */
+import { afterEach, expect, test } from "vitest";
+import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
+import { type SlaveDriverMessages, slaveDriver } from "../../../actors/master/slave-driver.ts";
+import type { ToSlave } from "../../../protocol/links/slave.ts";
+import {
+  type ActorRef,
+  child,
+  defineActor,
+  dynamicSupervisor,
+  type MessageOf,
+  type Peer,
+  type System,
+  silentLogger,
+  startSystem,
+  supervisor,
+} from "../../../supervisor/index.ts";
+import { until } from "../slave/scripted-master.ts";
+
+type Said = { peer: string; message: MessageOf<ToSlave> };
+
+const link = defineActor<EndpointMessages<ToSlave>, { readonly said: Said[] }, { said: Said[] }>({
+  name: "takes note of what is said to slaves",
+  init: (_ctx, { said }) => ({ said }),
+  handle: {
+    ATTACH: () => "memory",
+    SEND({ said }, { peer, message }) {
+      said.push({ peer: peer.id, message });
+      return "sent";
+    },
+    DROP: () => undefined,
+  },
+});
+
+let system: System;
+let said: Said[];
+let driver: ActorRef<SlaveDriverMessages>;
+afterEach(() => system.stop());
+
+async function start(): Promise<void> {
+  said = [];
+  system = await startSystem({
+    name: "test",
+    logger: silentLogger,
+    root: ({ ref }) => {
+      driver = ref<SlaveDriverMessages>("/driver");
+      return supervisor("main", {}, [
+        child("link", link, { said }),
+        dynamicSupervisor("sessions", {}),
+        child("driver", slaveDriver, {
+          link: ref<EndpointMessages<ToSlave>>("/link"),
+          sessionsPath: "/sessions",
+          // No session is started here.
+          session: {} as never,
+        }),
+      ]);
+    },
+  });
+}
+
+const peer = (id: string, slot = "folder"): Peer => ({ id, identity: "key", slot });
+const hello = (of: Peer) =>
+  driver.ask("PEER_MESSAGE", {
+    peer: of,
+    message: { type: "HELLO", body: {} as never },
+  });
+
+async function killed(of: Peer): Promise<void> {
+  await driver.ask("PEER_OPENED", of);
+  const presence = { slaveId: 1, phase: "building", running: 5 } as const;
+  await driver.ask("PRESENCE", { peerId: of.id, presence });
+  const steer = { slaveIds: [1, 2], action: "kill", reason: "killed by a person" } as const;
+  expect(await driver.ask("STEER", steer)).toEqual([presence]);
+}
+const die = { type: "DIE", body: { reason: "killed by a person", final: true, now: true } };
+
+test("a killed slave whose connection was lost is told again; one that has left is a slave like any other", async () => {
+  await start();
+  await killed(peer("1"));
+  await until("DIE", () => (said.length === 1 ? true : undefined));
+  await driver.ask("PEER_CLOSED", { peer: peer("1"), end: "silent" });
+  expect(await driver.ask("PRESENT")).toEqual([]);
+  await driver.ask("PEER_OPENED", peer("2"));
+  await hello(peer("2"));
+  await until("DIE again", () => (said.length === 2 ? true : undefined));
+  expect(said).toEqual([
+    { peer: "1", message: die },
+    { peer: "2", message: die },
+  ]);
+  await driver.ask("PEER_CLOSED", { peer: peer("2"), end: "left" });
+  await driver.ask("PEER_OPENED", peer("3"));
+  await hello(peer("3"));
+  // Nor is another slave of that key.
+  await driver.ask("PEER_OPENED", peer("4", "folder2"));
+  await hello(peer("4", "folder2"));
+  expect(said.filter(({ message }) => message.type === "DIE")).toHaveLength(2);
+});
+
+test("who is not here is not in the answer, and a skip without a build says nothing", async () => {
+  await start();
+  const idle = { slaveId: 3, phase: "idle", running: null } as const;
+  await driver.ask("PEER_OPENED", peer("1"));
+  await driver.ask("PRESENCE", { peerId: "1", presence: idle });
+  await driver.ask("PRESENCE", { peerId: "gone", presence: { ...idle, slaveId: 4 } });
+  const skip = { slaveIds: [3, 4], action: "skip", reason: "" } as const;
+  expect(await driver.ask("STEER", skip)).toEqual([idle]);
+  expect(await driver.ask("STEER", { ...skip, action: "sleep", reason: "why" })).toEqual([idle]);
+  await until("SLEEP", () => (said.length > 0 ? true : undefined));
+  expect(said).toEqual([{ peer: "1", message: { type: "SLEEP", body: { reason: "why" } } }]);
+});
