@@ -80,7 +80,7 @@ const slaveOptions = {
   ),
   "allow-host": list("HOST[:PORT]", "With --network index let builds reach this too. Repeatable"),
   "max-memory": optional(sizeLimitFormat, "SIZE", "End a build that takes more, or none", {
-    defaultText: "three quarters of the machine's",
+    defaultText: "three quarters of the machine's, shared by the jobs",
   }),
   "max-processes": option(
     numberLimitFormat,
