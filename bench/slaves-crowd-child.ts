@@ -66,7 +66,7 @@ async function obey(order: CrowdOrder): Promise<void> {
 
 async function close(): Promise<void> {
   for (const { poll } of slaves) clearInterval(poll);
-  await Promise.all(slaves.splice(0).map(({ endpoint }) => endpoint?.close()));
+  await Promise.all(slaves.splice(0).map(async ({ endpoint }) => endpoint?.close()));
   for (const dealer of dealers.splice(0)) dealer.close();
 }
 

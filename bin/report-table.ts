@@ -22,7 +22,7 @@ export function reportLines(report: FarmReport): string[] {
   return [
     ...tableLines(report.rows),
     ...unsatisfied.map((requirement) => `not found upstream: ${harmless(requirement)}`),
-    ...incidentLines(report.incidents),
+    ...refusalLines(report.refused),
     ...report.troubles.map((trouble) => `trouble: ${harmless(trouble)}`),
     report.isComplete ? doing.join(", ") : "how the builds stand is not known just now",
   ];
@@ -40,15 +40,15 @@ function tableLines(rows: readonly ReportRow[]): string[] {
   return columns(["PACKAGE", "VERSION", "TARGET", "STATE", "TIME", ""], cells);
 }
 
-/** A line for each link, the most frequent first. */
-function incidentLines(incidents: FarmReport["incidents"]): string[] {
-  const links = [...new Set(incidents.map(({ link }) => link))];
-  return links.map((link) => {
-    const counts = incidents
-      .filter((one) => one.link === link)
+/** A line for each task, the most frequent first. */
+function refusalLines(refused: FarmReport["refused"]): string[] {
+  const tasks = [...new Set(refused.map(({ task }) => task))];
+  return tasks.map((task) => {
+    const counts = refused
+      .filter((one) => one.task === task)
       .sort((a, b) => b.count - a.count)
       .map(({ why, count }) => `${why} ${count}`);
-    return harmless(`incidents on the ${link} link: ${counts.join(", ")}`);
+    return harmless(`refused by ${task}: ${counts.join(", ")}`);
   });
 }
 

@@ -9,7 +9,6 @@ import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
-import type { ToLink } from "../../protocol/links/tasks/link.ts";
 import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../protocol/links/tasks/secretary.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
@@ -56,8 +55,6 @@ export interface Colleagues {
   readonly control: ActorRef<ToControl>;
   readonly status: ActorRef<ToStatus>;
   readonly bigBrother: ActorRef<ToBigBrother>;
-  readonly slaveLink: ActorRef<ToLink>;
-  readonly fileLink: ActorRef<ToLink>;
 }
 
 /** `whereIs` gives what comes before the paths of a part: nothing here, `NAME:` in another process. */
@@ -78,7 +75,5 @@ export function findColleagues(
     control: ref(whereIs("main") + paths.control),
     status: ref(whereIs("main") + paths.status),
     bigBrother: ref(whereIs("main") + paths.bigBrother),
-    slaveLink: ref(whereIs("driver") + paths.slaveLink),
-    fileLink: ref(whereIs("fs") + paths.fileLink),
   };
 }

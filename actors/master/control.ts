@@ -8,7 +8,6 @@ import type { ControlAnswers, ControlQuestions } from "../../protocol/links/cont
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
-import type { ToLink } from "../../protocol/links/tasks/link.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
@@ -27,8 +26,6 @@ export interface ControlArgs {
   readonly slaveDriver: ActorRef<ToSlaveDriver>;
   readonly fileJuggler: ActorRef<ToFileJuggler>;
   readonly bigBrother: ActorRef<ToBigBrother>;
-  /** By the names under which their incidents are reported. */
-  readonly links: Readonly<Record<string, ActorRef<ToLink>>>;
   /** Every process of the master, this one last: a QUIT reaches the others first. */
   readonly parts: readonly MasterPart[];
 }
@@ -180,40 +177,33 @@ const ANSWER_OPTIONS = { timeoutMs: 4_000 };
 
 /** Whatever is away: the tree is always there to say so. */
 async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
-  const [slaves, queue, asleep, tree, incidents] = await Promise.all([
+  const [slaves, queue, asleep, tree] = await Promise.all([
     settled("the Slave Driver", args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS)),
     settled("the database", args.database.ask("queueReport", null, ANSWER_OPTIONS)),
     settled("the database", args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS)),
     askAll(args.parts, (part) => part.tree()),
-    incidentsOf(args.links),
   ]);
   const away = [slaves, queue, asleep].flatMap((one) => ("away" in one ? [one.away] : []));
   const { unread, ...rest } = "value" in queue ? queue.value : NOTHING_KNOWN;
+  const nodes = eachOnce(tree.found);
   const silent = tree.silent.map((name) => `the part ${name} of the master does not answer`);
   return {
     ...rest,
     isComplete: away.length === 0,
     followed: away.length === 0 && isCaughtUp && unread === 0,
-    incidents,
+    refused: nodes.flatMap(refusalsOf),
     slaves: "value" in slaves ? slaves.value : 0,
     troubles: [
       ...new Set(away),
       ...silent,
       ...("value" in asleep ? asleep.value.map(sleeperLine) : []),
-      ...eachOnce(tree.found).flatMap(troubleOf),
+      ...nodes.flatMap(troubleOf),
     ],
   };
 }
 
-/** Of a link that gives no answer nothing is said: its part is named as silent, or its task as failed. */
-async function incidentsOf(links: ControlArgs["links"]): Promise<FarmReport["incidents"]> {
-  const asked = Object.entries(links).map(async ([link, ref]) => {
-    const counts = await ref.ask("INCIDENTS", undefined, ANSWER_OPTIONS);
-    return Object.entries(counts).map(([why, count]) => ({ link, why, count }));
-  });
-  const settled = await Promise.allSettled(asked);
-  return settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
-}
+const refusalsOf = ({ path, refused = {} }: TaskNode): FarmReport["refused"] =>
+  Object.entries(refused).map(([why, count]) => ({ task: path.slice(1), why, count }));
 
 /** What the database would say, where it does not. */
 const NOTHING_KNOWN: RequestResult<"queueReport"> = {

@@ -5,7 +5,6 @@
  * consumer, which lives on, does not attach again: the peers come back as new ones.
  */
 
-import type { ToLink } from "../../protocol/links/tasks/link.ts";
 import { bindEndpoint, type ServerKeys } from "../../protocol/transport/index.ts";
 import {
   type ActorContext,
@@ -48,14 +47,11 @@ export interface EndpointMemory {
   isAttached: boolean;
   /** Who is connected now, by id. */
   readonly peers: Map<string, Peer>;
-  /** What went wrong with peers, by reason, in the incarnations that have ended. */
-  readonly incidents: Map<string, number>;
 }
 
 export const newEndpointMemory = (): EndpointMemory => ({
   isAttached: false,
   peers: new Map(),
-  incidents: new Map(),
 });
 
 export interface EndpointArgs<ToServer extends LinkMessages> {
@@ -74,7 +70,7 @@ export interface EndpointArgs<ToServer extends LinkMessages> {
   readonly refusals: TaskRefusals;
 }
 
-interface OwnMessages<ToClient extends LinkMessages> extends EndpointMessages<ToClient>, ToLink {
+interface OwnMessages<ToClient extends LinkMessages> extends EndpointMessages<ToClient> {
   REBIND(): void;
 }
 
@@ -142,8 +138,6 @@ export function defineEndpoint<ToServer extends LinkMessages, ToClient extends L
       DROP(state, { peer, reason }) {
         state.endpoint?.drop(peer, reason);
       },
-      INCIDENTS: ({ args, endpoint }) =>
-        Object.fromEntries(addUp(args.memory.incidents, endpoint?.counters() ?? {})),
     },
     async stop({ args, endpoint }, reason) {
       // After an orderly end the consumer attaches anew, and finds nothing left of before.
@@ -152,19 +146,8 @@ export function defineEndpoint<ToServer extends LinkMessages, ToClient extends L
         args.memory.peers.clear();
       }
       await endpoint?.close();
-      const counts = addUp(args.memory.incidents, endpoint?.counters() ?? {});
-      for (const [why, count] of counts) args.memory.incidents.set(why, count);
     },
   });
-}
-
-function addUp(
-  before: ReadonlyMap<string, number>,
-  more: Readonly<Record<string, number>>,
-): Map<string, number> {
-  const sums = new Map(before);
-  for (const [why, count] of Object.entries(more)) sums.set(why, (sums.get(why) ?? 0) + count);
-  return sums;
 }
 
 async function bind<ToServer extends LinkMessages, ToClient extends LinkMessages>(

@@ -9,7 +9,6 @@ import { controlProtocol } from "../../protocol/links/tasks/control.ts";
 import { fileJugglerProtocol } from "../../protocol/links/tasks/file-juggler.ts";
 import { httpProtocol } from "../../protocol/links/tasks/http.ts";
 import { importDeskProtocol } from "../../protocol/links/tasks/import-desk.ts";
-import { linkProtocol } from "../../protocol/links/tasks/link.ts";
 import { partProtocol } from "../../protocol/links/tasks/part.ts";
 import { scribeProtocol } from "../../protocol/links/tasks/scribe.ts";
 import { secretaryProtocol } from "../../protocol/links/tasks/secretary.ts";
@@ -21,8 +20,6 @@ import { databaseProtocol } from "./database.ts";
 
 export const taskProtocols: ReadonlyMap<string, Protocol> = new Map<string, Protocol>([
   [paths.agent, partProtocol],
-  [paths.slaveLink, linkProtocol],
-  [paths.fileLink, linkProtocol],
   [paths.status, statusProtocol],
   [paths.control, controlProtocol],
   [paths.seraph, databaseProtocol],

@@ -226,7 +226,6 @@ export function observersBranch({ settings, colleagues, ref, parts }: Means): Ch
       slaveDriver: driver,
       fileJuggler: colleagues.fileJuggler,
       bigBrother: watcher,
-      links: { slave: colleagues.slaveLink, file: colleagues.fileLink },
       parts,
     }),
   ]);

@@ -45,9 +45,8 @@ export async function checkMachine({ dir, pythons }: Checked): Promise<CheckRow[
       ["ldd", "--version"],
     ),
     checkProc(),
-    checkUser(),
   ]);
-  return rows.flat();
+  return [...rows.flat(), ...checkUser()];
 }
 
 async function checkInterpreter(command: string): Promise<CheckRow[]> {

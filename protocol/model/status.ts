@@ -83,8 +83,8 @@ export const farmReportSchema = z.object({
   followed: z.boolean(),
   /** What tasks of the master are without now, e.g. `cloud-gazer: upstream: …`; empty when all is well. */
   troubles: z.array(z.string()),
-  /** What peers of the links that cross networks were refused, said wrong or lost, since the master began. */
-  incidents: z.array(z.object({ link: z.string(), why: z.string(), count: countSchema })),
+  /** What tasks have refused since their processes began: keys, frames, messages out of order, files. */
+  refused: z.array(z.object({ task: z.string(), why: z.string(), count: countSchema })),
   /** Slaves now connected. */
   slaves: z.number(),
   ready: z.number(),

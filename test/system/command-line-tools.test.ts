@@ -35,9 +35,9 @@ const report: FarmReport = {
   unpublished: 0,
   unsatisfied: ["nosuch>=1"],
   troubles: ["cloud-gazer: upstream: away"],
-  incidents: [
-    { link: "slave", why: "repeated frame", count: 1 },
-    { link: "slave", why: "key not authorised", count: 12 },
+  refused: [
+    { task: "links/slave", why: "repeated frame", count: 1 },
+    { task: "links/slave", why: "key not authorised", count: 12 },
   ],
   rows: [
     {
@@ -288,7 +288,7 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         "PACKAGE  VERSION  TARGET              STATE   TIME",
         "six      1.16.0   cp311-linux_x86_64  failed  1.2 s  no compiler\\x1b[2J",
         "not found upstream: nosuch>=1",
-        "incidents on the slave link: key not authorised 12, repeated frame 1",
+        "refused by links/slave: key not authorised 12, repeated frame 1",
         "trouble: cloud-gazer: upstream: away",
         "1 slave, 1 building, 0 ready, 0 waiting, 0 blocked",
         "in the last hour: 12 builds, 1 new version",
@@ -398,12 +398,12 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
     expect(said).toMatchObject([
       { code: 0, stdout: "kitchen (7): sleep\\x1b[2J\n" },
       // Nothing was to be skipped.
-      { code: 1, stdout: expect.stringContaining('"isDone": false') },
+      { code: 1, stdout: expect.stringContaining('"isDone": false') as string },
       {
         code: 1,
         stderr: "piw slaves wake: the master knows no slave cellar; the nearest is kitchen\n",
       },
-      { code: 2, stderr: expect.stringContaining("say --yes to go ahead") },
+      { code: 2, stderr: expect.stringContaining("say --yes to go ahead") as string },
       { code: 0 },
     ]);
   });
@@ -414,7 +414,9 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
       slaves("sleep", "--all", "kitchen"),
       slaves("slep"),
     ]);
-    const which = expect.stringContaining("say which slaves: their labels, or --id N, or --all");
+    const which = expect.stringContaining(
+      "say which slaves: their labels, or --id N, or --all",
+    ) as string;
     expect(said).toMatchObject([
       { code: 2, stderr: which },
       { code: 2, stderr: which },

@@ -122,9 +122,9 @@ describe("keys", () => {
       master: masterKeys(),
       slave: slaveKeys("stranger"),
     });
-    const refusals = ({ incidents }: FarmReport) =>
-      incidents.find(({ link, why }) => link === "slave" && why === "key not authorised")?.count ??
-      0;
+    const refusals = ({ refused }: FarmReport) =>
+      refused.find(({ task, why }) => task === "links/slave" && why === "key not authorised")
+        ?.count ?? 0;
     try {
       await farm.startMaster();
       await farm.startSlave();

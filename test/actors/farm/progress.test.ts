@@ -35,7 +35,7 @@ const reportOf = (rows: ReportRow[], change: Partial<FarmReport> = {}): FarmRepo
   unpublished: 0,
   unsatisfied: [],
   troubles: [],
-  incidents: [],
+  refused: [],
   rows,
   ...change,
 });

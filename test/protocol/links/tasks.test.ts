@@ -54,7 +54,7 @@ const logPart = fc.record(
   {
     position,
     skippedBytes: position,
-    data: fc.uint8Array({ maxLength: 50 }),
+    data: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
     nextPosition: position,
     isEnd: fc.boolean(),
   },
