@@ -1,32 +1,21 @@
 /** The slaves of a farm as lines of text. */
-import { harmless } from "../config/log-line.ts";
 import type { SlaveRow } from "../protocol/model/steering.ts";
+import { columns } from "./columns.ts";
 
 export function slaveLines(rows: readonly SlaveRow[]): string[] {
   if (rows.length === 0) return ["no slaves yet"];
-  const cells = [
+  return columns(
     ["ID", "SLAVE", "STATE", "FOR", "TARGETS", "VERSION", "KEY", ""],
-    ...rows.map((row) =>
-      [
-        String(row.id),
-        row.label,
-        row.state,
-        forHowLong(row),
-        row.targets.join(" "),
-        row.version,
-        shortKey(row.identity),
-        remark(row),
-      ].map((cell) => harmless(cell)),
-    ),
-  ];
-  const widths = (cells[0] ?? []).map((_, column) =>
-    Math.max(...cells.map((line) => (line[column] ?? "").length)),
-  );
-  return cells.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
+    rows.map((row) => [
+      String(row.id),
+      row.label,
+      row.state,
+      forHowLong(row),
+      row.targets.join(" "),
+      row.version,
+      shortKey(row.identity),
+      remark(row),
+    ]),
   );
 }
 

@@ -101,7 +101,10 @@ const slaveOptions = {
     "1G",
     "End a build that writes more output, or none; the log keeps its first and its last lines",
   ),
-  check: flag("Say what this machine can build and cannot enforce, and exit", { stored: false }),
+  check: flag(
+    "Say what this machine can build and cannot enforce, and whether the master and its indexes let it in, and exit",
+    { stored: false },
+  ),
 };
 
 export const slaveProgram = {

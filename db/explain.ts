@@ -213,6 +213,7 @@ const failureOf = (cause: Cause, message: string | null): string =>
 function attemptsOf({ attempts, retry_cause: cause }: Row, before = ""): string {
   if (attempts === null) return "";
   const why = cause === null ? "" : `: ${causeText[cause]}`;
+  if (attempts === 0) return cause === null ? "" : `${before}${causeText[cause]}`;
   return `${before}${attempts} attempt${attempts === 1 ? "" : "s"} did not count${why}`;
 }
 

@@ -186,7 +186,8 @@ export async function activateTargets(tx: Tx, slaveId: number): Promise<boolean>
 
 /** Not one that a person has put to sleep meanwhile. */
 async function wakeFromFarm(tx: Tx, slaveId: number): Promise<void> {
-  const [slave] = await tx`select 1 from slave where id = ${slaveId} and asleep_by = 'farm'`;
+  const [slave] = await tx`
+    select 1 from slave where id = ${slaveId} and asleep_by = 'farm' for no key update`;
   if (slave !== undefined) await wakeSlave(tx, slaveId);
 }
 

@@ -364,8 +364,9 @@ export async function countAttempt(
       now() + ${firstDelayMs} * interval '1 millisecond', ${cause})
     on conflict (version_id, target_id) do update
       set attempts = retry.attempts + 1, cause = excluded.cause,
-        not_before = now()
-          + least(${retry.baseMs} * power(2, least(retry.attempts - 1, 20)), ${retry.maxMs})
+        -- None was counted yet where a runner has put it off before.
+        not_before = now() + case when retry.attempts = 0 then ${firstDelayMs}::float8
+          else least(${retry.baseMs} * power(2, least(retry.attempts - 1, 20)), ${retry.maxMs}) end
             * interval '1 millisecond'
     returning attempts`;
   if (row === undefined || row.attempts < retry.maxAttempts) return "again";

@@ -115,7 +115,8 @@ export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
     where c.relnamespace = 'public'::regnamespace
       -- Partitions are reached through their table, and need no rights of their own.
       and not c.relispartition
-      -- An extension's are its owner's to give.
+      -- What is another owner's, or an extension's, is theirs to give.
+      and c.relowner = (select relowner from pg_class where oid = 'public.version'::regclass)
       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
       and case
         when c.relkind in ('r', 'p') then
@@ -128,6 +129,7 @@ export async function checkMasterRights(sql: Sql | Tx): Promise<void> {
     union all
     select p.proname from pg_proc p
     where p.pronamespace = 'public'::regnamespace and not has_function_privilege(p.oid, 'execute')
+      and p.proowner = (select relowner from pg_class where oid = 'public.version'::regclass)
       and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
     order by 1 limit 1`;
   if (missing !== undefined)

@@ -190,7 +190,8 @@ async function decide(
   const verdict = verdictOf(cause);
   if (build.imported) return { outcome: await decideImport(tx, build, args.files), cause };
   if (build.is_trial) {
-    await endTrial(tx, build.slave_id, verdict === "success", args.retry);
+    // What a runner put off says nothing of its slave.
+    if (cause !== "deferred") await endTrial(tx, build.slave_id, verdict === "success", args.retry);
     return { outcome: "trial", cause };
   }
   if (build.unwanted) return { outcome: "cancelled", cause };
@@ -247,7 +248,9 @@ async function defer(tx: Tx, build: BuildRow, { result, retry }: SettleArgs): Pr
     where version_id = ${build.version_id} and target_id = ${build.target_id}
       and cause = 'deferred' and settled_at > now() - interval '1 day'`;
   const grownMs = Math.min(retry.maxMs, retry.baseMs * 2 ** Math.min(before?.times ?? 0, 20));
-  const delayMs = result.retryAfterMs ?? grownMs;
+  // At once would be a build after another that all put it off.
+  const delayMs =
+    result.retryAfterMs === undefined ? grownMs : Math.max(retry.baseMs, result.retryAfterMs);
   await tx`
     insert into retry (version_id, target_id, attempts, not_before, cause)
     values (${build.version_id}, ${build.target_id}, 0,

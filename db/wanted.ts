@@ -225,10 +225,14 @@ export const releaseBlocked = request({ args: z.null(), result: countSchema }, a
     )
     select b.version_id, b.target_id, b.requirement, array_agg(n.version) as versions,
       max(n.changed_at)::text as changed_at
-    from blocked b
+    from (
+      select b.* from blocked b
+      where exists (select from news n where n.name = b.name and n.changed_at > b.since)
+      order by b.version_id, b.target_id limit 1000
+    ) b
     join news n on n.name = b.name and n.changed_at > b.since
     group by b.version_id, b.target_id, b.requirement
-    order by b.version_id limit 1000`;
+    order by b.version_id`;
   let released = 0;
   for (const row of rows) {
     if (!isMet(row.requirement, row.versions)) {

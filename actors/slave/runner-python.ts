@@ -11,14 +11,14 @@ import { orderVariables } from "./runner-order.ts";
  * people with the log. For Python 3 of any version.
  */
 const SCRIPT = `
-import importlib, json, os, sys, traceback
+import importlib, json, math, os, sys, traceback
 
 def set_status(status, text="", needs=(), after=None):
     words = str(status).strip().split() or ["Building"]
     if needs:
         text = "needs " + " ".join("".join(str(need).split()) for need in needs)
     elif after is not None:
-        text = "for %ds %s" % (after, text)
+        text = "for %ds %s" % (math.ceil(after), text)
     line = " ".join(["-".join(words)] + str(text).split())
     with open(os.environ["WHEELWRIGHT_STATUS"], "wb", buffering=0) as pipe:
         # One write of at most a pipe's atomic size, so that lines of several processes stay apart.

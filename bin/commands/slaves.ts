@@ -90,15 +90,19 @@ function steer(action: Steering, argv: readonly string[]): Promise<void> {
         }
         return withMaster(masterOf(values, frame), async (ask) => {
           const all: Steered[] = [];
-          for (const one of meant) {
-            const { slaves: steered } = await ask("STEER", { slaves: one, action });
-            if (steered.length === 0) throw nobody(one, (await ask("SLAVES", {})).slaves);
-            all.push(...steered);
-            if (!values.json)
-              for (const { id, label, what } of steered)
-                frame.print(`${harmless(label)} (${id}): ${harmless(what)}`);
+          try {
+            for (const one of meant) {
+              const { slaves: steered } = await ask("STEER", { slaves: one, action });
+              if (steered.length === 0) throw nobody(one, (await ask("SLAVES", {})).slaves);
+              all.push(...steered);
+              if (!values.json)
+                for (const { id, label, what } of steered)
+                  frame.print(`${harmless(label)} (${id}): ${harmless(what)}`);
+            }
+          } finally {
+            // Also of those that came before a wrong one.
+            if (values.json && all.length > 0) frame.print(JSON.stringify(all, undefined, 2));
           }
-          if (values.json) frame.print(JSON.stringify(all, undefined, 2));
           return all.some(({ isDone }) => isDone) ? 0 : 1;
         });
       },

@@ -7,7 +7,7 @@ import { textSchema } from "./text.ts";
 
 /**
  * - `kill`: it drops what it builds and ends; should somebody start it again, it is a slave like any other.
- * - `sleep`: it ends the build in hand and is given no other until it is woken, also by another master.
+ * - `sleep`: it finishes the build in hand and is given no other until it is woken, also by another master.
  * - `wake`: it is given builds again, whoever put it to sleep.
  * - `skip`: it drops the build in hand, which is for other slaves first.
  */
