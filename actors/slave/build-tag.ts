@@ -2,14 +2,19 @@
  * Gives a wheel a build tag (PEP 427), so that a rebuild of a version gets a file name of its own: the name,
  * WHEEL's Build line and RECORD are changed together. Called by wheel-files.ts for orders that carry one.
  *
- * The zip is written by the interpreter that built it, whose zipfile module keeps the entries as they are.
+ * The zip is written by the interpreter that built it, whose zipfile module keeps the entries as they are. It runs
+ * where the build ran, and into a folder that the build has never seen: beside the wheel a link may wait under
+ * the new name.
  */
+import { mkdtemp } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { execa } from "execa";
 import { parseWheelFilename } from "../../protocol/packaging/wheel-filename.ts";
-import type { ToolRun } from "./tool-output.ts";
+import { runCommand } from "./launch.ts";
+import type { Tools } from "./system-packages.ts";
 
 const TIMEOUT_MS = 10 * 60_000;
+/** Of what Python says when it fails: the last line stands there. */
+const MAX_COMPLAINT_BYTES = 64 * 1024;
 
 const source = `
 import base64, csv, hashlib, io, sys, zipfile
@@ -32,7 +37,7 @@ with zipfile.ZipFile(old) as source:
         rows.append([row[0], "sha256=" + digest, str(len(wheel))] if row[0] == wheel_name else row)
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\\n").writerows(rows)
-    with zipfile.ZipFile(new, "w") as target:
+    with zipfile.ZipFile(new, "x") as target:
         for info in infos:
             if info.filename in signatures:
                 continue
@@ -46,14 +51,14 @@ with zipfile.ZipFile(old) as source:
 `;
 
 /**
- * Writes the wheel anew beside itself and returns the new path. A build tag that the wheel had is replaced.
+ * Writes the wheel anew, in a folder of its own beside it, and returns the new path. A build tag that it had is replaced.
  * @throws an error with one line for people when the wheel or the tag cannot be used
  */
 export async function withBuildTag(
   wheelPath: string,
   buildTag: string,
   executable: string,
-  tools: ToolRun,
+  tools: Tools,
 ): Promise<string> {
   const name = parseWheelFilename(basename(wheelPath));
   if (name === undefined) throw new Error(`${basename(wheelPath)} is no wheel file name`);
@@ -64,23 +69,27 @@ export async function withBuildTag(
       `${JSON.stringify(buildTag)} cannot be a build tag: it must begin with a digit`,
     );
   }
-  const path = join(dirname(wheelPath), filename);
-  if (path === wheelPath) return path;
-  const run = await execa(executable, ["-I", "-c", source, wheelPath, path, buildTag], {
-    env: tools.env,
-    extendEnv: false,
-    cwd: "/",
-    stdin: "ignore",
-    stdout: "ignore",
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
-    cancelSignal: tools.signal,
-    maxBuffer: 1024 * 1024,
-    reject: false,
-  });
+  if (filename === basename(wheelPath)) return wheelPath;
+  const folder = await mkdtemp(join(dirname(wheelPath), "tagged-"));
+  const path = join(folder, filename);
+  let said = "";
+  const exit = await runCommand(
+    {
+      argv: [executable, "-I", "-c", source, wheelPath, path, buildTag],
+      cwd: folder,
+      env: tools.env,
+      buildId: tools.buildId,
+      ...(tools.cell && { cell: tools.cell }),
+    },
+    { timeoutMs: TIMEOUT_MS },
+    (chunk) => {
+      said = `${said}${chunk.toString()}`.slice(-MAX_COMPLAINT_BYTES);
+    },
+    tools.signal,
+  );
   tools.signal.throwIfAborted();
-  if (run.failed) {
-    const why = run.stderr.trimEnd().split("\n").at(-1) ?? run.shortMessage;
+  if (exit.code !== 0) {
+    const why = exit.limit?.message ?? said.trimEnd().split("\n").at(-1) ?? "";
     throw new Error(`the build tag could not be added: ${why}`);
   }
   return path;

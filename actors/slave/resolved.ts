@@ -7,13 +7,19 @@
  * from source have environments of their own, deeper. Only the first level is the build's own.
  */
 import { z } from "zod";
-import { MAX_RESOLVED, type ResolvedRequirement } from "../../protocol/model/build.ts";
+import {
+  MAX_RESOLVED,
+  type ResolvedRequirement,
+  resolvedRequirementSchema,
+} from "../../protocol/model/build.ts";
 import { canonicalName } from "../../protocol/packaging/canonical-name.ts";
 import { parseRequirement } from "../../protocol/packaging/requirement.ts";
 import { parseVersion } from "../../protocol/packaging/version.ts";
 
 const MAX_LINE_LENGTH = 65_536;
-const MAX_REPORT_LENGTH = 64 * 1024 ** 2;
+/** A build writes to that pipe too, and what came of it is read at once: pip's own report of a dozen packages has 200 kB. */
+const MAX_REPORT_LENGTH = 4 * 1024 ** 2;
+const MAX_REPORTS = 200;
 const MAX_REQUIREMENT_LENGTH = 500;
 const MAX_ASKED = 200;
 
@@ -52,7 +58,7 @@ export class ResolvedReader {
         each.sha256,
       ]),
     );
-    return [...this.#installed].slice(0, MAX_RESOLVED).map(([name, version]) => ({
+    return [...this.#installed].map(([name, version]) => ({
       name,
       version,
       sha256: hashes.get(`${name} ${version}`) ?? null,
@@ -81,43 +87,54 @@ export class ResolvedReader {
     const dash = word.lastIndexOf("-");
     const [name, version] = [word.slice(0, dash), word.slice(dash + 1)];
     if (dash <= 0 || word.length > 300 || parseVersion(version) === undefined) return;
-    this.#installed.delete(canonicalName(name));
-    this.#installed.set(canonicalName(name), version);
+    const resolved = { name: canonicalName(name), version, sha256: null };
+    if (!resolvedRequirementSchema.safeParse(resolved).success) return;
+    this.#installed.delete(resolved.name);
+    // The output is a build's, which may say so of anything.
+    if (this.#installed.size < MAX_RESOLVED) this.#installed.set(resolved.name, version);
   }
 }
 
-const reportSchema = z.object({
-  install: z.array(
-    z.object({
-      metadata: z.object({ name: z.string(), version: z.string() }),
-      download_info: z.object({
-        archive_info: z
-          .object({ hashes: z.record(z.string(), z.string()).default({}), hash: z.string() })
-          .partial()
-          .optional(),
-      }),
-    }),
-  ),
+const installedSchema = z.object({
+  metadata: z.object({ name: z.string().max(200), version: z.string().max(200) }),
+  download_info: z.object({
+    archive_info: z
+      .object({ hashes: z.record(z.string(), z.string()).default({}), hash: z.string() })
+      .partial()
+      .optional(),
+  }),
 });
 
 /** Several reports one after another: pip indents what is in one, so that only its end stands at a line's start. */
 function readReports(text: string): ResolvedRequirement[] {
-  return text.split(/(?<=\n\})(?=\{|$)/).flatMap((document) => {
-    try {
-      return reportSchema.parse(JSON.parse(document)).install.map(({ metadata, download_info }) => {
-        const { hashes, hash } = download_info.archive_info ?? {};
-        const sha256 = hashes?.["sha256"] ?? /^sha256=(.*)$/.exec(hash ?? "")?.[1] ?? "";
-        return {
-          name: canonicalName(metadata.name),
-          version: metadata.version,
-          sha256: /^[0-9a-f]{64}$/.test(sha256) ? sha256 : null,
-        };
+  const found: ResolvedRequirement[] = [];
+  for (const document of text.split(/(?<=\n\})(?=\{|$)/).slice(0, MAX_REPORTS)) {
+    for (const each of installedOf(document)) {
+      const installed = installedSchema.safeParse(each);
+      // Not as pip says it: somebody else's words, and so is all after it.
+      if (!installed.success || found.length >= MAX_RESOLVED) break;
+      const { metadata, download_info } = installed.data;
+      const { hashes, hash } = download_info.archive_info ?? {};
+      const sha256 = hashes?.["sha256"] ?? /^sha256=(.*)$/.exec(hash ?? "")?.[1] ?? "";
+      found.push({
+        name: canonicalName(metadata.name),
+        version: metadata.version,
+        sha256: /^[0-9a-f]{64}$/.test(sha256) ? sha256 : null,
       });
-    } catch {
-      // A report that was cut off, or somebody else's words: the hashes stay unknown.
-      return [];
     }
-  });
+  }
+  return found;
+}
+
+/** Nothing of a report that was cut off: the hashes stay unknown. */
+function installedOf(document: string): readonly unknown[] {
+  try {
+    const report: unknown = JSON.parse(document);
+    const isReport = typeof report === "object" && report !== null && "install" in report;
+    return isReport && Array.isArray(report.install) ? (report.install as unknown[]) : [];
+  } catch {
+    return [];
+  }
 }
 
 function isRequirement(text: string): boolean {

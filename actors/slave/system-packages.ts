@@ -22,6 +22,7 @@ const MAX_LDD_BYTES = 16 * 1024 ** 2;
 const isSharedObject = (name: string) => /\.so(?:\.\d+)*$/.test(name);
 
 export interface Tools extends ToolRun {
+  readonly env: Readonly<Record<string, string>>;
   /** In the environment too: they look at what a build made. */
   readonly buildId: string;
   /** What the build ran in; `scratchFolder` can be read there. */
@@ -37,7 +38,7 @@ export async function findSystemPackages(
   try {
     const objects = await unpackObjects(wheelPath, folder);
     if (objects.length === 0) return [];
-    const libraries = await librariesOf(objects, await realpath(folder), tools);
+    const libraries = await librariesOf(objects, folder, tools);
     return await findOwners(libraries, tools);
   } catch {
     tools.signal.throwIfAborted();
@@ -107,9 +108,11 @@ async function librariesOf(
   tools.signal.throwIfAborted();
   const output = Buffer.concat(chunks).toString("utf8");
   const libraries = new Set<string>();
+  // ldd may spell the folder as it is, whatever links led there.
+  const own = [folder, await realpath(folder)].map((each) => each + sep);
   // `libffi.so.8 => /lib/x86_64-linux-gnu/libffi.so.8 (0x…)` or `/lib64/ld-linux-x86-64.so.2 (0x…)`
   for (const [, path] of output.matchAll(/^\s+(?:\S+ => )?(\/.*) \(0x[0-9a-f]+\)$/gm)) {
-    if (path !== undefined && !path.startsWith(folder + sep)) libraries.add(path);
+    if (path !== undefined && !own.some((each) => path.startsWith(each))) libraries.add(path);
   }
   return [...libraries].slice(0, MAX_LIBRARIES);
 }

@@ -2,7 +2,7 @@
 
 /** A compiler's first error; those after it mostly follow from it. */
 const compilerError =
-  /(?::\d+|^ *[\w./+-]*(?:cc1\w*|cc|ld|gcc|g\+\+|clang\S*|rustc|collect2)): (?:fatal )?error: |^ *error\[E\d+\]: |^ *CMake Error\b|: undefined reference to /;
+  /(?::\d+|^ *[\w./+-]{0,200}(?:cc1\w*|cc|ld|gcc|g\+\+|clang\S*|rustc|collect2)): (?:fatal )?error: |^ *error\[E\d+\]: |^ *CMake Error\b|: undefined reference to /;
 
 /** What an uncaught exception ends with: `OSError: mysql_config not found`. */
 const exception =

@@ -4,7 +4,7 @@
  * it does not trust a slave; here it is done so that a bad wheel is reported with its log.
  */
 import { lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   type BuildOrder,
   type BuiltFile,
@@ -53,7 +53,7 @@ export async function collectWheels(collection: Collection): Promise<WheelFile[]
     const suspicion = await checkWheel(built, name, order, interpreter, tools.signal);
     if (suspicion !== null) collection.note(`Suspicious: ${name}: ${suspicion}`);
     const path = await tagged(built, collection);
-    const filename = path.slice(outFolder.length + 1);
+    const filename = basename(path);
     const scratch = join(collection.scratchFolder, String(index));
     wheels.push({
       path,

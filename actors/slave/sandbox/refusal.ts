@@ -10,7 +10,7 @@ const signs: readonly (readonly [LimitHit["kind"], RegExp])[] = [
   ["files", /Too many open files|\[Errno 24\]/],
   [
     "processes",
-    /can't start new thread|[Cc]annot fork|\bfork: .*Resource temporarily unavailable|\[Errno 11\] Resource temporarily/,
+    /can't start new thread|[Cc]annot fork|\bfork: .{0,200}Resource temporarily unavailable|\[Errno 11\] Resource temporarily/,
   ],
   ["disk", /File too large|\[Errno 27\]|File size limit exceeded/],
   [
@@ -21,6 +21,8 @@ const signs: readonly (readonly [LimitHit["kind"], RegExp])[] = [
 
 /** An error that ended a build stands at the end of its log; one far above it did not. */
 const LAST_LINES = 60;
+/** No such error is longer; what a build prints in one line may be half a megabyte. */
+const MAX_LINE_LENGTH = 2_000;
 
 /**
  * @param log the end of the build's log
@@ -31,7 +33,12 @@ export function findRefusal(exit: Exit, log: string, limits: ResourceLimits): Li
   if (exit.signal === "SIGXFSZ" && disk !== undefined) {
     return { kind: "disk", message: `failed at ${disk}` };
   }
-  const end = log.trimEnd().split("\n").slice(-LAST_LINES).join("\n");
+  const end = log
+    .trimEnd()
+    .split("\n")
+    .slice(-LAST_LINES)
+    .map((line) => line.slice(0, MAX_LINE_LENGTH))
+    .join("\n");
   for (const [kind, sign] of signs) {
     const limit = limitText(kind, limits);
     if (limit !== undefined && sign.test(end)) return { kind, message: `failed at ${limit}` };

@@ -28,7 +28,7 @@ test.skipIf(!existsSync("/var/lib/dpkg/info"))(
     const known = existsSync(libc) ? libc : "/bin/sh";
     await symlink(known, link);
     await writeFile(own, "");
-    const run = { env: { PATH: process.env["PATH"] ?? "" }, signal };
+    const run = { signal };
     const owners = await findOwners([known], run);
     expect(owners).toHaveLength(1);
     expect(await findOwners([link, own, "/no/such*"], run)).toEqual(owners);
@@ -45,7 +45,7 @@ test("rpm is asked where there is no dpkg", async () => {
     esac; done; exit 1`,
   });
   const paths = ["/lib64/libz.so.1", "/lib64/libc.so.6", "/opt/own.so"];
-  expect(await findOwners(paths, { env: { PATH }, signal })).toEqual(["glibc", "zlib"]);
+  expect(await findOwners(paths, { path: PATH, signal })).toEqual(["glibc", "zlib"]);
 });
 
 test("apk is asked where there is neither", async () => {
@@ -56,7 +56,7 @@ test("apk is asked where there is neither", async () => {
     echo "ERROR: /opt/own.so: Could not find owner package" >&2; exit 1`,
   });
   const paths = ["/lib/libz.so.1", "/lib/ld-musl-x86_64.so.1", "/usr/lib/libstdc++.so.6"];
-  expect(await findOwners([...paths, "/opt/own.so"], { env: { PATH }, signal })).toEqual([
+  expect(await findOwners([...paths, "/opt/own.so"], { path: PATH, signal })).toEqual([
     "libstdc++",
     "musl",
     "zlib",
@@ -65,5 +65,5 @@ test("apk is asked where there is neither", async () => {
 
 test("a machine without any of them knows of no packages", async () => {
   const PATH = await pathWith({});
-  expect(await findOwners(["/lib/libz.so.1"], { env: { PATH }, signal })).toEqual([]);
+  expect(await findOwners(["/lib/libz.so.1"], { path: PATH, signal })).toEqual([]);
 });
