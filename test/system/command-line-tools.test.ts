@@ -15,7 +15,7 @@ import { type MessageOf, type ServerEndpoint, silentLogger } from "../../supervi
 import { runSource } from "../support/run-source.ts";
 
 /** A process of its own, started from source, on a busy machine. */
-const PROCESS_MS = 30_000;
+const PROCESS_MS = 120_000;
 
 const folder = mkdtempSync(join(tmpdir(), "piw-bin-"));
 afterAll(() => rmSync(folder, { recursive: true }));
