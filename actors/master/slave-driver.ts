@@ -181,7 +181,8 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       state.presences.delete(peer.id);
       // It has closed the connection itself, as one does that hears DIE.
       if (end === "left") state.killed.delete(slotOf(peer));
-      sessionOf(state, ctx, peer).tell("GONE", { end });
+      const session = sessionOf(state, ctx, peer);
+      if (session.tell("GONE", { end }) === "rejected") stopFull(ctx, session, peer);
     },
     WAKE(state, { work }) {
       if (state.isPaused) return;
@@ -298,6 +299,19 @@ function steer(
       session.tell("STEERED", { action, token: running });
       return;
   }
+}
+
+/** It would never hear that its slave is gone, and lease builds for nobody. */
+function stopFull(ctx: Context, session: ActorRef<SlaveSessionMessages>, peer: Peer): void {
+  ctx.log.warn({ slave: peer.identity }, "a session that was told too much is stopped");
+  ctx.run(async () => {
+    try {
+      await ctx.stopChild(session.path);
+    } catch (error) {
+      // It has ended by itself meanwhile.
+      if (!(error instanceof SupervisionError)) throw error;
+    }
+  });
 }
 
 function kill(state: State, ctx: Context, peer: Peer, reason: string): void {

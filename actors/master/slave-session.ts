@@ -132,6 +132,9 @@ const MIN_STATUS_INTERVAL_MS = 200;
 export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, State>({
   name: "the session of one build slave",
   mailbox: { bound: 1_000 },
+  // A slave that says too much must not push out what it is told, nor what its own work comes to. GONE keeps its
+  // place: it must not overtake BYE.
+  control: ["DELIVERED", "LOG_LATE", "RELEASED", "RENEWED", "STEERED"],
   // Waits for a database that is away; the slave goes on building meanwhile.
   handlerTimeoutMs: 0,
   init: (_ctx, context) => ({

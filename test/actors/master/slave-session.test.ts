@@ -1,0 +1,155 @@
+/** Sessions of slaves that say too much, or at the wrong moment: what the master does for them stays bounded. */
+import { afterEach, expect, test } from "vitest";
+import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
+import { type SlaveDriverMessages, slaveDriver } from "../../../actors/master/slave-driver.ts";
+import type { SlaveSessionMessages } from "../../../actors/master/slave-session.ts";
+import type { FromSlave, ToSlave } from "../../../protocol/links/slave.ts";
+import {
+  type ActorContext,
+  type ActorRef,
+  child,
+  type Deferred,
+  defineActor,
+  dynamicSupervisor,
+  type MessageOf,
+  type Peer,
+  type System,
+  silentLogger,
+  startSystem,
+  supervisor,
+  type TreeNode,
+} from "../../../supervisor/index.ts";
+import { until } from "../slave/scripted-master.ts";
+
+/** What a session asks of its colleagues; the others are only told things, which go nowhere here. */
+type Question = "helloSlave" | "findDelivery" | "releaseLeases" | "RENEW" | "ADDRESS";
+type Colleague = Record<Question, (body: unknown) => unknown>;
+
+interface Colleagues {
+  /** Questions that get no answer before the test gives it. */
+  readonly held: Set<Question>;
+  readonly asked: { readonly question: Question; readonly reply: Deferred<unknown> }[];
+}
+
+const answers: Record<Question, unknown> = {
+  helloSlave: { slaveId: 1, targetIds: [], asleep: null, drop: [], isNewTarget: false },
+  findDelivery: null,
+  releaseLeases: 0,
+  RENEW: true,
+  ADDRESS: { url: null },
+};
+
+function answer(question: Question) {
+  return ({ held, asked }: Colleagues, _body: unknown, ctx: ActorContext<Colleague>) => {
+    const reply = ctx.defer<unknown>();
+    asked.push({ question, reply });
+    if (!held.has(question)) reply.resolve(answers[question]);
+    return reply;
+  };
+}
+
+const colleague = defineActor<Colleague, Colleagues, Colleagues>({
+  name: "answers as the test has it",
+  init: (_ctx, colleagues) => colleagues,
+  handle: {
+    helloSlave: answer("helloSlave"),
+    findDelivery: answer("findDelivery"),
+    releaseLeases: answer("releaseLeases"),
+    RENEW: answer("RENEW"),
+    ADDRESS: answer("ADDRESS"),
+  },
+});
+
+interface Said {
+  readonly messages: MessageOf<ToSlave>[];
+  readonly drops: string[];
+}
+
+const link = defineActor<EndpointMessages<ToSlave>, Said, Said>({
+  name: "takes note of what is said to slaves",
+  init: (_ctx, said) => said,
+  handle: {
+    ATTACH: () => "memory",
+    SEND({ messages }, { message }) {
+      messages.push(message);
+      return "sent";
+    },
+    DROP({ drops }, { reason }) {
+      drops.push(reason);
+    },
+  },
+});
+
+let system: System;
+let said: Said;
+let colleagues: Colleagues;
+let driver: ActorRef<SlaveDriverMessages>;
+let session: ActorRef<SlaveSessionMessages>;
+afterEach(() => system.stop());
+
+const peer: Peer = { id: "1", identity: "key", slot: "folder" };
+
+async function start(...held: Question[]): Promise<void> {
+  said = { messages: [], drops: [] };
+  colleagues = { held: new Set(held), asked: [] };
+  system = await startSystem({
+    name: "test",
+    logger: silentLogger,
+    root: ({ ref }) => {
+      driver = ref<SlaveDriverMessages>("/driver");
+      session = ref<SlaveSessionMessages>("/sessions/s1");
+      const anyone = ref<never>("/colleague");
+      const nobody = ref<never>("/nobody");
+      return supervisor("main", {}, [
+        child("link", link, said),
+        child("colleague", colleague, colleagues),
+        dynamicSupervisor("sessions", {}),
+        child("driver", slaveDriver, {
+          link: ref<EndpointMessages<ToSlave>>("/link"),
+          sessionsPath: "/sessions",
+          session: {
+            database: anyone,
+            architect: anyone,
+            http: anyone,
+            fileJuggler: nobody,
+            secretary: nobody,
+            status: nobody,
+            bigBrother: nobody,
+            link: ref<EndpointMessages<ToSlave>>("/link"),
+            slaveDriver: driver,
+            refusals: { count: () => undefined } as never,
+            productVersion: "1.2.3",
+            upstreamIndex: "http://upstream/simple",
+            farmIndex: undefined,
+            busyIntervalMs: 600_000,
+            idleIntervalMs: 600_000,
+            leaseMs: 600_000,
+            retry: {} as never,
+          },
+        }),
+      ]);
+    },
+  });
+  await driver.ask("PEER_OPENED", peer);
+}
+
+const say = (message: MessageOf<FromSlave>) => driver.ask("PEER_MESSAGE", { peer, message });
+const hello = (running: number[] = []) =>
+  say({
+    type: "HELLO",
+    body: { version: "1.2.3", label: "slave", targets: [], running, finished: [] } as never,
+  });
+const ask = (question: Question) => colleagues.asked.filter((each) => each.question === question);
+const paths = ({ path, children = [] }: TreeNode): string[] => [path, ...children.flatMap(paths)];
+const hasSession = () => paths(system.tree()).includes(session.path);
+
+test("a session that is too full to hear that its slave is gone is ended", async () => {
+  await start("helloSlave");
+  await hello();
+  await until("the session to wait", () => ask("helloSlave")[0]);
+  const status = { token: 1, status: "at it", text: "" };
+  while (said.drops.length === 0) await say({ type: "STATUS", body: status });
+  expect(hasSession()).toBe(true);
+  await driver.ask("PEER_CLOSED", { peer, end: "silent" });
+  await until("its end", () => (hasSession() ? undefined : true));
+});
