@@ -52,6 +52,8 @@ export interface SlaveDriverArgs {
 interface State {
   readonly args: SlaveDriverArgs;
   readonly peers: Map<string, Peer>;
+  /** Peers whose PROBE is not answered yet. */
+  readonly probing: Set<string>;
   readonly sleeping: Map<string, readonly number[]>;
   readonly presences: Map<string, Presence>;
   /** Slaves that were told to die, and until when they are told again (monotonic ms): they may not have heard it. */
@@ -85,6 +87,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     return {
       args,
       peers: new Map(),
+      probing: new Set(),
       sleeping: new Map(),
       presences: new Map(),
       killed: new Map(),
@@ -111,12 +114,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     async PEER_MESSAGE(state, { peer, message, reply }, ctx) {
       state.peers.set(peer.id, peer);
       if (message.type === "PROBE") {
-        const { productVersion: version, upstreamIndex } = state.args.session;
-        ctx.run(async () => {
-          reply?.({
-            value: { version, upstreamIndex, farmIndex: await findFarmIndex(state.args.session) },
-          });
-        });
+        if (reply !== undefined) answerProbe(state, ctx, peer, reply);
         return;
       }
       // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
@@ -269,6 +267,26 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
 
 /** How much longer than the slave may wait its session may take for an answer. */
 const LOG_ANSWER_MS = 2_500;
+
+/** One at a time for each peer: the answer may take a question to the built-in server. */
+function answerProbe(
+  state: State,
+  ctx: Context,
+  { id }: Peer,
+  reply: (outcome: { value: unknown } | { error: string }) => void,
+): void {
+  if (state.probing.has(id)) {
+    reply({ error: "one question at a time" });
+    return;
+  }
+  state.probing.add(id);
+  const { productVersion: version, upstreamIndex } = state.args.session;
+  ctx.run(async () => {
+    const farmIndex = await findFarmIndex(state.args.session);
+    state.probing.delete(id);
+    reply({ value: { version, upstreamIndex, farmIndex } });
+  });
+}
 
 /** Tells the slave first: its session may wait for a database that is away. */
 function steer(

@@ -94,6 +94,8 @@ interface State extends SessionContext {
   /** Finished builds that the slave still holds. */
   readonly finished: Set<Token>;
   readonly delivering: Set<Token>;
+  /** RENEW that is not answered yet; meanwhile BUSY asks for nothing. */
+  isRenewing: boolean;
   /** READ_LOG that the slave has not answered yet, by number. */
   readonly logQuestions: Map<number, OpenQuestion>;
   lastQuestion: number;
@@ -123,6 +125,8 @@ type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 const MAX_PASSED = 100;
 /** Builds of one slave whose files may be on their way; it gets no new one beyond that. */
 const MAX_DELIVERING = 4;
+/** More than HELLO may list, and what can end after it. */
+const MAX_FINISHED = 1_100;
 /** Parts of logs that one slave is asked for at a time; each may be of 64 KiB. */
 const MAX_LOG_QUESTIONS = 8;
 /** How much longer than it was told to a slave may take for an answer. */
@@ -148,6 +152,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     statusAtMs: Number.NEGATIVE_INFINITY,
     finished: new Set(),
     delivering: new Set(),
+    isRenewing: false,
     logQuestions: new Map(),
     lastQuestion: 0,
     passed: new Set(),
@@ -470,8 +475,11 @@ async function nameOf(state: State, token: Token, ctx: Context): Promise<Subject
 function renew(state: State, token: Token, ctx: Context): void {
   state.running = token;
   state.phase = "building";
+  if (state.isRenewing) return;
+  state.isRenewing = true;
   ctx.run(async (signal) => {
     const isHeld = await whetherHeld(state, token, signal);
+    state.isRenewing = false;
     if (isHeld !== undefined) ctx.self.tell("RENEWED", { token, isHeld });
   });
 }
@@ -495,6 +503,10 @@ async function whetherHeld(
 
 /** Said again while it is delivered already, BUILT changes nothing. */
 function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): void {
+  if (!state.finished.has(token) && state.finished.size >= MAX_FINISHED) {
+    refuse(state, ctx, "BUILT for more builds than a slave can hold");
+    return;
+  }
   if (state.running === token) state.running = undefined;
   state.finished.add(token);
   state.phase = "delivering";

@@ -140,6 +140,11 @@ const hello = (running: number[] = []) =>
     body: { version: "1.2.3", label: "slave", targets: [], running, finished: [] } as never,
   });
 const ask = (question: Question) => colleagues.asked.filter((each) => each.question === question);
+const heard = (type: MessageOf<ToSlave>["type"]) =>
+  said.messages.filter((message) => message.type === type);
+const untilHeard = (type: MessageOf<ToSlave>["type"]) =>
+  until(type, () => (heard(type).length > 0 ? true : undefined));
+
 const paths = ({ path, children = [] }: TreeNode): string[] => [path, ...children.flatMap(paths)];
 const hasSession = () => paths(system.tree()).includes(session.path);
 
@@ -152,4 +157,43 @@ test("a session that is too full to hear that its slave is gone is ended", async
   expect(hasSession()).toBe(true);
   await driver.ask("PEER_CLOSED", { peer, end: "silent" });
   await until("its end", () => (hasSession() ? undefined : true));
+});
+
+test("what a slave says again while it waits for the answer makes no more work", async () => {
+  await start("RENEW");
+  await hello([5]);
+  await untilHeard("ACK");
+  colleagues.held.add("ADDRESS");
+  const probes = ask("ADDRESS").length;
+  const answers: unknown[] = [];
+  const reply = (outcome: unknown) => void answers.push(outcome);
+  const busy = { type: "BUSY", body: { token: 5, stats: {} as never } } as const;
+  for (let count = 0; count < 20; count += 1) {
+    await say(busy);
+    await driver.ask("PEER_MESSAGE", { peer, message: { type: "PROBE", body: {} }, reply });
+  }
+  await session.ask("INTRODUCE");
+  await until("RENEW", () => ask("RENEW")[0]);
+  await until("ADDRESS", () => ask("ADDRESS")[probes]);
+  expect(ask("RENEW")).toHaveLength(1);
+  expect(ask("ADDRESS")).toHaveLength(probes + 1);
+  expect(answers).toHaveLength(19);
+  ask("RENEW")[0]?.reply.resolve(true);
+  ask("ADDRESS")[probes]?.reply.resolve({ url: null });
+  await untilHeard("CONT");
+  await until("the first answer", () => (answers.length === 20 ? true : undefined));
+  await say(busy);
+  await until("RENEW again", () => ask("RENEW")[1]);
+});
+
+test("a slave that has finished more builds than it can hold is sent away", async () => {
+  await start("findDelivery");
+  await hello();
+  await untilHeard("ACK");
+  for (let token = 1; heard("DIE").length === 0 && token <= 2_000; token += 1) {
+    await say({ type: "BUILT", body: { token, result: {} as never } });
+    if (token % 100 === 0 && hasSession()) await session.ask("INTRODUCE").catch(() => undefined);
+  }
+  expect(heard("DIE")).toMatchObject([{ body: { final: false } }]);
+  expect(ask("findDelivery")).toHaveLength(4);
 });
