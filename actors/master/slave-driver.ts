@@ -313,7 +313,7 @@ function steer(
       return;
     case "skip":
       if (running === null) return;
-      send(state, peer, { type: "DONE", body: { token: running } });
+      send(state, peer, { type: "DONE", body: { token: running, ifRunning: true } });
       session.tell("STEERED", { action, token: running });
       return;
   }

@@ -185,7 +185,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
         case "BUSY":
           tellHost(state, message.body.stats);
           // It was told to drop this one, and that was lost, or is still on its way.
-          if (state.passed.has(message.body.token)) drop(state, message.body.token);
+          if (state.passed.has(message.body.token)) drop(state, message.body.token, "running");
           else renew(state, message.body.token, ctx);
           tellPresence(state);
           return;
@@ -193,8 +193,9 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
           passOn(state, message.body, ctx);
           return;
         case "BUILT":
-          if (state.passed.has(message.body.token)) drop(state, message.body.token);
-          else receive(state, message.body, ctx);
+          // One that it was told to drop had ended before it heard that: it is as good as any.
+          state.passed.delete(message.body.token);
+          receive(state, message.body, ctx);
           tellPresence(state);
           return;
         case "SENT":
@@ -228,7 +229,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
         send(state, { type: "CONT", body: {} });
         return;
       }
-      drop(state, token);
+      drop(state, token, "running");
       tellPresence(state);
       // Cancelled, it may still be there; it is not to be waited for until it expires.
       ctx.run(() => release(state, ctx, token));
@@ -549,6 +550,8 @@ async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void
 
 /** The slave was told to drop it: others may have it as soon as the database knows. */
 function pass(state: State, token: Token, ctx: Context): void {
+  // It had ended before the slave was told, which keeps it then.
+  if (state.finished.has(token)) return;
   ctx.log.info({ slave: state.label, build: token }, "a person has this slave skip its build");
   state.passed.add(token);
   for (const oldest of state.passed) {
@@ -583,14 +586,20 @@ function refuse(state: State, ctx: Context, reason: string): void {
   ctx.exit();
 }
 
-/** The slave is to forget the token: it is settled, cancelled, or somebody else's. */
-function drop(state: State, token: Token): void {
+/**
+ * The slave is to forget the token: it is settled, cancelled, or somebody else's. Only a `running` one, where the
+ * slave may say BUILT at this moment.
+ */
+function drop(state: State, token: Token, which: "any" | "running" = "any"): void {
   if (state.running === token) {
     state.running = undefined;
     state.phase = "idle";
   }
-  state.finished.delete(token);
-  send(state, { type: "DONE", body: { token } });
+  if (which === "any") state.finished.delete(token);
+  send(state, {
+    type: "DONE",
+    body: { token, ...(which === "running" && { ifRunning: true }) },
+  });
 }
 
 /** Where it has changed; the Slave Driver goes by it when a person asks, or wants something of the slave. */

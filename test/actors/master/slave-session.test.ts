@@ -197,3 +197,35 @@ test("a slave that has finished more builds than it can hold is sent away", asyn
   expect(heard("DIE")).toMatchObject([{ body: { final: false } }]);
   expect(ask("findDelivery")).toHaveLength(4);
 });
+
+const built = (token: number) => say({ type: "BUILT", body: { token, result: {} as never } });
+
+test("a skip that crosses BUILT changes nothing", async () => {
+  await start("findDelivery");
+  await hello([5]);
+  await untilHeard("ACK");
+  await built(5);
+  await until("its delivery", () => ask("findDelivery")[0]);
+  await session.ask("STEERED", { action: "skip", token: 5 });
+  const probes = ask("ADDRESS").length;
+  const probe = { peer, message: { type: "PROBE", body: {} }, reply: () => undefined } as const;
+  await driver.ask("PEER_MESSAGE", probe);
+  // What the session asked comes before it.
+  await until("a later question", () => ask("ADDRESS")[probes]);
+  expect(ask("releaseLeases")).toEqual([]);
+  expect(heard("DONE")).toEqual([]);
+});
+
+test("a build that ended before its slave heard of the skip is delivered", async () => {
+  await start("findDelivery");
+  await hello([5]);
+  await untilHeard("ACK");
+  await session.ask("INTRODUCE");
+  await driver.ask("STEER", { slaveIds: [1], action: "skip", reason: "" });
+  await until("its release", () => ask("releaseLeases")[0]);
+  await untilHeard("DONE");
+  expect(heard("DONE")).toEqual([{ type: "DONE", body: { token: 5, ifRunning: true } }]);
+  await built(5);
+  await until("its delivery", () => ask("findDelivery")[0]);
+  expect(heard("DONE")).toHaveLength(1);
+});
