@@ -304,6 +304,8 @@ function steer(
       session.tell("STEERED", { action });
       return;
     case "sleep":
+      // To wake it before a person does would be a waking lost.
+      state.sleeping.delete(peer.id);
       send(state, peer, { type: "SLEEP", body: { reason } });
       session.tell("STEERED", { action, reason });
       return;
