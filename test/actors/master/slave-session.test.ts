@@ -13,6 +13,7 @@ import {
   dynamicSupervisor,
   type MessageOf,
   type Peer,
+  Refusal,
   type System,
   silentLogger,
   startSystem,
@@ -22,7 +23,16 @@ import {
 import { until } from "../slave/scripted-master.ts";
 
 /** What a session asks of its colleagues; the others are only told things, which go nowhere here. */
-type Question = "helloSlave" | "findDelivery" | "releaseLeases" | "RENEW" | "ADDRESS";
+type Question =
+  | "helloSlave"
+  | "findDelivery"
+  | "releaseLeases"
+  | "RENEW"
+  | "ADDRESS"
+  | "COLLECT"
+  | "PLACE"
+  | "unplaced"
+  | "yieldNames";
 type Colleague = Record<Question, (body: unknown) => unknown>;
 
 interface Colleagues {
@@ -37,6 +47,10 @@ const answers: Record<Question, unknown> = {
   releaseLeases: 0,
   RENEW: true,
   ADDRESS: { url: null },
+  COLLECT: { files: [], log: null, refusal: { cause: "bad-wheel", message: "it is gone" } },
+  PLACE: null,
+  unplaced: { files: [{ id: 9, filename: "a.whl" }], logs: [] },
+  yieldNames: null,
 };
 
 function answer(question: Question) {
@@ -57,6 +71,10 @@ const colleague = defineActor<Colleague, Colleagues, Colleagues>({
     releaseLeases: answer("releaseLeases"),
     RENEW: answer("RENEW"),
     ADDRESS: answer("ADDRESS"),
+    COLLECT: answer("COLLECT"),
+    PLACE: answer("PLACE"),
+    unplaced: answer("unplaced"),
+    yieldNames: answer("yieldNames"),
   },
 });
 
@@ -111,7 +129,7 @@ async function start(...held: Question[]): Promise<void> {
             database: anyone,
             architect: anyone,
             http: anyone,
-            fileJuggler: nobody,
+            fileJuggler: anyone,
             secretary: nobody,
             status: nobody,
             bigBrother: nobody,
@@ -228,4 +246,18 @@ test("a build that ended before its slave heard of the skip is delivered", async
   await built(5);
   await until("its delivery", () => ask("findDelivery")[0]);
   expect(heard("DONE")).toHaveLength(1);
+});
+
+test("a settled file that is lost and that the slave has not any more is given up", async () => {
+  await start("findDelivery", "PLACE");
+  await hello();
+  await untilHeard("ACK");
+  await say({ type: "BUILT", body: { token: 5, result: { files: [], log: {} } as never } });
+  const delivery = await until("its delivery", () => ask("findDelivery")[0]);
+  delivery.reply.resolve({ slaveId: 1, isSettled: true });
+  const placing = await until("PLACE", () => ask("PLACE")[0]);
+  placing.reply.reject(new Refusal("the blob is gone", { code: "missing" }));
+  await untilHeard("DONE");
+  expect(ask("yieldNames")).toHaveLength(1);
+  expect(ask("PLACE")).toHaveLength(1);
 });
