@@ -111,13 +111,36 @@ export async function deliver(
     try {
       await session.fileJuggler.ask("PLACE", { token }, { timeoutMs: 120_000, signal });
     } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "missing") throw error;
       // A blob that was swept before its build was settled: the slave still has the file.
-      if (error instanceof Refusal && error.code === "missing") await collect();
-      throw error;
+      const { refusal } = await collect();
+      if (refusal === null) throw error;
+      await giveUpFiles(session, ctx, token, refusal.message);
     }
   });
   session.secretary.tell("HURRY");
   return true;
+}
+
+/** More than a build may have. */
+const MAX_FILES = 1_000;
+
+/** What is settled and nobody has any more: it is taken back, so that its version is built again. */
+async function giveUpFiles(
+  session: DeliverySession,
+  ctx: Context,
+  token: Token,
+  reason: string,
+): Promise<void> {
+  const args = { token, limit: MAX_FILES };
+  const { files } = await askUntilDone(ctx, session.database, "unplaced", args);
+  ctx.log.error(
+    { slave: session.label, build: token, files: files.map((file) => file.filename), reason },
+    "settled files are lost, and the slave cannot hand them over again: their version is built anew",
+  );
+  if (files.length === 0) return;
+  const fileIds = files.map((file) => file.id);
+  await askUntilDone(ctx, session.database, "yieldNames", { fileIds });
 }
 
 type Ending = Pick<RequestArgs<"settleBuild">, "result" | "files" | "log">;

@@ -52,6 +52,8 @@ export interface SlaveDriverArgs {
 interface State {
   readonly args: SlaveDriverArgs;
   readonly peers: Map<string, Peer>;
+  /** Peers whose PROBE is not answered yet. */
+  readonly probing: Set<string>;
   readonly sleeping: Map<string, readonly number[]>;
   readonly presences: Map<string, Presence>;
   /** Slaves that were told to die, and until when they are told again (monotonic ms): they may not have heard it. */
@@ -85,6 +87,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     return {
       args,
       peers: new Map(),
+      probing: new Set(),
       sleeping: new Map(),
       presences: new Map(),
       killed: new Map(),
@@ -111,12 +114,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     async PEER_MESSAGE(state, { peer, message, reply }, ctx) {
       state.peers.set(peer.id, peer);
       if (message.type === "PROBE") {
-        const { productVersion: version, upstreamIndex } = state.args.session;
-        ctx.run(async () => {
-          reply?.({
-            value: { version, upstreamIndex, farmIndex: await findFarmIndex(state.args.session) },
-          });
-        });
+        if (reply !== undefined) answerProbe(state, ctx, peer, reply);
         return;
       }
       // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
@@ -181,7 +179,8 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       state.presences.delete(peer.id);
       // It has closed the connection itself, as one does that hears DIE.
       if (end === "left") state.killed.delete(slotOf(peer));
-      sessionOf(state, ctx, peer).tell("GONE", { end });
+      const session = sessionOf(state, ctx, peer);
+      if (session.tell("GONE", { end }) === "rejected") stopFull(ctx, session, peer);
     },
     WAKE(state, { work }) {
       if (state.isPaused) return;
@@ -269,6 +268,26 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
 /** How much longer than the slave may wait its session may take for an answer. */
 const LOG_ANSWER_MS = 2_500;
 
+/** One at a time for each peer: the answer may take a question to the built-in server. */
+function answerProbe(
+  state: State,
+  ctx: Context,
+  { id }: Peer,
+  reply: (outcome: { value: unknown } | { error: string }) => void,
+): void {
+  if (state.probing.has(id)) {
+    reply({ error: "one question at a time" });
+    return;
+  }
+  state.probing.add(id);
+  const { productVersion: version, upstreamIndex } = state.args.session;
+  ctx.run(async () => {
+    const farmIndex = await findFarmIndex(state.args.session);
+    state.probing.delete(id);
+    reply({ value: { version, upstreamIndex, farmIndex } });
+  });
+}
+
 /** Tells the slave first: its session may wait for a database that is away. */
 function steer(
   state: State,
@@ -285,6 +304,8 @@ function steer(
       session.tell("STEERED", { action });
       return;
     case "sleep":
+      // To wake it before a person does would be a waking lost.
+      state.sleeping.delete(peer.id);
       send(state, peer, { type: "SLEEP", body: { reason } });
       session.tell("STEERED", { action, reason });
       return;
@@ -294,10 +315,23 @@ function steer(
       return;
     case "skip":
       if (running === null) return;
-      send(state, peer, { type: "DONE", body: { token: running } });
+      send(state, peer, { type: "DONE", body: { token: running, ifRunning: true } });
       session.tell("STEERED", { action, token: running });
       return;
   }
+}
+
+/** It would never hear that its slave is gone, and lease builds for nobody. */
+function stopFull(ctx: Context, session: ActorRef<SlaveSessionMessages>, peer: Peer): void {
+  ctx.log.warn({ slave: peer.identity }, "a session that was told too much is stopped");
+  ctx.run(async () => {
+    try {
+      await ctx.stopChild(session.path);
+    } catch (error) {
+      // It has ended by itself meanwhile.
+      if (!(error instanceof SupervisionError)) throw error;
+    }
+  });
 }
 
 function kill(state: State, ctx: Context, peer: Peer, reason: string): void {

@@ -94,6 +94,8 @@ interface State extends SessionContext {
   /** Finished builds that the slave still holds. */
   readonly finished: Set<Token>;
   readonly delivering: Set<Token>;
+  /** RENEW that is not answered yet; meanwhile BUSY asks for nothing. */
+  isRenewing: boolean;
   /** READ_LOG that the slave has not answered yet, by number. */
   readonly logQuestions: Map<number, OpenQuestion>;
   lastQuestion: number;
@@ -123,6 +125,8 @@ type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
 const MAX_PASSED = 100;
 /** Builds of one slave whose files may be on their way; it gets no new one beyond that. */
 const MAX_DELIVERING = 4;
+/** More than HELLO may list, and what can end after it. */
+const MAX_FINISHED = 1_100;
 /** Parts of logs that one slave is asked for at a time; each may be of 64 KiB. */
 const MAX_LOG_QUESTIONS = 8;
 /** How much longer than it was told to a slave may take for an answer. */
@@ -132,6 +136,9 @@ const MIN_STATUS_INTERVAL_MS = 200;
 export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, State>({
   name: "the session of one build slave",
   mailbox: { bound: 1_000 },
+  // A slave that says too much must not push out what it is told, nor what its own work comes to. GONE keeps its
+  // place: it must not overtake BYE.
+  control: ["DELIVERED", "LOG_LATE", "RELEASED", "RENEWED", "STEERED"],
   // Waits for a database that is away; the slave goes on building meanwhile.
   handlerTimeoutMs: 0,
   init: (_ctx, context) => ({
@@ -145,6 +152,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     statusAtMs: Number.NEGATIVE_INFINITY,
     finished: new Set(),
     delivering: new Set(),
+    isRenewing: false,
     logQuestions: new Map(),
     lastQuestion: 0,
     passed: new Set(),
@@ -177,7 +185,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
         case "BUSY":
           tellHost(state, message.body.stats);
           // It was told to drop this one, and that was lost, or is still on its way.
-          if (state.passed.has(message.body.token)) drop(state, message.body.token);
+          if (state.passed.has(message.body.token)) drop(state, message.body.token, "running");
           else renew(state, message.body.token, ctx);
           tellPresence(state);
           return;
@@ -185,8 +193,9 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
           passOn(state, message.body, ctx);
           return;
         case "BUILT":
-          if (state.passed.has(message.body.token)) drop(state, message.body.token);
-          else receive(state, message.body, ctx);
+          // One that it was told to drop had ended before it heard that: it is as good as any.
+          state.passed.delete(message.body.token);
+          receive(state, message.body, ctx);
           tellPresence(state);
           return;
         case "SENT":
@@ -220,7 +229,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
         send(state, { type: "CONT", body: {} });
         return;
       }
-      drop(state, token);
+      drop(state, token, "running");
       tellPresence(state);
       // Cancelled, it may still be there; it is not to be waited for until it expires.
       ctx.run(() => release(state, ctx, token));
@@ -467,8 +476,11 @@ async function nameOf(state: State, token: Token, ctx: Context): Promise<Subject
 function renew(state: State, token: Token, ctx: Context): void {
   state.running = token;
   state.phase = "building";
+  if (state.isRenewing) return;
+  state.isRenewing = true;
   ctx.run(async (signal) => {
     const isHeld = await whetherHeld(state, token, signal);
+    state.isRenewing = false;
     if (isHeld !== undefined) ctx.self.tell("RENEWED", { token, isHeld });
   });
 }
@@ -492,6 +504,10 @@ async function whetherHeld(
 
 /** Said again while it is delivered already, BUILT changes nothing. */
 function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): void {
+  if (!state.finished.has(token) && state.finished.size >= MAX_FINISHED) {
+    refuse(state, ctx, "BUILT for more builds than a slave can hold");
+    return;
+  }
   if (state.running === token) state.running = undefined;
   state.finished.add(token);
   state.phase = "delivering";
@@ -534,6 +550,8 @@ async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void
 
 /** The slave was told to drop it: others may have it as soon as the database knows. */
 function pass(state: State, token: Token, ctx: Context): void {
+  // It had ended before the slave was told, which keeps it then.
+  if (state.finished.has(token)) return;
   ctx.log.info({ slave: state.label, build: token }, "a person has this slave skip its build");
   state.passed.add(token);
   for (const oldest of state.passed) {
@@ -568,14 +586,20 @@ function refuse(state: State, ctx: Context, reason: string): void {
   ctx.exit();
 }
 
-/** The slave is to forget the token: it is settled, cancelled, or somebody else's. */
-function drop(state: State, token: Token): void {
+/**
+ * The slave is to forget the token: it is settled, cancelled, or somebody else's. Only a `running` one, where the
+ * slave may say BUILT at this moment.
+ */
+function drop(state: State, token: Token, which: "any" | "running" = "any"): void {
   if (state.running === token) {
     state.running = undefined;
     state.phase = "idle";
   }
-  state.finished.delete(token);
-  send(state, { type: "DONE", body: { token } });
+  if (which === "any") state.finished.delete(token);
+  send(state, {
+    type: "DONE",
+    body: { token, ...(which === "running" && { ifRunning: true }) },
+  });
 }
 
 /** Where it has changed; the Slave Driver goes by it when a person asks, or wants something of the slave. */

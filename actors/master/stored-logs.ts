@@ -64,8 +64,10 @@ export class StoredLogs {
     this.#open.set(key, log);
     const oldest = [...this.#open.keys()].slice(0, -MAX_OPEN);
     for (const name of oldest) {
-      await this.#open.get(name)?.close();
+      const left = this.#open.get(name);
+      // First out of the map: a read must not take one that is being closed.
       this.#open.delete(name);
+      await left?.close();
     }
     await replaced?.close();
   }

@@ -75,9 +75,13 @@ export const builder = defineActor<BuilderMessages, BuilderArgs, State>({
         ctx.self.tell("ENDED", { token, result });
       });
     },
-    async DROP(state, { token }) {
+    async DROP(state, { token, ifRunning = false }) {
       if (state.current?.token === token) {
         state.current.drop.abort();
+        return;
+      }
+      if (ifRunning && state.site.outbox.find(token) !== undefined) {
+        state.link.tell("FINISHED", { token });
         return;
       }
       await forget(state, token);

@@ -244,7 +244,7 @@ async function obey(state: State, message: MessageOf<ToSlave>, ctx: Context): Pr
       take(state, message.body, state.ack, ctx);
       return;
     case "DONE":
-      // Answered with DROPPED, after which there is something else to do.
+      // Answered with DROPPED or FINISHED, after which there is something else to do.
       if (message.body.token === state.running) state.timer?.cancel();
       state.builder.tell("DROP", message.body);
       return;

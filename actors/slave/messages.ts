@@ -10,8 +10,11 @@ export interface BuilderMessages {
     readonly upstreamIndex: string;
     readonly farmIndex: string | null;
   }): void;
-  /** Ends the build if it runs, forgets it if it is finished. Answered with DROPPED, always. */
-  DROP(body: { readonly token: Token }): void;
+  /**
+   * Ends the build if it runs, forgets it if it is finished. Answered with DROPPED, always; with `ifRunning` with
+   * FINISHED where it is finished and so kept.
+   */
+  DROP(body: BodyOf<ToSlave, "DONE">): void;
   /** The token of the build in hand, or null. */
   RUNNING(): Token | null;
   /** Said by the builder to itself; no result: it was dropped. */

@@ -112,8 +112,11 @@ const toClient = {
       waitMs: z.number().nonnegative().max(MAX_LOG_WAIT_MS),
     }),
   },
-  /** Drop the build: stop it if it runs, empty its spool if it is finished. */
-  DONE: { body: z.object({ token: tokenSchema }) },
+  /**
+   * Drop the build: stop it if it runs, empty its spool if it is finished. `ifRunning`: one that has finished
+   * meanwhile is kept, and delivered.
+   */
+  DONE: { body: z.object({ token: tokenSchema, ifRunning: z.literal(true).optional() }) },
   /**
    * Leave. `final` says that coming back is of no use before a person has mended the cause; `now`, that what is
    * being built is of no use either.

@@ -127,6 +127,23 @@ test("DONE in the middle of a build ends it at once, with all that it started", 
   expect((await master.next("BUILT")).token).toBe(2);
 });
 
+test("DONE for a build only if it runs keeps one that has ended", async () => {
+  const { master, slave } = await busySlave();
+  await slave.letBuildsEnd();
+  const built = await master.next("BUILT");
+  master.say("DONE", { token: 1, ifRunning: true });
+  master.drop();
+  expect(await master.greet()).toMatchObject({ running: [], finished: [1] });
+  expect(await master.next("BUILT")).toEqual(built);
+  master.say("DONE", { token: 1 });
+  await master.next("IDLE");
+  master.say("BUILD", slave.order(2));
+  await master.next("BUSY", ({ token }) => token === 2);
+  master.say("DONE", { token: 2, ifRunning: true });
+  await master.next("IDLE");
+  expect(await slave.list("outbox")).toEqual([]);
+});
+
 test("DONE for a build that it knows nothing of changes nothing", async () => {
   const { master, slave } = await busySlave();
   master.say("DONE", { token: 99 });

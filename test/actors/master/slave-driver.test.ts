@@ -108,3 +108,23 @@ test("who is not here is not in the answer, and a skip without a build says noth
   await until("SLEEP", () => (said.length > 0 ? true : undefined));
   expect(said).toEqual([{ peer: "1", message: { type: "SLEEP", body: { reason: "why" } } }]);
 });
+
+test("who was put to sleep is not woken in place of another", async () => {
+  await start();
+  for (const [id, slaveId] of [
+    ["1", 1],
+    ["2", 2],
+  ] as const) {
+    await driver.ask("PEER_OPENED", peer(id));
+    const presence = { slaveId, phase: "idle", running: null } as const;
+    await driver.ask("PRESENCE", { peerId: id, presence });
+    await driver.ask("SLEEPING", { peerId: id, targetIds: [7] });
+  }
+  await driver.ask("STEER", { slaveIds: [1], action: "sleep", reason: "why" });
+  await driver.ask("WAKE", { work: [{ targetId: 7, count: 1 }] });
+  await until("CONT", () => (said.length > 1 ? true : undefined));
+  expect(said.map((each) => [each.peer, each.message.type])).toEqual([
+    ["1", "SLEEP"],
+    ["2", "CONT"],
+  ]);
+});
