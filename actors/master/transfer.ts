@@ -113,8 +113,8 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
         // Its build may be as good as any: what is lost is what came of it.
         const { holder } = state.args.source;
         const reason = `${body.filename}: ${holder} cannot send it: ${body.reason}`;
-        refuse(state, ctx, "slave-lost", reason);
         pull.callOff();
+        refuse(state, ctx, "slave-lost", reason);
         return;
       }
       const now = performance.now();
@@ -134,6 +134,11 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       // While nothing is pulled it is not the holder that is waited for.
       if (state.pulls.size === 0) state.progressAt = now;
       if (now - state.progressAt > stallMs) {
+        if (state.refusal !== null) {
+          // What was found wrong stands, with or without a log.
+          for (const pull of state.pulls.values()) pull.callOff();
+          return;
+        }
         const files = [...state.pulls.keys()];
         ctx.log.warn({ build: delivery.token, files }, "no byte came: given up");
         ctx.exit();
@@ -250,6 +255,8 @@ async function pullWhole(
 ): Promise<boolean> {
   const { source, delivery } = state.args;
   const { token } = delivery;
+  // Another file was refused while this one was opened.
+  if (state.refusal !== null && filename !== LOG_FILENAME) return false;
   // What an earlier manifest under the same name left may be longer than this one.
   if (staged.lengthBytes > sizeBytes) await staged.reset();
   for (let arrival = 1; arrival <= MAX_ARRIVALS; arrival += 1) {
@@ -315,10 +322,14 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
   return undefined;
 }
 
-/** The first refusal is the one that is told. Nothing more is begun: a build is taken whole or not at all. */
+/**
+ * The first refusal is the one that is told. Nothing more is begun or waited for, the log excepted: a build is taken
+ * whole or not at all, and who withholds another file must not keep the refusal from being told.
+ */
 function refuse(state: State, ctx: Context, cause: Cause, message: string): void {
   ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
   state.args.refusals.count(`file (${cause})`);
   state.refusal ??= { cause, message: message.slice(0, MAX_REFUSAL_LENGTH) };
   state.queue.length = 0;
+  for (const [filename, pull] of state.pulls) if (filename !== LOG_FILENAME) pull.callOff();
 }
