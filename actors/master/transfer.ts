@@ -77,8 +77,6 @@ type Context = ActorContext<TransferMessages>;
 const FILES_AT_ONCE = 8;
 /** Chunks that may wait: a window of small ones. Others are asked for again. */
 const MAILBOX_BOUND = 256;
-const MAX_WHEEL_BYTES = 2 * 1024 ** 3;
-const MAX_LOG_BYTES = 64 * 1024 ** 2;
 /** A larger file is synced while it is checked; of a small one a second sync costs more than that gains. */
 const SYNC_EARLY_BYTES = 4 * 1024 * 1024;
 /** Times that a file may come whole with a wrong hash. */
@@ -194,7 +192,7 @@ async function checkRoom({ args, queue }: State): Promise<void> {
   const { storage, delivery } = args;
   let neededBytes = 0;
   for (const { filename, sizeBytes, sha256 } of queue) {
-    if (filename !== LOG_FILENAME && (await storage.hasBlob(sha256))) continue;
+    if (filename !== LOG_FILENAME && (await storage.blobLength(sha256)) !== undefined) continue;
     const hereBytes = await storage.stagedLength(delivery.token, filename);
     neededBytes += Math.max(0, sizeBytes - hereBytes);
   }
@@ -220,11 +218,7 @@ async function receive(state: State, ctx: Context, wanted: Wanted): Promise<void
   const { filename, sizeBytes, sha256 } = wanted;
   const { token } = args.delivery;
   const isLog = filename === LOG_FILENAME;
-  if (sizeBytes > (isLog ? MAX_LOG_BYTES : MAX_WHEEL_BYTES)) {
-    refuse(state, ctx, "bad-wheel", `${filename}: ${sizeBytes} bytes are over the limit`);
-    return;
-  }
-  if (!isLog && (await isStored(state, ctx, wanted))) return;
+  if (!isLog && (await settleStored(state, ctx, wanted))) return;
   const staged = await args.storage.openStaged(token, filename);
   state.open.add(staged);
   try {
@@ -288,13 +282,23 @@ async function pullWhole(
 
 /**
  * A blob that an earlier transfer stored is verified where it lies instead of pulled again. Its grace
- * begins anew, so that no sweep takes it before it is settled.
+ * begins anew, so that no sweep takes it before it is settled. False where the file is still to be pulled.
  */
-async function isStored(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
-  if (!(await state.args.storage.touchBlob(wanted.sha256))) return false;
-  const problem = await verify(state, wanted, state.args.storage.blobPath(wanted.sha256));
-  if (problem !== undefined)
-    ctx.log.warn({ file: wanted.filename, problem }, "stored, but refused");
+async function settleStored(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
+  const { storage } = state.args;
+  const { filename, sizeBytes, sha256 } = wanted;
+  const storedBytes = (await storage.touchBlob(sha256))
+    ? await storage.blobLength(sha256)
+    : undefined;
+  if (storedBytes === undefined) return false;
+  if (storedBytes !== sizeBytes) {
+    // The size is published with the file, and no bytes of this hash have it.
+    const reason = `${filename}: the file of its SHA-256 has ${storedBytes} bytes, not ${sizeBytes}`;
+    refuse(state, ctx, "bad-wheel", reason);
+    return true;
+  }
+  const problem = await verify(state, wanted, storage.blobPath(sha256));
+  if (problem !== undefined) ctx.log.warn({ file: filename, problem }, "stored, but refused");
   return problem === undefined;
 }
 

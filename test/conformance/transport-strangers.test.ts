@@ -58,6 +58,9 @@ describe("a server with keys", () => {
       "the late one is refused",
     );
     expect(late.ups()).toBe(0);
+    // Longer than from one look at the sessions to the next.
+    const refusedAt = performance.now();
+    await until(() => performance.now() - refusedAt > 500, "sessions are looked at");
     expect(await inside.ask("ECHO", { text: "still" }, 5_000)).toEqual({ text: "still" });
     expect(server.ended).toEqual([]);
     isThere = false;

@@ -194,3 +194,27 @@ it("a refusal is told without the log where that does not come", async () => {
   expect(refusal).toMatchObject({ cause: "slave-lost" });
   expect(logged).toBeNull();
 });
+
+const huge = Number.MAX_SAFE_INTEGER;
+
+it.each([
+  ["log", LOG_FILENAME, { log: { sizeBytes: huge, sha256: sha256(log) } }],
+  ["wheel", filename, { files: [{ ...wheelFile, sizeBytes: huge }] }],
+])(
+  "a %s that says it is larger than any disk is refused, not waited for",
+  async (_, name, told) => {
+    const { files, refusal } = await collect(good, told);
+    expect(files).toEqual([]);
+    const message = `${name}: ${huge} bytes are over the limit`;
+    expect(refusal).toEqual({ cause: "bad-wheel", message });
+  },
+);
+
+it("another size than that of the file that is stored already is refused", async () => {
+  await (await openLocalStorage(folder)).putBlob(wheel);
+  const { refusal } = await collect(good, { files: [{ ...wheelFile, sizeBytes: 1 }] });
+  expect(refusal).toEqual({
+    cause: "bad-wheel",
+    message: `${filename}: the file of its SHA-256 has 7 bytes, not 1`,
+  });
+});
