@@ -6,7 +6,12 @@
 import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
-import { type BuiltFile, LOG_FILENAME, type Token } from "../../protocol/model/build.ts";
+import {
+  type BuildResult,
+  type BuiltFile,
+  LOG_FILENAME,
+  type Token,
+} from "../../protocol/model/build.ts";
 import type { LogPart } from "../../protocol/model/build-log.ts";
 import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
 import type { DiskRoom } from "../../protocol/model/host.ts";
@@ -80,6 +85,8 @@ type Context = ActorContext<FileJugglerMessages>;
 
 /** Blobs and staging are looked through at every so manieth sweep: that reads whole folders. */
 const SWEEPS_PER_CLEANING = 20;
+const MAX_WHEEL_BYTES = 2 * 1024 ** 3;
+const MAX_LOG_BYTES = 64 * 1024 ** 2;
 /** Of all files of one build. */
 const MAX_MANIFEST_BYTES = 8 * 1024 ** 3;
 
@@ -140,7 +147,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
     async COLLECT(state, { delivery, files, log }, ctx) {
       const reply = ctx.defer<Collected>();
       const { token } = delivery;
-      const problem = problemOf(files);
+      const problem = problemOf(files, log);
       if (problem !== undefined) {
         ctx.log.warn({ build: token, reason: problem }, "a manifest is refused");
         state.args.refusals.count("manifest");
@@ -282,16 +289,20 @@ function fail(state: State, token: Token, reason: string, code = "transfer-ended
 }
 
 /** What no build can have made, however its files look; undefined where nothing is wrong. */
-function problemOf(files: readonly BuiltFile[]): string | undefined {
+function problemOf(files: readonly BuiltFile[], log: BuildResult["log"] | null) {
+  const tooLarge = (filename: string, sizeBytes: number) =>
+    `${filename}: ${sizeBytes} bytes are over the limit`;
+  if (log !== null && log.sizeBytes > MAX_LOG_BYTES) return tooLarge(LOG_FILENAME, log.sizeBytes);
   const names = new Set([LOG_FILENAME]);
-  let sizeBytes = 0;
-  for (const file of files) {
-    if (names.has(file.filename)) return `${file.filename} is named twice`;
-    names.add(file.filename);
-    sizeBytes += file.sizeBytes;
+  let sumBytes = 0;
+  for (const { filename, sizeBytes } of files) {
+    if (names.has(filename)) return `${filename} is named twice`;
+    names.add(filename);
+    if (sizeBytes > MAX_WHEEL_BYTES) return tooLarge(filename, sizeBytes);
+    sumBytes += sizeBytes;
   }
-  return sizeBytes > MAX_MANIFEST_BYTES
-    ? `its files have ${sizeBytes} bytes together, which is over the limit`
+  return sumBytes > MAX_MANIFEST_BYTES
+    ? `its files have ${sumBytes} bytes together, which is over the limit`
     : undefined;
 }
 

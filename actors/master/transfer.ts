@@ -77,8 +77,6 @@ type Context = ActorContext<TransferMessages>;
 const FILES_AT_ONCE = 8;
 /** Chunks that may wait: a window of small ones. Others are asked for again. */
 const MAILBOX_BOUND = 256;
-const MAX_WHEEL_BYTES = 2 * 1024 ** 3;
-const MAX_LOG_BYTES = 64 * 1024 ** 2;
 /** A larger file is synced while it is checked; of a small one a second sync costs more than that gains. */
 const SYNC_EARLY_BYTES = 4 * 1024 * 1024;
 /** Times that a file may come whole with a wrong hash. */
@@ -113,8 +111,8 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
         // Its build may be as good as any: what is lost is what came of it.
         const { holder } = state.args.source;
         const reason = `${body.filename}: ${holder} cannot send it: ${body.reason}`;
-        refuse(state, ctx, "slave-lost", reason);
         pull.callOff();
+        refuse(state, ctx, "slave-lost", reason);
         return;
       }
       const now = performance.now();
@@ -134,6 +132,11 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       // While nothing is pulled it is not the holder that is waited for.
       if (state.pulls.size === 0) state.progressAt = now;
       if (now - state.progressAt > stallMs) {
+        if (state.refusal !== null) {
+          // What was found wrong stands, with or without a log.
+          for (const pull of state.pulls.values()) pull.callOff();
+          return;
+        }
         const files = [...state.pulls.keys()];
         ctx.log.warn({ build: delivery.token, files }, "no byte came: given up");
         ctx.exit();
@@ -189,7 +192,7 @@ async function checkRoom({ args, queue }: State): Promise<void> {
   const { storage, delivery } = args;
   let neededBytes = 0;
   for (const { filename, sizeBytes, sha256 } of queue) {
-    if (filename !== LOG_FILENAME && (await storage.hasBlob(sha256))) continue;
+    if (filename !== LOG_FILENAME && (await storage.blobLength(sha256)) !== undefined) continue;
     const hereBytes = await storage.stagedLength(delivery.token, filename);
     neededBytes += Math.max(0, sizeBytes - hereBytes);
   }
@@ -215,11 +218,7 @@ async function receive(state: State, ctx: Context, wanted: Wanted): Promise<void
   const { filename, sizeBytes, sha256 } = wanted;
   const { token } = args.delivery;
   const isLog = filename === LOG_FILENAME;
-  if (sizeBytes > (isLog ? MAX_LOG_BYTES : MAX_WHEEL_BYTES)) {
-    refuse(state, ctx, "bad-wheel", `${filename}: ${sizeBytes} bytes are over the limit`);
-    return;
-  }
-  if (!isLog && (await isStored(state, ctx, wanted))) return;
+  if (!isLog && (await settleStored(state, ctx, wanted))) return;
   const staged = await args.storage.openStaged(token, filename);
   state.open.add(staged);
   try {
@@ -250,6 +249,8 @@ async function pullWhole(
 ): Promise<boolean> {
   const { source, delivery } = state.args;
   const { token } = delivery;
+  // Another file was refused while this one was opened.
+  if (state.refusal !== null && filename !== LOG_FILENAME) return false;
   // What an earlier manifest under the same name left may be longer than this one.
   if (staged.lengthBytes > sizeBytes) await staged.reset();
   for (let arrival = 1; arrival <= MAX_ARRIVALS; arrival += 1) {
@@ -281,13 +282,23 @@ async function pullWhole(
 
 /**
  * A blob that an earlier transfer stored is verified where it lies instead of pulled again. Its grace
- * begins anew, so that no sweep takes it before it is settled.
+ * begins anew, so that no sweep takes it before it is settled. False where the file is still to be pulled.
  */
-async function isStored(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
-  if (!(await state.args.storage.touchBlob(wanted.sha256))) return false;
-  const problem = await verify(state, wanted, state.args.storage.blobPath(wanted.sha256));
-  if (problem !== undefined)
-    ctx.log.warn({ file: wanted.filename, problem }, "stored, but refused");
+async function settleStored(state: State, ctx: Context, wanted: Wanted): Promise<boolean> {
+  const { storage } = state.args;
+  const { filename, sizeBytes, sha256 } = wanted;
+  const storedBytes = (await storage.touchBlob(sha256))
+    ? await storage.blobLength(sha256)
+    : undefined;
+  if (storedBytes === undefined) return false;
+  if (storedBytes !== sizeBytes) {
+    // The size is published with the file, and no bytes of this hash have it.
+    const reason = `${filename}: the file of its SHA-256 has ${storedBytes} bytes, not ${sizeBytes}`;
+    refuse(state, ctx, "bad-wheel", reason);
+    return true;
+  }
+  const problem = await verify(state, wanted, storage.blobPath(sha256));
+  if (problem !== undefined) ctx.log.warn({ file: filename, problem }, "stored, but refused");
   return problem === undefined;
 }
 
@@ -315,10 +326,14 @@ async function verify(state: State, wanted: Wanted, path: string): Promise<strin
   return undefined;
 }
 
-/** The first refusal is the one that is told. Nothing more is begun: a build is taken whole or not at all. */
+/**
+ * The first refusal is the one that is told. Nothing more is begun or waited for, the log excepted: a build is taken
+ * whole or not at all, and who withholds another file must not keep the refusal from being told.
+ */
 function refuse(state: State, ctx: Context, cause: Cause, message: string): void {
   ctx.log.warn({ build: state.args.delivery.token, cause, reason: message }, "file refused");
   state.args.refusals.count(`file (${cause})`);
   state.refusal ??= { cause, message: message.slice(0, MAX_REFUSAL_LENGTH) };
   state.queue.length = 0;
+  for (const [filename, pull] of state.pulls) if (filename !== LOG_FILENAME) pull.callOff();
 }

@@ -57,7 +57,7 @@ export async function startMaster(
   const isHere = (part: PartName): boolean => here.includes(part);
   const leading = isHere("db") ? ownProcess() : undefined;
   const ownKeys = settings.keyFile === undefined ? undefined : readKeyFile(settings.keyFile);
-  const keys = ownKeys && serverKeys(ownKeys, settings.authorizedKeysDir);
+  const keys = ownKeys && serverKeys(ownKeys, settings.authorizedKeysDir, logger);
   const storage =
     isHere("fs") || isHere("web")
       ? await openLocalStorage(settings.outputPath, temporaryName(here))
@@ -196,8 +196,17 @@ async function giveBack(dsn: string, leading: ProcessIdentity): Promise<void> {
 }
 
 /** The master's key pair and whom it lets in. */
-function serverKeys(secret: KeyPair, authorizedKeysDir: string | undefined): ServerKeys {
-  const authorized =
-    authorizedKeysDir === undefined ? undefined : readAuthorizedKeys(authorizedKeysDir);
-  return { secret, isAuthorised: (key) => authorized?.isAuthorised(key) ?? false };
+function serverKeys(secret: KeyPair, dir: string | undefined, logger: Logger): ServerKeys {
+  if (dir === undefined) return { secret, isAuthorised: () => false };
+  const authorized = readAuthorizedKeys(dir, undefined, (error) => {
+    logger.error(
+      { err: error, dir },
+      "the authorised keys cannot be read: connected slaves stay, no other is let in until they can be",
+    );
+  });
+  return {
+    secret,
+    isAuthorised: (key) => authorized.isAuthorised(key),
+    mayStay: (key) => authorized.mayStay(key),
+  };
 }

@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
-import { KEY_SUFFIX, KeyFolder } from "./key-folder.ts";
+import { isMissing, KEY_SUFFIX, KeyFolder } from "./key-folder.ts";
 
 export interface AuthorizedKey {
   /** The file's name without `.pub`. */
@@ -17,6 +17,11 @@ export interface AuthorizedKey {
 export interface AuthorizedKeys {
   /** Whether the key lies in the directory now, at most a second ago. Never throws; an unreadable directory holds no keys. */
   isAuthorised(publicKeyZ85: string): boolean;
+  /**
+   * Whether who came in with the key may stay: as `isAuthorised`, but by the last look that succeeded. A directory that
+   * cannot be read for a moment lets nobody in and sends nobody away.
+   */
+  mayStay(publicKeyZ85: string): boolean;
   findName(publicKeyZ85: string): string | undefined;
   list(): readonly AuthorizedKey[];
   /** Files named `*.pub` that hold no key, to be shown to a person. */
@@ -31,11 +36,15 @@ const LOOK_EVERY_MS = 1_000;
 
 /**
  * `readAllMs`: how long a file that was edited in place may go unnoticed, since that does not show in its
- * directory. Default 10,000.
+ * directory. Default 10,000. `failed` is told once why the directory cannot be read, until it can be again.
  * @throws EndpointConfigError where `dir` is not a readable directory, or anybody may write to it.
  */
-export function readAuthorizedKeys(dir: string, readAllMs = 10_000): AuthorizedKeys {
-  const view = new DirectoryView(dir, readAllMs);
+export function readAuthorizedKeys(
+  dir: string,
+  readAllMs = 10_000,
+  failed: (error: unknown) => void = () => undefined,
+): AuthorizedKeys {
+  const view = new DirectoryView(dir, readAllMs, failed);
   try {
     view.look();
   } catch (error) {
@@ -48,6 +57,10 @@ export function readAuthorizedKeys(dir: string, readAllMs = 10_000): AuthorizedK
   refuseOpenDirectory(dir);
   return {
     isAuthorised: (key) => view.names().has(key),
+    mayStay: (key) => {
+      view.names();
+      return view.staying.has(key);
+    },
     findName: (key) => view.names().get(key),
     list: () => [...view.names()].map(([publicKey, name]) => ({ name, publicKey })),
     damaged: () => {
@@ -69,11 +82,16 @@ export function refuseOpenDirectory(dir: string): void {
 class DirectoryView {
   readonly #authorized: KeyFolder;
   readonly #revoked: KeyFolder;
+  readonly #failed: (error: unknown) => void;
   #names = new Map<string, string>();
+  /** Of the last look that succeeded, with keys whose files could not be read in it. */
+  staying = new Map<string, string>();
   damaged: string[] = [];
   #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #hasFailed = false;
 
-  constructor(dir: string, readAllMs: number) {
+  constructor(dir: string, readAllMs: number, failed: (error: unknown) => void) {
+    this.#failed = failed;
     this.#authorized = new KeyFolder(dir, readAllMs);
     this.#revoked = new KeyFolder(join(dir, REVOKED_FOLDER), readAllMs);
   }
@@ -82,9 +100,12 @@ class DirectoryView {
     if (performance.now() - this.#lookedAtMs >= LOOK_EVERY_MS) {
       try {
         this.look();
-      } catch {
+        this.#hasFailed = false;
+      } catch (error) {
         // Fails closed: a directory that cannot be read lets nobody in, and is looked at again.
         this.#names = new Map();
+        if (!this.#hasFailed) this.#failed(error);
+        this.#hasFailed = true;
       }
     }
     return this.#names;
@@ -92,26 +113,38 @@ class DirectoryView {
 
   look(): void {
     this.#lookedAtMs = performance.now();
-    this.#authorized.look();
-    lookIfThere(this.#revoked);
+    lookAtRevoked(this.#revoked);
     const revoked = new Set(this.#revoked.entries().map(({ publicKey }) => publicKey));
+    // These were seen to be revoked, whatever the rest of the look comes to.
+    for (const key of this.staying.keys()) if (revoked.has(key)) this.staying.delete(key);
+    this.#authorized.look();
     const names = new Map<string, string>();
     const damaged: string[] = [];
-    for (const { name, publicKey } of this.#authorized.entries()) {
+    const unreadable = new Set<string>();
+    for (const entry of this.#authorized.entries()) {
+      const { name, publicKey } = entry;
+      if (entry.unreadable !== undefined) unreadable.add(name);
       if (publicKey === undefined) damaged.push(`${name}${KEY_SUFFIX}`);
       else if (!names.has(publicKey) && !revoked.has(publicKey)) names.set(publicKey, name);
     }
+    const kept = [...this.staying].filter(([, name]) => unreadable.has(name));
+    this.staying = new Map([...kept, ...names]);
     this.#names = names;
     this.damaged = damaged;
   }
 }
 
-/** Until the first key is revoked there is no such folder. One that cannot be read might hold any key. */
-export function lookIfThere(folder: KeyFolder): void {
+/**
+ * Until the first key is revoked there is no such folder. One that cannot be read, or has a file that cannot be read,
+ * might hold any key.
+ * @throws where that is so
+ */
+export function lookAtRevoked(folder: KeyFolder): void {
   try {
     folder.look();
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (!isMissing) throw error;
+    if (!isMissing(error)) throw error;
   }
+  const unreadable = folder.entries().find((entry) => entry.unreadable !== undefined);
+  if (unreadable !== undefined) throw unreadable.unreadable;
 }

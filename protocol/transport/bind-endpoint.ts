@@ -20,10 +20,14 @@ import { bindFrameSocket, framingOf } from "./transports.ts";
 export interface ServerKeys {
   readonly secret: KeyPair;
   /**
-   * Asked at the door, at HELLO, and several times in each heartbeat's interval while a session lasts: the answer may change at any
-   * time, and a key that is no longer authorised is dropped then. Must be quick; a throw is a no.
+   * Asked at the door and at HELLO: the answer may change at any time. Must be quick; a throw is a no.
    */
   isAuthorised(publicKeyZ85: string): boolean;
+  /**
+   * Asked several times in each heartbeat's interval while a session lasts, which ends with a no. Default `isAuthorised`; other
+   * than that where the answer may be unknown for a while. A throw is a yes.
+   */
+  mayStay?(publicKeyZ85: string): boolean;
 }
 
 export interface BindOptions<ToServer extends LinkMessages> {
@@ -74,6 +78,14 @@ export async function bindEndpoint<ToServer extends LinkMessages, ToClient exten
       return false;
     }
   };
+  const mayStay = (key: string) => {
+    try {
+      return (keys?.mayStay?.(key) ?? keys?.isAuthorised(key)) === true;
+    } catch (error) {
+      tally.count("handler threw", { error });
+      return true;
+    }
+  };
   const atTheDoor = (key: string) => {
     const isWelcome = isAuthorised(key);
     if (!isWelcome) tally.count("key not authorised", { publicKey: key });
@@ -98,7 +110,7 @@ export async function bindEndpoint<ToServer extends LinkMessages, ToClient exten
   const side = new ServerSide(
     link,
     {
-      door: { link, keys: keys && { secretKey: keys.secret.secretKey, isAuthorised } },
+      door: { link, keys: keys && { secretKey: keys.secret.secretKey, isAuthorised, mayStay } },
       handlers,
       tally,
       heartbeatMs: limits.heartbeatMs,

@@ -86,7 +86,11 @@ export function makeHello(
 export interface Doorkeeper {
   readonly link: { readonly name: string; readonly version: number };
   readonly keys?:
-    | { readonly secretKey: string; isAuthorised(publicKeyZ85: string): boolean }
+    | {
+        readonly secretKey: string;
+        isAuthorised(publicKeyZ85: string): boolean;
+        mayStay(publicKeyZ85: string): boolean;
+      }
     | undefined;
 }
 

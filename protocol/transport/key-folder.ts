@@ -15,8 +15,10 @@ const LARGEST_FILE_BYTES = 64 * 1024;
 export interface KeyFileEntry {
   /** The file's name without `.pub`. */
   readonly name: string;
-  /** Undefined where the file holds no key. */
+  /** Undefined where the file holds no key, or cannot be read. */
   readonly publicKey: string | undefined;
+  /** Why the file cannot be read although it is there: it might hold any key. */
+  readonly unreadable?: Error;
   /** When the file was last changed, by the clock of its disk. */
   readonly changedAtMs: number;
 }
@@ -73,7 +75,7 @@ export class KeyFolder {
   }
 }
 
-/** A file that vanished, is a directory or is too big is no key, and no trouble to the others. */
+/** A file that vanished, is a directory, is too big or cannot be read is no key, and no trouble to the others. */
 function readEntry(path: string, file: string, known: Remembered | undefined): Remembered {
   const name = file.slice(0, -KEY_SUFFIX.length);
   try {
@@ -83,10 +85,16 @@ function readEntry(path: string, file: string, known: Remembered | undefined): R
     const isReadable = stat.isFile() && stat.size <= LARGEST_FILE_BYTES;
     const publicKey = isReadable ? findPublicKey(readFileSync(path, "utf8")) : undefined;
     return { entry: { name, publicKey, changedAtMs: stat.mtimeMs }, stamp };
-  } catch {
-    return { entry: { name, publicKey: undefined, changedAtMs: 0 }, stamp: "" };
+  } catch (error) {
+    const entry = { name, publicKey: undefined, changedAtMs: 0 };
+    if (isMissing(error)) return { entry, stamp: "" };
+    const unreadable = error instanceof Error ? error : new Error(String(error));
+    return { entry: { ...entry, unreadable }, stamp: "" };
   }
 }
+
+export const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ENOENT";
 
 /** Empty for a file that may change again without showing it. */
 function stampOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {

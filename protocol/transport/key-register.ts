@@ -5,6 +5,9 @@
 import { randomUUID } from "node:crypto";
 import {
   closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -15,8 +18,8 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
-import { lookIfThere, REVOKED_FOLDER, refuseOpenDirectory } from "./authorized-keys.ts";
+import { dirname, join } from "node:path";
+import { lookAtRevoked, REVOKED_FOLDER, refuseOpenDirectory } from "./authorized-keys.ts";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
 import { KEY_SUFFIX, type KeyFileEntry, KeyFolder } from "./key-folder.ts";
 import { decodeZ85Key } from "./z85.ts";
@@ -29,6 +32,9 @@ export interface RegisteredKey {
   /** Of the file's last change: when the key was added, or revoked. */
   readonly sinceAtMs: number;
 }
+
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
 
 /** As many keys of one name may have been revoked. */
 const MOST_OF_ONE_NAME = 1_000;
@@ -67,7 +73,7 @@ export function addKey(dir: string, name: string, publicKey: string): boolean {
       `${JSON.stringify(publicKey.slice(0, 60))} is neither a public key (40 characters) nor a file that holds one`,
     );
   }
-  makeFolder(dir, dir);
+  makeFolder(dir);
   refuseOpenDirectory(dir);
   const { authorised, revoked } = readFolders(dir);
   const former = revoked.find((entry) => entry.publicKey === publicKey);
@@ -107,7 +113,7 @@ export function revokeKey(dir: string, name: string): string[] {
     (entry) => entry === named || (publicKey !== undefined && entry.publicKey === publicKey),
   );
   const into = join(dir, REVOKED_FOLDER);
-  makeFolder(into, dir);
+  makeFolder(into);
   for (const { name: each } of gone) {
     const path = join(dir, `${each}${KEY_SUFFIX}`);
     // First there, then gone: cut off in between it is refused already, and said again it is finished.
@@ -131,7 +137,7 @@ function readFolders(dir: string): { authorised: KeyFileEntry[]; revoked: KeyFil
   const folders = [new KeyFolder(dir, 0), new KeyFolder(join(dir, REVOKED_FOLDER), 0)] as const;
   try {
     folders[0].look();
-    lookIfThere(folders[1]);
+    lookAtRevoked(folders[1]);
   } catch (error) {
     throw new EndpointConfigError(`cannot read the authorised keys in ${dir}: ${textOf(error)}`, {
       cause: error,
@@ -144,7 +150,13 @@ function readFolders(dir: string): { authorised: KeyFileEntry[]; revoked: KeyFil
 function writeOnce(dir: string, name: string, text: string): boolean {
   const temporary = join(dir, `.${randomUUID()}`);
   try {
-    writeFileSync(temporary, text, { flag: "wx", mode: 0o644, flush: true });
+    const handle = openSync(temporary, "wx", FILE_MODE);
+    try {
+      openToMaster(handle, FILE_MODE, dir);
+      writeFileSync(handle, text, { flush: true });
+    } finally {
+      closeSync(handle);
+    }
     linkSync(temporary, join(dir, `${name}${KEY_SUFFIX}`));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
@@ -156,16 +168,31 @@ function writeOnce(dir: string, name: string, text: string): boolean {
   return true;
 }
 
-function makeFolder(path: string, dir: string): void {
+function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { mode: 0o755 });
+    mkdirSync(path, { mode: FOLDER_MODE });
+    const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+    const handle = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    try {
+      openToMaster(handle, FOLDER_MODE, dirname(path));
+    } finally {
+      closeSync(handle);
+    }
   } catch (error) {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
     throw new EndpointConfigError(`cannot make the directory ${path}: ${textOf(error)}`, {
       cause: error,
     });
   }
-  syncFolder(dir);
+  syncFolder(dirname(path));
+}
+
+/** The master reads it, whatever umask a person has; and what root makes belongs to whom the folder around it belongs. */
+function openToMaster(handle: number, mode: number, folder: string): void {
+  fchmodSync(handle, mode);
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  fchownSync(handle, uid, gid);
 }
 
 function readText(path: string): string {

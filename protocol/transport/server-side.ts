@@ -162,7 +162,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   /** A key that is revoked ends its sessions, wherever in the heartbeat they are. */
   #hasLostItsKey(session: Session): boolean {
     const { door, tally } = this.#options;
-    if (door.keys?.isAuthorised(session.peer.identity) !== false) return false;
+    if (door.keys?.mayStay(session.peer.identity) !== false) return false;
     tally.count("key not authorised", { peer: session.peer });
     this.#drop(session, "the key is no longer authorised");
     return true;

@@ -39,6 +39,34 @@ describe("a server with keys", () => {
       expect(good.downs).toEqual([]);
     },
   );
+
+  it("61: keeps who came in while it cannot say who is authorised, and ends whose key is gone", async () => {
+    let isKnown = true;
+    let isThere = true;
+    const door = {
+      secret,
+      isAuthorised: (key: string) => isKnown && isThere && key === honest.publicKey,
+      mayStay: (key: string) => isThere && key === honest.publicKey,
+    };
+    const server = await serveEcho({ keys: door, heartbeatMs: 100 });
+    const inside = callEcho(server.address, { keys: keysOf(honest), slot: "inside" });
+    await until(() => inside.ups() === 1, "it is in");
+    isKnown = false;
+    const late = callEcho(server.address, { keys: keysOf(honest), slot: "late" });
+    await until(
+      () => (server.counters()["key not authorised"] ?? 0) > 0,
+      "the late one is refused",
+    );
+    expect(late.ups()).toBe(0);
+    // Longer than from one look at the sessions to the next.
+    const refusedAt = performance.now();
+    await until(() => performance.now() - refusedAt > 500, "sessions are looked at");
+    expect(await inside.ask("ECHO", { text: "still" }, 5_000)).toEqual({ text: "still" });
+    expect(server.ended).toEqual([]);
+    isThere = false;
+    await until(() => server.ended.length === 1, "it is sent away");
+    expect(server.ended).toMatchObject([{ peer: { slot: "inside" }, end: "refused" }]);
+  });
 });
 
 const deep = Buffer.concat([Buffer.alloc(100_000, 0x91), Buffer.from([0xc0])]);

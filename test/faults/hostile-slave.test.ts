@@ -142,7 +142,7 @@ const lies: readonly Lie[] = [
     what: "a file beyond the limit",
     tell: (order) => oneFile(nameOf(order), Buffer.alloc(0), { sizeBytes: 3 * GIBIBYTE }),
     says: /3221225472 bytes are over the limit/,
-    counted: refusedFile,
+    counted: refusedManifest,
   },
   {
     what: "files that are too much together",
@@ -177,7 +177,7 @@ const lies: readonly Lie[] = [
     what: "a log beyond the limit",
     tell: () => ({ result: { log: { sizeBytes: GIBIBYTE, sha256: empty.sha256 } } }),
     says: /build\.log: 1073741824 bytes are over the limit/,
-    counted: refusedFile,
+    counted: refusedManifest,
   },
   {
     what: "a zip that says that it unpacks to much",

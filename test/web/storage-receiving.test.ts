@@ -124,7 +124,7 @@ describe("blobs", () => {
     await stage(7, "a.whl", "not it");
     const hash = sha256("wheel");
     await expect(storage.commitBlob(7, "a.whl", hash)).rejects.toMatchObject(withCode("mismatch"));
-    expect(await storage.hasBlob(hash)).toBe(false);
+    expect(await storage.blobLength(hash)).toBeUndefined();
     expect(await storage.stagedLength(7, "a.whl")).toBe(6);
   });
 
@@ -157,7 +157,8 @@ describe("blobs", () => {
     expect(asked).toEqual([]);
     expect(await storage.sweepBlobs(find, 0)).toBe(1);
     expect(asked.toSorted()).toEqual([kept, orphan].toSorted());
-    expect([await storage.hasBlob(kept), await storage.hasBlob(orphan)]).toEqual([true, false]);
+    const lengths = [await storage.blobLength(kept), await storage.blobLength(orphan)];
+    expect(lengths).toEqual([4, undefined]);
   });
 
   test("a sweep does not ask about what has a public name, until that is taken away", async () => {

@@ -46,7 +46,11 @@ export class BlobFolder {
   }
 
   async has(sha256: string): Promise<boolean> {
-    return (await findStat(this.pathOf(sha256))) !== undefined;
+    return (await this.lengthOf(sha256)) !== undefined;
+  }
+
+  async lengthOf(sha256: string): Promise<number | undefined> {
+    return (await findStat(this.pathOf(sha256)))?.size;
   }
 
   /** Whether a blob stands; if so, its grace begins anew. */

@@ -100,8 +100,9 @@ export interface Storage extends PublicFiles {
   commitBlob(token: number, filename: string, sha256: string): Promise<void>;
   /** Stores bytes as a blob and returns their SHA-256. For small things: metadata, generated files. */
   putBlob(bytes: Uint8Array): Promise<string>;
-  hasBlob(sha256: string): Promise<boolean>;
-  /** As `hasBlob`; where the blob stands, its grace before a sweep begins anew. */
+  /** Undefined where no such blob stands. */
+  blobLength(sha256: string): Promise<number | undefined>;
+  /** Whether the blob stands; if so, its grace before a sweep begins anew. */
   touchBlob(sha256: string): Promise<boolean>;
   /** Where a blob lies. It may be read, never written: its public name is the same file. */
   blobPath(sha256: string): string;

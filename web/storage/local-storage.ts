@@ -71,7 +71,7 @@ export async function openLocalStorage(
         await rm(staged, { force: true });
       }),
     putBlob: (bytes) => inStorageWords("storing a blob", () => blobs.put(bytes)),
-    hasBlob: (sha256) => inStorageWords("looking for a blob", () => blobs.has(sha256)),
+    blobLength: (sha256) => inStorageWords("looking for a blob", () => blobs.lengthOf(sha256)),
     touchBlob: (sha256) => inStorageWords("looking for a blob", () => blobs.touch(sha256)),
     blobPath: (sha256) => blobs.pathOf(sha256),
     sweepBlobs: (findReferenced, graceMs) =>

@@ -12,6 +12,7 @@ import type { DatabaseMessages } from "../../../db/requests.ts";
 import type { ToFileSender } from "../../../protocol/links/files.ts";
 import { fileJugglerProtocol } from "../../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../../protocol/links/tasks/import-desk.ts";
+import { type BuiltFile, LOG_FILENAME } from "../../../protocol/model/build.ts";
 import type { Collected } from "../../../protocol/model/delivery.ts";
 import {
   type ActorRef,
@@ -29,6 +30,11 @@ const log = Buffer.from("it went well");
 const wheel = Buffer.from("a wheel");
 const peer = { id: "p1", identity: "slave", slot: "main" };
 const filename = "pkg-1.0-py3-none-any.whl";
+const second = "pkg-1.0-2-py3-none-any.whl";
+
+/** Files that the slave says it has not, and files about which it says nothing. */
+const lost = new Set<string>();
+const withheld = new Set<string>();
 
 /** The slave and its link: hands over what is fetched. */
 const slaveEnd = defineActor<
@@ -44,9 +50,15 @@ const slaveEnd = defineActor<
       return "nowhere";
     },
     SEND(juggler, { message: { body } }) {
-      const bytes = body.filename === filename ? wheel : log;
-      const data = bytes.subarray(body.offset, body.offset + body.lengthBytes);
       const { token, offset } = body;
+      if (withheld.has(body.filename)) return "sent";
+      if (lost.has(body.filename)) {
+        const missing = { token, filename: body.filename, reason: "it is gone" };
+        juggler.tell("PEER_MESSAGE", { peer, message: { type: "MISSING", body: missing } });
+        return "sent";
+      }
+      const bytes = body.filename === LOG_FILENAME ? log : wheel;
+      const data = bytes.subarray(offset, offset + body.lengthBytes);
       const message = {
         type: "CHUNK" as const,
         body: { token, filename: body.filename, offset, data },
@@ -62,6 +74,8 @@ let folder: string;
 let system: System | undefined;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "juggler-"));
+  lost.clear();
+  withheld.clear();
 });
 afterEach(async () => {
   await system?.stop();
@@ -70,8 +84,19 @@ afterEach(async () => {
 
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
+const wheelFile: BuiltFile = {
+  filename,
+  sizeBytes: wheel.length,
+  sha256: sha256(wheel),
+  aptDependencies: [],
+};
+
 /** Has the build collected, with that for the result of its wheel's check. */
-async function collect(checked: CheckedWheel): Promise<Collected> {
+async function collect(
+  checked: CheckedWheel,
+  { files = [wheelFile], log: logFile = { sizeBytes: log.length, sha256: sha256(log) } } = {},
+  stallMs = 10_000,
+): Promise<Collected> {
   const storage = await openLocalStorage(folder);
   system = await startSystem({
     name: "test",
@@ -89,7 +114,7 @@ async function collect(checked: CheckedWheel): Promise<Collected> {
           storage,
           checkWheel: () => Promise.resolve(checked),
           fetchRetryMs: 1_000,
-          stallMs: 10_000,
+          stallMs,
           sweepMs: 1_000_000,
           blobGraceMs: 1_000_000,
         }),
@@ -109,8 +134,8 @@ async function collect(checked: CheckedWheel): Promise<Collected> {
       buildTag: null,
       isSettled: false,
     },
-    files: [{ filename, sizeBytes: wheel.length, sha256: sha256(wheel), aptDependencies: [] }],
-    log: { sizeBytes: log.length, sha256: sha256(log) },
+    files,
+    log: logFile,
   });
   expect(fileJugglerProtocol.checkReply("COLLECT", collected)).toEqual({
     ok: true,
@@ -151,4 +176,45 @@ it.each([
 it("a reason without end is cut to what a message holds", async () => {
   const { refusal } = await collect({ ok: false, reason: "x".repeat(5_000) });
   expect(refusal?.message).toHaveLength(2_000);
+});
+
+it("a refusal is told at once, whatever the slave withholds of the other files", async () => {
+  lost.add(filename);
+  withheld.add(second);
+  const files = [wheelFile, { ...wheelFile, filename: second, sha256: sha256(log) }];
+  const { log: logged, refusal } = await collect(good, { files });
+  expect(refusal).toMatchObject({ cause: "slave-lost" });
+  expect(logged?.sha256).toBe(sha256(log));
+});
+
+it("a refusal is told without the log where that does not come", async () => {
+  lost.add(filename);
+  withheld.add(LOG_FILENAME);
+  const { log: logged, refusal } = await collect(good, {}, 300);
+  expect(refusal).toMatchObject({ cause: "slave-lost" });
+  expect(logged).toBeNull();
+});
+
+const huge = Number.MAX_SAFE_INTEGER;
+
+it.each([
+  ["log", LOG_FILENAME, { log: { sizeBytes: huge, sha256: sha256(log) } }],
+  ["wheel", filename, { files: [{ ...wheelFile, sizeBytes: huge }] }],
+])(
+  "a %s that says it is larger than any disk is refused, not waited for",
+  async (_, name, told) => {
+    const { files, refusal } = await collect(good, told);
+    expect(files).toEqual([]);
+    const message = `${name}: ${huge} bytes are over the limit`;
+    expect(refusal).toEqual({ cause: "bad-wheel", message });
+  },
+);
+
+it("another size than that of the file that is stored already is refused", async () => {
+  await (await openLocalStorage(folder)).putBlob(wheel);
+  const { refusal } = await collect(good, { files: [{ ...wheelFile, sizeBytes: 1 }] });
+  expect(refusal).toEqual({
+    cause: "bad-wheel",
+    message: `${filename}: the file of its SHA-256 has 7 bytes, not 1`,
+  });
 });

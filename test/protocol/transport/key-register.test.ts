@@ -1,11 +1,14 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -156,4 +159,49 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
     writeFileSync(join(dir, "revoked"), "no folder");
     expect(() => readAuthorizedKeys(dir)).toThrow(EndpointConfigError);
   });
+
+  it("refuses a revoked key whose file was put back also when the revoked one cannot be read", async () => {
+    const key = newKey();
+    addKey(dir, "board-1", key);
+    const view = readAuthorizedKeys(dir);
+    revokeKey(dir, "board-1");
+    await until(() => !view.mayStay(key), "it is sent away");
+    const revoked = join(dir, "revoked", "board-1.pub");
+    rmSync(revoked);
+    // To root no file is unreadable but one that leads to itself.
+    symlinkSync("board-1.pub", revoked);
+    writeFileSync(join(dir, "board-1.pub"), `${key}\n`);
+    expect(() => readAuthorizedKeys(dir)).toThrow(/cannot read the directory of authorised keys/);
+    expect(() => addKey(dir, "board-2", key)).toThrow(/cannot read the authorised keys/);
+    rmSync(revoked);
+    await until(() => view.isAuthorised(key), "it is trusted again");
+  });
+
+  it("can be read by its master, whatever umask the person who changes it has", () => {
+    const before = process.umask(0o077);
+    try {
+      addKey(dir, "board-1", newKey());
+      addKey(dir, "board-2", newKey());
+      revokeKey(dir, "board-1");
+    } finally {
+      process.umask(before);
+    }
+    const modeOf = (...path: string[]) => statSync(join(dir, ...path)).mode & 0o777;
+    expect([modeOf(), modeOf("revoked")]).toEqual([0o755, 0o755]);
+    expect([modeOf("board-2.pub"), modeOf("revoked", "board-1.pub")]).toEqual([0o644, 0o644]);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    "what root makes in it belongs to its owner (only root can give away)",
+    () => {
+      mkdirSync(dir);
+      chownSync(dir, 1234, 1234);
+      addKey(dir, "board-1", newKey());
+      revokeKey(dir, "board-1");
+      const owners = ["revoked", join("revoked", "board-1.pub")].map(
+        (path) => statSync(join(dir, path)).uid,
+      );
+      expect(owners).toEqual([1234, 1234]);
+    },
+  );
 });

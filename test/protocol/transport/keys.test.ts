@@ -3,8 +3,10 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -160,6 +162,38 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
     rmSync(inner, { recursive: true });
     await until(() => !keys.isAuthorised(publicKey), "nobody");
     expect(() => readAuthorizedKeys(inner)).toThrow(EndpointConfigError);
+  });
+
+  it("sends away only whose key was seen to be gone, and says once that it cannot be read", async () => {
+    const inner = join(folder, "inner");
+    mkdirSync(inner);
+    const [stays, goes] = [generateKeyPair().publicKey, generateKeyPair().publicKey];
+    writePublicKeyFile(join(inner, "stays.pub"), stays);
+    writePublicKeyFile(join(inner, "goes.pub"), goes);
+    const failures: unknown[] = [];
+    const keys = readAuthorizedKeys(inner, 1_000, (error) => failures.push(error));
+    renameSync(inner, join(folder, "away"));
+    await until(() => !keys.isAuthorised(stays), "it cannot be read");
+    const failedAt = performance.now();
+    // Looked at again meanwhile.
+    await until(() => performance.now() - failedAt > 1_100 && !keys.isAuthorised(stays), "again");
+    expect([keys.mayStay(stays), keys.mayStay(goes)]).toEqual([true, true]);
+    expect(failures).toHaveLength(1);
+    rmSync(join(folder, "away", "goes.pub"));
+    renameSync(join(folder, "away"), inner);
+    await until(() => keys.isAuthorised(stays), "it can be read again");
+    expect([keys.mayStay(stays), keys.mayStay(goes)]).toEqual([true, false]);
+  });
+
+  it("sends nobody away for a file that cannot be read, and does not let its key in", async () => {
+    const key = put("a.pub");
+    const keys = readAuthorizedKeys(folder, 0);
+    unlinkSync(join(folder, "a.pub"));
+    // To root no file is unreadable but one that leads to itself.
+    symlinkSync("a.pub", join(folder, "a.pub"));
+    await until(() => !keys.isAuthorised(key), "it is not let in");
+    expect(keys.mayStay(key)).toBe(true);
+    expect(keys.damaged()).toEqual(["a.pub"]);
   });
 });
 
