@@ -145,6 +145,5 @@ export function lookAtRevoked(folder: KeyFolder): void {
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
-  const unreadable = folder.entries().find((entry) => entry.unreadable !== undefined);
-  if (unreadable !== undefined) throw unreadable.unreadable;
+  for (const { unreadable } of folder.entries()) if (unreadable !== undefined) throw unreadable;
 }
