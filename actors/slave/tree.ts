@@ -178,6 +178,7 @@ async function startLocked(
         child("file-sender", fileSender, {
           connection: { ...ofJob, address: settings.fileQueue },
           outbox,
+          job,
           linkPath: `${path}/link-session`,
         }),
       ],
