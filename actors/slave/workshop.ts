@@ -124,7 +124,7 @@ export class Workshop {
         this.#signal.throwIfAborted();
         return this.#troubleOf(error);
       })
-      .finally(() => this.#cell?.close());
+      .finally(() => this.#closeCell());
     const resolved = this.#resolved.resolved();
     return {
       ...outcome,
@@ -273,6 +273,16 @@ export class Workshop {
     if (trouble === undefined) return finding;
     this.#log.note(trouble);
     return { cause: "index-unreachable", message: trouble, missing: [] };
+  }
+
+  /** What was built stays built, whatever of its walls is left. */
+  async #closeCell(): Promise<void> {
+    try {
+      await this.#cell?.close();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#log.note(`The sandbox could not be cleared away: ${why}`);
+    }
   }
 
   #troubleOf(error: unknown): Outcome {
