@@ -201,7 +201,11 @@ export class Workshop {
     };
     const statuses = new StatusReader((status) => {
       this.#log.note(`[${runner.name}] ${status.status} ${status.text}`.trimEnd());
-      this.#request.onStatus?.({ ...status, text: this.#log.masked(status.text) });
+      // A mask may be longer than what it hides.
+      this.#request.onStatus?.({
+        status: this.#log.masked(status.status).slice(0, 50),
+        text: this.#log.masked(status.text).slice(0, 500),
+      });
     });
     if (!isPip) {
       this.#log.note(`Built by the runner ${runner.name}`);
