@@ -20,6 +20,8 @@ const DISK_LOOK_MS = 1_000;
 
 /** With less than this free on the disk no build goes on, however little of it is its own. */
 const DISK_RESERVE_BYTES = 100_000_000;
+/** A disk whose inodes are used up is as full; some file systems (btrfs) count none. */
+const DISK_RESERVE_FILES = 20_000;
 
 export interface Watched {
   readonly tree: ProcessTree;
@@ -92,9 +94,15 @@ async function lookAtProcesses({ tree, limits }: Watched): Promise<LimitHit | un
 }
 
 async function lookAtDisk(disk: DiskUse, limits: ResourceLimits): Promise<LimitHit | undefined> {
-  const { bytes, freeBytes } = await disk.measure();
+  const { bytes, freeBytes, freeFiles } = await disk.measure();
   if (bytes > (limits.diskBytes ?? Number.POSITIVE_INFINITY)) {
     return hit("disk", limits, `its folder held ${sizeText(bytes)}`);
+  }
+  if (freeFiles !== undefined && freeFiles < DISK_RESERVE_FILES) {
+    return {
+      kind: "disk",
+      message: `ended while the slave's disk had room for only ${freeFiles} more files; the build held ${sizeText(bytes)}`,
+    };
   }
   if (freeBytes >= DISK_RESERVE_BYTES) return undefined;
   return {
@@ -117,14 +125,20 @@ class DiskUse {
     this.#folder = folder;
   }
 
-  async measure(): Promise<{ readonly bytes: number; readonly freeBytes: number }> {
+  async measure(): Promise<{
+    readonly bytes: number;
+    readonly freeBytes: number;
+    /** Undefined where they are not counted. */
+    readonly freeFiles: number | undefined;
+  }> {
     const disk = await statfs(this.#folder);
     const freeBytes = disk.bavail * disk.bsize;
+    const freeFiles = disk.files > 0 ? disk.ffree : undefined;
     this.#freeBytesAtFirst ??= freeBytes;
     const { bytes, isAll } = await measureFolder(this.#folder);
     // Folders that a build locked against reading are counted by what the disk has lost meanwhile.
     const lostBytes = Math.max(0, this.#freeBytesAtFirst - freeBytes);
-    return { bytes: isAll ? bytes : Math.max(bytes, lostBytes), freeBytes };
+    return { bytes: isAll ? bytes : Math.max(bytes, lostBytes), freeBytes, freeFiles };
   }
 }
 
