@@ -10,13 +10,16 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import type { BuildProcess, ProcessTree } from "../build-processes.ts";
 import type { BuildGroup } from "./cgroups.ts";
 import { type LimitHit, limitText, type ResourceLimits, sizeText } from "./limits.ts";
 
 const PROCESS_LOOK_MS = 250;
 const DISK_LOOK_MS = 1_000;
+
+/** The kernel walks all pages of a process for it, some ms where it is large; then others have a turn. */
+const READS_PER_TURN = 20;
 
 /** With less than this free on the disk no build goes on, however little of it is its own. */
 const DISK_RESERVE_BYTES = 100_000_000;
@@ -87,10 +90,15 @@ async function lookAtProcesses({ tree, limits }: Watched): Promise<LimitHit | un
   // price to have them counted once.
   const residentBytes = found.reduce((sum, each) => sum + each.residentPages, 0) * pageBytes();
   if (residentBytes <= limits.memoryBytes) return undefined;
-  const bytes = found.reduce((sum, each) => sum + proportionalBytes(each), 0);
-  return bytes > limits.memoryBytes
-    ? hit("memory", limits, `its processes held ${sizeText(bytes)}`)
-    : undefined;
+  let bytes = 0;
+  for (const [index, each] of found.entries()) {
+    if (index % READS_PER_TURN === READS_PER_TURN - 1) await turn();
+    bytes += proportionalBytes(each);
+    if (bytes > limits.memoryBytes) {
+      return hit("memory", limits, `its processes held ${sizeText(bytes)}`);
+    }
+  }
+  return undefined;
 }
 
 async function lookAtDisk(disk: DiskUse, limits: ResourceLimits): Promise<LimitHit | undefined> {
