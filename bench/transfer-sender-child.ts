@@ -66,6 +66,7 @@ async function openSender({
           retryMs: { min: 100, max: 1_000 },
         },
         outbox,
+        job: 1,
         linkPath: "/nobody",
       }),
     ]),

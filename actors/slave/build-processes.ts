@@ -32,7 +32,7 @@ const READS_PER_TURN = 300;
 /** The processes of one build. It remembers whom it has seen, so that looking often is cheap. */
 export class ProcessTree {
   readonly #mark: Buffer;
-  readonly #rootPid: number | undefined;
+  #rootPid: number | undefined;
   /** By pid; what each started at. */
   readonly #members = new Map<number, string>();
   readonly #strangers = new Map<number, string>();
@@ -41,6 +41,11 @@ export class ProcessTree {
   constructor(buildId: string, rootPid?: number) {
     this.#mark = Buffer.from(`${BUILD_ID_VARIABLE}=${buildId}\0`);
     this.#rootPid = rootPid;
+  }
+
+  /** The first process was heard to have ended: from now on its pid may be anybody's. */
+  forgetRoot(): void {
+    this.#rootPid = undefined;
   }
 
   /** Those that run now, but for zombies; empty where there is no /proc. */

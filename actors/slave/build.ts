@@ -5,10 +5,12 @@
  *
  *     begin (outbox) -> fetch -> run -> collect -> commit (outbox) -> the folder is removed, always
  *
- * Whatever goes wrong on the way is a result with its cause. Only two ends are no result: the build was
- * dropped (DroppedError), and the outbox could not be written (what the file system says is thrown).
+ * Whatever goes wrong on the way is a result with its cause. Only three ends are no result: the build was
+ * dropped (DroppedError), the disk had no room for the outbox (NoRoomError), and the outbox could not be
+ * written for another reason (what the file system says is thrown).
  */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildOrder, BuildResult } from "../../protocol/model/build.ts";
 import { BuildLog } from "./build-log.ts";
@@ -28,9 +30,14 @@ export class DroppedError extends Error {
   override readonly name = "DroppedError";
 }
 
+/** The disk had no room even for saying that a build runs, or that it failed: nothing of it is left. */
+export class NoRoomError extends Error {
+  override readonly name = "NoRoomError";
+}
+
 /**
  * Builds, and resolves when the result is safe in the outbox.
- * @throws DroppedError when the signal aborts before that
+ * @throws DroppedError when the signal aborts before that, NoRoomError when the disk is full
  */
 export async function runBuild(
   request: BuildRequest,
@@ -41,7 +48,13 @@ export async function runBuild(
   const buildId = randomUUID();
   const folder = join(site.workFolder, `${order.token}-${buildId}`);
   const startedAt = performance.now();
-  await site.outbox.begin(order, buildId, site.job);
+  try {
+    await site.outbox.begin(order, buildId, site.job);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    await site.outbox.discard(order.token);
+    throw noRoomFor(order, error);
+  }
   try {
     const logPath = site.outbox.logPath(order.token);
     const log = await BuildLog.create(logPath, logOptions(request, site));
@@ -73,12 +86,15 @@ export async function runBuild(
   } catch (error) {
     await site.outbox.discard(order.token);
     if (signal.aborted) throw new DroppedError(`build ${order.token} was dropped`);
-    throw error;
+    throw isDiskFull(error) ? noRoomFor(order, error) : error;
   } finally {
     site.logs.closed(order.token);
     await removeTree(folder);
   }
 }
+
+const noRoomFor = ({ token }: BuildOrder, error: unknown): NoRoomError =>
+  new NoRoomError(`the slave's disk has no room for build ${token}`, { cause: error });
 
 function logOptions({ order, upstreamIndex, farmIndex }: BuildRequest, site: BuildSite) {
   const secrets = secretsOf(process.env, [order.sdist.url, upstreamIndex, farmIndex ?? ""]);
@@ -120,7 +136,7 @@ async function settle(
   }
 }
 
-/** A disk too full for the log loses the log but for its last lines, and not the result. */
+/** A disk too full for the log loses the log but for its last lines, or all of it, and not the result. */
 async function finishLog(log: BuildLog, path: string): Promise<BuildResult["log"]> {
   try {
     return await log.finish();
@@ -133,8 +149,13 @@ async function finishLog(log: BuildLog, path: string): Promise<BuildResult["log"
 const REPLACED_BYTES = 16_384;
 
 async function replaceLog(path: string, lost: BuildLog): Promise<BuildResult["log"]> {
-  const log = await BuildLog.create(path);
-  log.note("The log was lost: the slave's disk had no room for it. Its last lines were:");
-  log.write(Buffer.from(lost.readEnd(REPLACED_BYTES)));
-  return log.finish();
+  try {
+    const log = await BuildLog.create(path);
+    log.note("The log was lost: the slave's disk had no room for it. Its last lines were:");
+    log.write(Buffer.from(lost.readEnd(REPLACED_BYTES)));
+    return await log.finish();
+  } catch {
+    await writeFile(path, "", { mode: 0o600 });
+    return { sizeBytes: 0, sha256: createHash("sha256").digest("hex") };
+  }
 }

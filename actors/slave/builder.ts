@@ -8,7 +8,7 @@
  */
 import type { BuildResult, Token } from "../../protocol/model/build.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
-import { DroppedError, runBuild } from "./build.ts";
+import { DroppedError, NoRoomError, runBuild } from "./build.ts";
 import type { Interpreter } from "./interpreter.ts";
 import type { BuilderMessages, LinkSessionMessages } from "./messages.ts";
 import type { RunnerStatus } from "./runner-status.ts";
@@ -65,7 +65,9 @@ export const builder = defineActor<BuilderMessages, BuilderArgs, State>({
       const onStatus = ({ status, text }: RunnerStatus) =>
         void state.link.tell("STATUS", { token, status, text });
       const request = { order, interpreter, upstreamIndex, farmIndex, onStatus };
-      const build = endOf(runBuild(request, state.site, signal));
+      const build = endOf(runBuild(request, state.site, signal), (noRoom) =>
+        ctx.log.error({ ...fields, alarm: true }, noRoom.message),
+      );
       state.current = { token, drop, over: build.catch(() => undefined) };
       ctx.run(async () => {
         const result = await build;
@@ -105,12 +107,19 @@ async function forget({ site, link }: State, token: Token): Promise<void> {
   link.tell("DROPPED", { token });
 }
 
-/** Undefined for a build that was dropped. */
-async function endOf(build: Promise<BuildResult>): Promise<BuildResult | undefined> {
+/** Undefined for a build that was dropped, or that a full disk ended without a trace. */
+async function endOf(
+  build: Promise<BuildResult>,
+  onNoRoom: (error: NoRoomError) => void,
+): Promise<BuildResult | undefined> {
   try {
     return await build;
   } catch (error) {
     if (error instanceof DroppedError) return undefined;
+    if (error instanceof NoRoomError) {
+      onNoRoom(error);
+      return undefined;
+    }
     throw error;
   }
 }

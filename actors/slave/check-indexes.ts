@@ -50,12 +50,15 @@ async function askIndex(index: string): Promise<Answer> {
 const indexRow = (index: string, statusCode: number): CheckRow =>
   statusCode >= 500 || statusCode === 407
     ? unreached(index, `answers ${statusCode}`)
-    : { state: "ok", text: `index ${index}` };
+    : { state: "ok", text: `index ${shown(index)}` };
 
 const unreached = (index: string, why: string): CheckRow => ({
   state: "lacks",
-  text: `index ${index} ${why}: builds that need something from it will fail`,
+  text: `index ${shown(index)} ${why}: builds that need something from it will fail`,
 });
+
+/** Without user and password: people show others what a check printed. */
+const shown = (index: string): string => index.replace(/(:\/\/)[^/?#]*@/, "$1");
 
 /** A cache may give the Date of its copy, with its Age beside it: the nearer reading counts. */
 function offBy(

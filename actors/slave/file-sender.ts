@@ -27,6 +27,8 @@ type Fetch = BodyOf<ToFileSender, "FETCH">;
 export interface FileSenderArgs {
   readonly connection: Connection;
   readonly outbox: Outbox;
+  /** Whose files it hands out. */
+  readonly job: number;
   /** Where the link session lives. */
   readonly linkPath: string;
 }
@@ -62,7 +64,7 @@ export const fileSender = defineActor<FileSenderMessages, FileSenderArgs, State>
       link: ctx.ref(args.linkPath),
       endpoint: undefined,
       // A predecessor that crashed may have been asked already; one look tells what is not wanted.
-      serving: new Set(args.outbox.finished().map(({ token }) => token)),
+      serving: new Set(args.outbox.finished(args.job).map(({ token }) => token)),
       inFlight: 0,
       waiting: [],
     };

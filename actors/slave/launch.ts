@@ -68,6 +68,7 @@ export async function runCommand(
   const { cell } = command;
   const child = launch(command);
   const tree = new ProcessTree(command.buildId, child.pid);
+  child.once("exit", () => tree.forgetRoot());
   let endedBy = "itself" as Exit["endedBy"];
   let limit: LimitHit | undefined;
   let killTimer: NodeJS.Timeout | undefined;

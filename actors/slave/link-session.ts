@@ -12,7 +12,7 @@ import { diskRoom, hostStats } from "../../protocol/host/host-reader.ts";
 import { type FromSlave, slaveLink, type ToSlave } from "../../protocol/links/slave.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import type { LogPart } from "../../protocol/model/build-log.ts";
-import type { HostFacts } from "../../protocol/model/host.ts";
+import type { DiskRoom, HostFacts } from "../../protocol/model/host.ts";
 import type { TargetSpec } from "../../protocol/model/target.ts";
 import {
   type ActorContext,
@@ -71,6 +71,8 @@ interface State extends LinkSessionArgs {
   /** The master cannot take it now. */
   held: Token | undefined;
   isIdle: boolean;
+  /** The disk has no room for a build: none is asked for. */
+  isFull: boolean;
   /** Why the master gives it nothing until it is woken. */
   asleep: string | null;
   timer: Timer | undefined;
@@ -87,6 +89,8 @@ type Context = ActorContext<LinkSessionMessages>;
 
 /** What BUSY and HELLO may list. */
 const MAX_FINISHED = 1_000;
+/** With less than this free no build is asked for: it could not even be begun, or its result not be kept. */
+const DISK_RESERVE_BYTES = 50_000_000;
 const LONGEST_AWAY_MS = 60_000;
 /** More than a master asks at a time. Beyond it the answer is that there is nothing more yet. */
 const MAX_LOG_QUESTIONS = 16;
@@ -107,6 +111,7 @@ export const linkSession = defineActor<LinkSessionMessages, LinkSessionArgs, Sta
       delivering: undefined,
       held: undefined,
       isIdle: false,
+      isFull: false,
       asleep: null,
       timer: undefined,
       logQuestions: 0,
@@ -349,15 +354,36 @@ async function goOn(state: State, ctx: Context): Promise<void> {
     return;
   }
   if (state.isIdle) return;
-  const stats = await hostStats(await diskRoom(state.folder));
+  const room = await diskRoom(state.folder);
+  const stats = await hostStats(room);
   if (state.running !== undefined) {
     state.endpoint?.send("BUSY", { token: state.running, stats });
     sayAgainAfter(state, state.ack.busyIntervalMs, ctx);
     return;
   }
-  state.isIdle = true;
-  state.endpoint?.send("IDLE", { stats });
-  sayAgainAfter(state, Math.min(state.ack.idleIntervalMs, state.pollMs ?? Infinity), ctx);
+  const againMs = Math.min(state.ack.idleIntervalMs, state.pollMs ?? Infinity);
+  checkRoom(state, room, ctx);
+  if (!state.isFull) {
+    state.isIdle = true;
+    state.endpoint?.send("IDLE", { stats });
+  }
+  sayAgainAfter(state, againMs, ctx);
+}
+
+/** Said once, and once more when there is room again. */
+function checkRoom(state: State, { freeBytes, sizeBytes }: DiskRoom, ctx: Context): void {
+  // Of a disk that tells nothing nothing is known.
+  const isFull = sizeBytes > 0 && freeBytes < DISK_RESERVE_BYTES;
+  const wasFull = state.isFull;
+  state.isFull = isFull;
+  if (isFull) {
+    const reason = `only ${Math.floor(freeBytes / 1e6)} MB are free on the disk of ${state.folder}: no build is asked for until there are ${DISK_RESERVE_BYTES / 1e6}`;
+    ctx.degraded(reason);
+    if (!wasFull) ctx.log.error({ alarm: true }, reason);
+  } else if (wasFull) {
+    ctx.healthy();
+    ctx.log.info("the disk has room for builds again");
+  }
 }
 
 async function leaveDelivered(state: State, ctx: Context): Promise<void> {

@@ -143,7 +143,7 @@ async function startLocked(
     };
     return supervisor(
       jobName(job),
-      { strategy: "rest_for_one", intensity: { restarts: 5, withinMs: 60_000 } },
+      { strategy: "rest_for_one", intensity: { restarts: 5, withinMs: 60_000 }, revive },
       [
         child(
           "builder",
@@ -178,6 +178,7 @@ async function startLocked(
         child("file-sender", fileSender, {
           connection: { ...ofJob, address: settings.fileQueue },
           outbox,
+          job,
           linkPath: `${path}/link-session`,
         }),
       ],
@@ -189,8 +190,7 @@ async function startLocked(
     debug: settings.debug,
     stopDeadlineMs: settings.times.shutdownMs,
     ...(signal === undefined ? {} : { signal }),
-    // A job that gives up has been started again often enough.
-    root: supervisor("slave", { intensity: { restarts: 0, withinMs: 60_000 } }, numbers.map(jobOf)),
+    root: supervisor("slave", {}, numbers.map(jobOf)),
   });
   if (staying.size === 0) end();
   return system;
@@ -210,6 +210,10 @@ const sandboxSettings = (settings: SlaveSettings): SandboxSettings => ({
 
 const warningOf = ({ lacks }: Sandbox): string =>
   `this machine does not enforce all limits on builds: ${lacks.join("; ")}`;
+
+/** A job that gives up is revived by and by: it does not end the builds of the others. */
+const revive = { minMs: 5_000, maxMs: 300_000 };
+
 const jobName = (job: number) => `job-${job}`;
 
 /** The first has the slot that a slave with one job has, so that it finds its builds when there are more. */

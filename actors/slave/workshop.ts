@@ -124,7 +124,7 @@ export class Workshop {
         this.#signal.throwIfAborted();
         return this.#troubleOf(error);
       })
-      .finally(() => this.#cell?.close());
+      .finally(() => this.#closeCell());
     const resolved = this.#resolved.resolved();
     return {
       ...outcome,
@@ -201,7 +201,11 @@ export class Workshop {
     };
     const statuses = new StatusReader((status) => {
       this.#log.note(`[${runner.name}] ${status.status} ${status.text}`.trimEnd());
-      this.#request.onStatus?.({ ...status, text: this.#log.masked(status.text) });
+      // A mask may be longer than what it hides.
+      this.#request.onStatus?.({
+        status: this.#log.masked(status.status).slice(0, 50),
+        text: this.#log.masked(status.text).slice(0, 500),
+      });
     });
     if (!isPip) {
       this.#log.note(`Built by the runner ${runner.name}`);
@@ -273,6 +277,16 @@ export class Workshop {
     if (trouble === undefined) return finding;
     this.#log.note(trouble);
     return { cause: "index-unreachable", message: trouble, missing: [] };
+  }
+
+  /** What was built stays built, whatever of its walls is left. */
+  async #closeCell(): Promise<void> {
+    try {
+      await this.#cell?.close();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#log.note(`The sandbox could not be cleared away: ${why}`);
+    }
   }
 
   #troubleOf(error: unknown): Outcome {

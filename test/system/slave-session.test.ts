@@ -1,9 +1,12 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { FolderInUseError } from "../../actors/slave/folder-lock.ts";
 import { type BuildResult, LOG_FILENAME } from "../../protocol/model/build.ts";
 import { generateKeyPair, writeKeyFile } from "../../protocol/transport/index.ts";
+import { type Logger, silentLogger } from "../../supervisor/index.ts";
 import { ScriptedMaster, until } from "../actors/slave/scripted-master.ts";
 import { SlaveFixture, TARGET, WHEEL_FILENAME } from "../actors/slave/slave-fixture.ts";
 import { temporaryFolder } from "../actors/slave/temporary-folder.ts";
@@ -442,4 +445,46 @@ test("answers for the log of a build from any byte, while it runs, when it is fi
   );
   expect(await ask(4, 8, 65_536)).toEqual({ ...second, isEnd: true });
   expect(await ask(5, 0, 1, 77)).toBeNull();
+});
+
+test("a full disk costs the build in hand and not the slave, which asks for none until there is room", async (context) => {
+  const master = await ScriptedMaster.start();
+  const slave = await SlaveFixture.create(master);
+  const { dir } = slave.settings;
+  await mkdir(dir, { recursive: true });
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=60m", "tmpfs", dir], { stdio: "ignore" });
+  } catch {
+    context.skip("only root may mount a small disk");
+  }
+  onTestFinished(() => {
+    execFileSync("umount", ["--lazy", dir]);
+  });
+  const lines: string[] = [];
+  const hear = (_fields: unknown, text?: string) => void lines.push(text ?? String(_fields));
+  const logger: Logger = { ...silentLogger, error: hear, info: hear, child: () => logger };
+  await slave.start(logger);
+  await master.greet({ idleIntervalMs: 50 });
+  await master.next("IDLE");
+  const filler = join(dir, "filler");
+  await writeFile(filler, Buffer.alloc(80_000_000)).catch(() => undefined);
+  const count = (part: string) => lines.filter((line) => line.includes(part)).length;
+  const said = (type: string) => master.heard.filter((each) => each.type === type).length;
+  await until("the slave to see it", () => (count("MB are free") > 0 ? true : undefined));
+  let idles = 0;
+  for (let token = 1; token <= 7; token += 1) {
+    master.say("BUILD", slave.order(token));
+    await until("the build to be dropped", () =>
+      count("has no room for build") === token ? true : undefined,
+    );
+    if (token === 1) idles = said("IDLE");
+  }
+  expect(await slave.list("outbox")).toEqual([]);
+  expect(said("IDLE")).toBe(idles);
+  expect(said("HELLO")).toBe(1);
+  await rm(filler);
+  await master.next("IDLE");
+  master.say("BUILD", slave.order(8));
+  await slave.letBuildsEnd();
+  expect((await master.next("BUILT")).token).toBe(8);
 });

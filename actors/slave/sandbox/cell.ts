@@ -3,12 +3,11 @@
  * them. Opened by the sandbox for each build, closed by the workshop after it. launch.ts asks it for the
  * command line of each command, and for the watch while that runs.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProcessTree } from "../build-processes.ts";
 import { type BubblewrapMeans, bubblewrapArguments, PROXY_SOCKET_INSIDE } from "./bubblewrap.ts";
 import type { BuildGroup } from "./cgroups.ts";
-import type { IndexProxy } from "./index-proxy.ts";
 import { watchLimits } from "./limit-watch.ts";
 import { type LimitHit, prlimitArguments, type ResourceLimits } from "./limits.ts";
 import { RELAY_PORT, relaySource } from "./relay.ts";
@@ -18,6 +17,13 @@ export type NetworkAccess = "index" | "full" | "none";
 
 type Words = readonly [string, ...string[]];
 
+/** The way to the index, from inside by its socket. */
+export interface OpenProxy {
+  readonly socket: string;
+  /** Removes the socket too. */
+  readonly close: () => Promise<void>;
+}
+
 export interface CellParts {
   /** The build's folder; the cell's own folders are made in it. */
   readonly folder: string;
@@ -26,8 +32,8 @@ export interface CellParts {
   /** Undefined: no walls. */
   readonly walls: (BubblewrapMeans & { readonly visible: readonly Visible[] }) | undefined;
   readonly network: NetworkAccess;
-  /** With its socket, where the network is the index's. */
-  readonly proxy: { readonly proxy: IndexProxy; readonly socket: string } | undefined;
+  /** Where the network is the index's. */
+  readonly proxy: OpenProxy | undefined;
   readonly limits: ResourceLimits;
   /** The program; undefined where there is none. */
   readonly prlimit: string | undefined;
@@ -121,7 +127,6 @@ export class Cell {
   async close(): Promise<void> {
     const { proxy, group } = this.#parts;
     await group?.close();
-    await proxy?.proxy.close();
-    if (proxy !== undefined) await rm(proxy.socket, { force: true });
+    await proxy?.close();
   }
 }

@@ -10,7 +10,7 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import type { BuildProcess, ProcessTree } from "../build-processes.ts";
 import type { BuildGroup } from "./cgroups.ts";
 import { type LimitHit, limitText, type ResourceLimits, sizeText } from "./limits.ts";
@@ -18,8 +18,13 @@ import { type LimitHit, limitText, type ResourceLimits, sizeText } from "./limit
 const PROCESS_LOOK_MS = 250;
 const DISK_LOOK_MS = 1_000;
 
+/** The kernel walks all pages of a process for it, some ms where it is large; then others have a turn. */
+const READS_PER_TURN = 20;
+
 /** With less than this free on the disk no build goes on, however little of it is its own. */
 const DISK_RESERVE_BYTES = 100_000_000;
+/** A disk whose inodes are used up is as full; some file systems (btrfs) count none. */
+const DISK_RESERVE_FILES = 20_000;
 
 export interface Watched {
   readonly tree: ProcessTree;
@@ -85,16 +90,27 @@ async function lookAtProcesses({ tree, limits }: Watched): Promise<LimitHit | un
   // price to have them counted once.
   const residentBytes = found.reduce((sum, each) => sum + each.residentPages, 0) * pageBytes();
   if (residentBytes <= limits.memoryBytes) return undefined;
-  const bytes = found.reduce((sum, each) => sum + proportionalBytes(each), 0);
-  return bytes > limits.memoryBytes
-    ? hit("memory", limits, `its processes held ${sizeText(bytes)}`)
-    : undefined;
+  let bytes = 0;
+  for (const [index, each] of found.entries()) {
+    if (index % READS_PER_TURN === READS_PER_TURN - 1) await turn();
+    bytes += proportionalBytes(each);
+    if (bytes > limits.memoryBytes) {
+      return hit("memory", limits, `its processes held ${sizeText(bytes)}`);
+    }
+  }
+  return undefined;
 }
 
 async function lookAtDisk(disk: DiskUse, limits: ResourceLimits): Promise<LimitHit | undefined> {
-  const { bytes, freeBytes } = await disk.measure();
+  const { bytes, freeBytes, freeFiles } = await disk.measure();
   if (bytes > (limits.diskBytes ?? Number.POSITIVE_INFINITY)) {
     return hit("disk", limits, `its folder held ${sizeText(bytes)}`);
+  }
+  if (freeFiles !== undefined && freeFiles < DISK_RESERVE_FILES) {
+    return {
+      kind: "disk",
+      message: `ended while the slave's disk had room for only ${freeFiles} more files; the build held ${sizeText(bytes)}`,
+    };
   }
   if (freeBytes >= DISK_RESERVE_BYTES) return undefined;
   return {
@@ -117,14 +133,20 @@ class DiskUse {
     this.#folder = folder;
   }
 
-  async measure(): Promise<{ readonly bytes: number; readonly freeBytes: number }> {
+  async measure(): Promise<{
+    readonly bytes: number;
+    readonly freeBytes: number;
+    /** Undefined where they are not counted. */
+    readonly freeFiles: number | undefined;
+  }> {
     const disk = await statfs(this.#folder);
     const freeBytes = disk.bavail * disk.bsize;
+    const freeFiles = disk.files > 0 ? disk.ffree : undefined;
     this.#freeBytesAtFirst ??= freeBytes;
     const { bytes, isAll } = await measureFolder(this.#folder);
     // Folders that a build locked against reading are counted by what the disk has lost meanwhile.
     const lostBytes = Math.max(0, this.#freeBytesAtFirst - freeBytes);
-    return { bytes: isAll ? bytes : Math.max(bytes, lostBytes), freeBytes };
+    return { bytes: isAll ? bytes : Math.max(bytes, lostBytes), freeBytes, freeFiles };
   }
 }
 

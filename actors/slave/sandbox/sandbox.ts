@@ -20,8 +20,8 @@ import { runCommand } from "../launch.ts";
 import { removeTree } from "../remove-tree.ts";
 import { AllowedHosts } from "./allowed-hosts.ts";
 import type { BubblewrapMeans } from "./bubblewrap.ts";
-import { Cell, type NetworkAccess } from "./cell.ts";
-import { Cgroups } from "./cgroups.ts";
+import { Cell, type NetworkAccess, type OpenProxy } from "./cell.ts";
+import { type BuildGroup, Cgroups } from "./cgroups.ts";
 import { IndexProxy } from "./index-proxy.ts";
 import type { ResourceLimits } from "./limits.ts";
 import { extraPath, interpreterPaths, realPath } from "./visible-paths.ts";
@@ -226,17 +226,25 @@ async function openCell(
     network === "index"
       ? await openProxy(runFolder, new AllowedHosts(urls, allowedHosts), note)
       : undefined;
-  return Cell.create({
-    folder,
-    python: interpreter.executable,
-    walls: bubblewrap === undefined ? undefined : { ...bubblewrap, visible },
-    network,
-    proxy,
-    limits,
-    prlimit,
-    otherTasks: countTasksOfUser(),
-    group: cgroups?.openGroup(buildId, limits),
-  });
+  let group: BuildGroup | undefined;
+  try {
+    group = cgroups?.openGroup(buildId, limits);
+    return await Cell.create({
+      folder,
+      python: interpreter.executable,
+      walls: bubblewrap === undefined ? undefined : { ...bubblewrap, visible },
+      network,
+      proxy,
+      limits,
+      prlimit,
+      otherTasks: countTasksOfUser(),
+      group,
+    });
+  } catch (error) {
+    await group?.close();
+    await proxy?.close();
+    throw error;
+  }
 }
 
 /** Longest path of a unix socket, with the zero at its end (unix(7)). */
@@ -246,16 +254,28 @@ async function openProxy(
   runFolder: string,
   allowed: AllowedHosts,
   note: (line: string) => void,
-): Promise<{ proxy: IndexProxy; socket: string }> {
+): Promise<OpenProxy> {
   const name = `index-${randomBytes(6).toString("hex")}.sock`;
   let socket = join(runFolder, name);
+  let folder: string | undefined;
   if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES) {
-    socket = join(await mkdtemp(join(tmpdir(), "piw-")), "index.sock");
+    folder = await mkdtemp(join(tmpdir(), "piw-"));
+    socket = join(folder, "index.sock");
   }
-  const proxy = await IndexProxy.open(socket, allowed, (place) => {
-    note(`The sandbox kept this build from ${place} (network = index; --allow-host lets it)`);
-  });
-  return { proxy, socket };
+  const removeSocket = () => removeTree(folder ?? socket);
+  try {
+    const proxy = await IndexProxy.open(socket, allowed, (place) => {
+      note(`The sandbox kept this build from ${place} (network = index; --allow-host lets it)`);
+    });
+    const close = async () => {
+      await proxy.close();
+      await removeSocket();
+    };
+    return { socket, close };
+  } catch (error) {
+    await removeSocket();
+    throw error;
+  }
 }
 
 /** Certificate authorities of the machine's own, which the environment of builds names. */
