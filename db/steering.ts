@@ -126,12 +126,14 @@ export const steerSlaves = request(
               asleep_why = ${why}
             where id = ${id} and asleep_by is distinct from 'person'`;
       }
-      return found.map(({ id, label, asleepBy, token, package: name, version }) => ({
-        id,
-        label,
-        asleepBy,
-        build: token === null ? null : { token, package: name, version },
-      }));
+      return found
+        .toSorted((a, b) => (a.label === b.label ? a.id - b.id : a.label < b.label ? -1 : 1))
+        .map(({ id, label, asleepBy, token, package: name, version }) => ({
+          id,
+          label,
+          asleepBy,
+          build: token === null ? null : { token, package: name, version },
+        }));
     }),
 );
 

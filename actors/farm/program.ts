@@ -35,14 +35,22 @@ export interface ProgramArgs {
 export type ProgramMessages = Record<never, never>;
 
 const LAST_WORDS_MS = 500;
+/** Of a start that a signal ends. */
+const ATTEMPTS = 3;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
+
+interface Ending {
+  readonly why: string;
+  /** By a signal. */
+  readonly isKilled: boolean;
+}
 
 interface Running {
   readonly args: ProgramArgs;
   readonly child: ChildProcess;
   readonly log: WriteStream;
-  /** Resolves with why, when it has ended. */
-  readonly ended: Promise<string>;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<Ending>;
   isOver: () => boolean;
 }
 
@@ -53,18 +61,9 @@ export const program = defineActor<ProgramMessages, ProgramArgs, Running>({
       ctx.log.warn(line);
     });
     ctx.signal.throwIfAborted();
-    const running = start(args);
-    try {
-      const failed = running.ended.then((why): never => {
-        throw new Error(why);
-      });
-      await Promise.race([args.ready(ctx.signal), failed]);
-    } catch (error) {
-      await end(running);
-      throw error;
-    }
+    const running = await startUntilReady(args, ctx.signal);
     ctx.run(async (signal) => {
-      const why = await running.ended;
+      const { why } = await running.ended;
       if (!signal.aborted) throw new Error(why);
     });
     return running;
@@ -72,6 +71,22 @@ export const program = defineActor<ProgramMessages, ProgramArgs, Running>({
   handle: {},
   stop: end,
 });
+
+/** What ends with a code has said why, and would again; what was killed is as good as it was before. */
+async function startUntilReady(args: ProgramArgs, signal: AbortSignal): Promise<Running> {
+  for (let attempt = 1; ; attempt += 1) {
+    const running = start(args);
+    try {
+      const ending = await Promise.race([args.ready(signal), running.ended]);
+      if (ending === undefined) return running;
+      if (!ending.isKilled || attempt === ATTEMPTS) throw new Error(ending.why);
+    } catch (error) {
+      await end(running);
+      throw error;
+    }
+    signal.throwIfAborted();
+  }
+}
 
 function start(args: ProgramArgs): Running {
   const [executable, ...rest] = args.command;
@@ -99,11 +114,12 @@ function start(args: ProgramArgs): Running {
     });
   }
   let over = false;
-  const ended = new Promise<string>((resolve) => {
+  const ended = new Promise<Ending>((resolve) => {
     child.once("error", (error) => {
       // Not when a signal could not be sent.
       if (child.pid === undefined) over = true;
-      if (over) resolve(`${args.name} cannot be started: ${error.message}`);
+      const why = `${args.name} cannot be started: ${error.message}`;
+      if (over) resolve({ why, isKilled: false });
     });
     child.once("exit", (code, signal) => {
       over = true;
@@ -113,7 +129,8 @@ function start(args: ProgramArgs): Running {
         log.end();
         const how =
           signal === null ? `ended with code ${code ?? "none"}` : `was ended by ${signal}`;
-        resolve(`${args.name} ${how}${lastError === "" ? "" : `: ${lastError}`}`);
+        const words = lastError === "" ? "" : `: ${lastError}`;
+        resolve({ why: `${args.name} ${how}${words}`, isKilled: signal !== null });
       };
       // `close` comes after the last line was read, unless something that it started holds its output.
       const timer = setTimeout(finish, LAST_WORDS_MS);

@@ -140,6 +140,7 @@ test("DONE for a build only if it runs keeps one that has ended", async () => {
   expect(await master.next("BUILT")).toEqual(built);
   master.say("DONE", { token: 1 });
   await master.next("IDLE");
+  await slave.holdBuilds();
   master.say("BUILD", slave.order(2));
   await master.next("BUSY", ({ token }) => token === 2);
   master.say("DONE", { token: 2, ifRunning: true });

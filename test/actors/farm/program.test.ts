@@ -49,6 +49,8 @@ async function start(
   change: Partial<ProgramArgs> = {},
   startMs = 10_000,
 ): Promise<System> {
+  // Last lines may come when the next test has begun.
+  const lines = shown;
   const args: ProgramArgs = {
     name: "piw-stand-in",
     command: [process.execPath, standIn],
@@ -61,7 +63,7 @@ async function start(
       while (pidOf() === 0) await delay(10, undefined, { signal });
     },
     patienceMs: 2_000,
-    show: (line) => shown.push(line),
+    show: (line) => lines.push(line),
     ...change,
   };
   const system = await startSystem({
@@ -100,6 +102,19 @@ describe("a program of the farm", { timeout: 20_000 }, () => {
       "piw-stand-in ended with code 1: the database is not there: run piw-initdb",
     );
     expect(shown).toEqual(["piw-stand-in: the database is not there: run piw-initdb"]);
+  });
+
+  test("that is killed before it is up is started again within its start", async () => {
+    let starts = 0;
+    await start(["stay"], {
+      ready: async (signal) => {
+        starts += 1;
+        if (starts > 1) return;
+        process.kill(Number.parseInt(readFileSync(inFolder("pid"), "utf8"), 10), "SIGKILL");
+        await delay(100_000, undefined, { signal });
+      },
+    });
+    expect(starts).toBe(2);
   });
 
   test("that cannot be run at all fails the start", async () => {
