@@ -2,27 +2,18 @@
  * The Scribe: writes the site, a page at a time, from what the database says. A page is replaced whole;
  * one whose subject is gone is taken away. It decides nothing about when: that is the Secretary's.
  */
-import { allSimpleNames } from "../../db/views.ts";
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
 import type { PageRequest } from "../../protocol/model/page.ts";
-import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
-import { renderSimpleProject } from "../../web/index/simple-project.ts";
-import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
-import { renderHomePage } from "../../web/pages/home-page.ts";
+import { type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { siteAssets } from "../../web/pages/layout.ts";
 import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
-import { renderProjectPage } from "../../web/pages/project-page.ts";
 import type { Site } from "../../web/pages/site.ts";
-import {
-  HOME_PAGE_KEY,
-  NOT_FOUND_PAGE_KEY,
-  projectPageKey,
-  SEARCH_LIST_KEY,
-  simplePageKeys,
-} from "../../web/public-key.ts";
+import { NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";
 import type { Storage } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { Desk } from "./site/writer.ts";
+import { pageWriters } from "./site/writers.ts";
 
 export type ScribeMessages = ToScribe;
 
@@ -38,8 +29,6 @@ interface State {
   readonly args: ScribeArgs;
   publicUrl: string | undefined;
 }
-
-type Context = ActorContext<ScribeMessages>;
 
 const SITE_NAME = "Wheelwright";
 
@@ -64,12 +53,18 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   },
   handle: {
     async WRITE(state, { pages }, ctx) {
+      const { database, storage } = state.args;
       const site = await siteOf(state);
+      const desk: Desk = {
+        ask: (name, args) => askUntilDone(ctx, database, name, args),
+        storage,
+        site,
+      };
       const written: PageRequest[] = [];
       for (const page of pages) {
         if (ctx.signal.aborted) break;
         try {
-          await write(state, ctx, site, page);
+          await pageWriters[page.kind](desk, page.key);
           written.push(page);
           ctx.healthy();
         } catch (error) {
@@ -84,55 +79,6 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
     },
   },
 });
-
-async function write(state: State, ctx: Context, site: Site, page: PageRequest): Promise<void> {
-  const { database, storage } = state.args;
-  switch (page.kind) {
-    case "simple": {
-      const view = await askUntilDone(ctx, database, "simplePage", { name: page.key });
-      const keys = simplePageKeys(page.key);
-      if (view === null) {
-        await storage.remove(keys.html);
-        await storage.remove(keys.json);
-      } else {
-        await replaceBoth(storage, keys, renderSimpleProject(view));
-      }
-      return;
-    }
-    case "root": {
-      const names = await allSimpleNames((args) =>
-        askUntilDone(ctx, database, "simpleNames", args),
-      );
-      await replaceBoth(storage, simplePageKeys(), renderSimpleRoot(names));
-      return;
-    }
-    case "project": {
-      const view = await askUntilDone(ctx, database, "projectPage", { name: page.key });
-      if (view === null) await storage.remove(projectPageKey(page.key));
-      else await storage.replace(projectPageKey(page.key), renderProjectPage(view, site));
-      return;
-    }
-    case "home": {
-      const view = await askUntilDone(ctx, database, "homePage", null);
-      await storage.replace(HOME_PAGE_KEY, renderHomePage(view, site));
-      return;
-    }
-    case "search": {
-      const list = await askUntilDone(ctx, database, "searchList", null);
-      await storage.replace(SEARCH_LIST_KEY, JSON.stringify(list));
-      return;
-    }
-  }
-}
-
-async function replaceBoth(
-  storage: Storage,
-  keys: { readonly html: string; readonly json: string },
-  rendering: SimpleRendering,
-): Promise<void> {
-  await storage.replace(keys.html, rendering.html);
-  await storage.replace(keys.json, rendering.json);
-}
 
 async function siteOf(state: State): Promise<Site> {
   if (state.publicUrl === undefined) {

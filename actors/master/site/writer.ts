@@ -1,0 +1,14 @@
+/** What a writer of pages is given by the Scribe. Each kind of page has a writer: `writers.ts` lists them. */
+import type { RequestArgs, RequestName, RequestResult } from "../../../db/requests.ts";
+import type { Site } from "../../../web/pages/site.ts";
+import type { Storage } from "../../../web/storage.ts";
+
+export interface Desk {
+  /** Asks the database until it answers. */
+  readonly ask: <N extends RequestName>(name: N, args: RequestArgs<N>) => Promise<RequestResult<N>>;
+  readonly storage: Storage;
+  readonly site: Site;
+}
+
+/** Puts the page of this key in its place, or takes it away where its subject is gone. Repeatable. */
+export type PageWriter = (desk: Desk, key: string) => Promise<void>;
