@@ -38,6 +38,12 @@ const patient = [
 /** System tests that take the master as it comes: in one process, in three, or through the codec. */
 const wholeFarms = ["corpus", "keys", "walk"].map((name) => `test/system/${name}.test.ts`);
 
+/**
+ * Of tests of several processes on a machine whose pace is not ours. One that needs it in CI is named there
+ * (`test/support/second-tries.ts`): a wrong promise fails twice.
+ */
+const retry = process.env["CI"] === "true" ? 1 : 0;
+
 /** Suites by what they need. `npm run check` runs unit and conformance; `npm test` runs all. */
 export default defineConfig({
   test: {
@@ -61,12 +67,13 @@ export default defineConfig({
           testTimeout: 10_000,
         },
       },
-      { test: { name: "patient", include: patient, testTimeout: 20_000 } },
+      { test: { name: "patient", include: patient, testTimeout: 20_000, retry } },
       {
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
           testTimeout: 60_000,
+          retry,
         },
       },
       // The same tests of whole farms on a master of another shape (`test/support/test-farm.ts`).
@@ -76,10 +83,25 @@ export default defineConfig({
           include: wholeFarms,
           env: { WHEELWRIGHT_TEST_MASTER: shape },
           testTimeout: 60_000,
+          retry,
         },
       })),
-      { test: { name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 120_000 } },
-      { test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        test: {
+          name: "faults",
+          include: ["test/faults/**/*.test.ts"],
+          testTimeout: 120_000,
+          retry,
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 60_000,
+          retry,
+        },
+      },
     ],
     coverage: {
       provider: "v8",
