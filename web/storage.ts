@@ -6,6 +6,7 @@ export {
   type ByteRange,
   type PublicFile,
   type PublicFiles,
+  type PublicPage,
   type StagedBuild,
   type StagedFile,
   type Storage,
@@ -21,3 +22,10 @@ export {
 } from "./storage/inspection.ts";
 export { openLocalStorage } from "./storage/local-storage.ts";
 export { openPublicFolder } from "./storage/public-folder.ts";
+export {
+  isCompressible,
+  VARIANTS,
+  type Variant,
+  variantOwner,
+  variantsOf,
+} from "./storage/variants.ts";

@@ -72,6 +72,11 @@ export interface PublicFile {
   close(): Promise<void>;
 }
 
+export interface PublicPage {
+  readonly key: string;
+  readonly contents: Uint8Array | string;
+}
+
 /** The reading side: all that a web server needs. */
 export interface PublicFiles {
   /** Undefined when there is no such file, or the key may not name one. */
@@ -125,9 +130,17 @@ export interface Storage extends PublicFiles {
   publishOnce(key: string, sha256: string): Promise<void>;
   /** Writes a blob gzip-compressed under a public name: logs. Replaces what stood there. */
   publishCompressed(key: string, sha256: string): Promise<void>;
-  /** Writes a page: readers see the old or the new one, whole, also after a crash. */
-  replace(key: string, contents: Uint8Array | string): Promise<void>;
-  /** Takes a public name away, and folders that it leaves empty. Repeatable. */
+  /**
+   * Writes a page and its compressed copies (`variants.ts`): readers see the old or the new one, whole, also
+   * after a crash. One that stands already is left alone. Returns whether it was written.
+   */
+  replace(key: string, contents: Uint8Array | string): Promise<boolean>;
+  /**
+   * The same for several, at a much lower cost than one by one. They appear in the order given, each whole.
+   * Where one fails none, some or all of the others are written; it may be repeated. Returns how many were written.
+   */
+  replaceAll(pages: readonly PublicPage[]): Promise<number>;
+  /** Takes a public name away with its compressed copies, and folders that it leaves empty. Repeatable. */
   remove(key: string): Promise<void>;
 
   /** The room of its disk, for an ordinary user. */
