@@ -3,7 +3,7 @@ export class KeyOrder {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
-    const before = keys.map((key) => this.#last.get(key));
+    const before = keys.map((key) => this.#last.get(key) ?? Promise.resolve());
     // Everybody takes their place in all lines at once, so that no two wait for each other.
     const mine = Promise.all(before).then(work);
     const settled = mine.catch(() => undefined);
