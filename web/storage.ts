@@ -12,6 +12,7 @@ export {
   type Storage,
   StorageError,
   type StorageErrorCode,
+  type StreamedPage,
 } from "./storage/contract.ts";
 export {
   blobPlace,

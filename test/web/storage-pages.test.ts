@@ -1,7 +1,7 @@
 /** What the storage does for pages: compressed copies beside them, and nothing where nothing changed. */
 import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openLocalStorage, type Storage, variantOwner, variantsOf } from "../../web/storage.ts";
@@ -186,5 +186,59 @@ describe("several pages at once", () => {
       ),
       { numRuns: 25 },
     );
+  });
+});
+
+describe("a page that comes bit by bit", () => {
+  async function* stretches(text: string, count = 50) {
+    const step = Math.ceil(text.length / count);
+    for (let start = 0; start < text.length; start += step) {
+      await Promise.resolve();
+      yield start % 2 === 0
+        ? text.slice(start, start + step)
+        : Buffer.from(text.slice(start, start + step));
+    }
+  }
+
+  test("is written with its copies, and left alone where it stands already", async () => {
+    expect(await storage.replaceStream({ key, chunks: stretches(large) })).toBe(true);
+    const before = await stampOf(key);
+    expect(await readFile(join(output, key), "utf8")).toBe(large);
+    expect(gunzipSync(await readFile(join(output, `${key}.gz`))).toString()).toBe(large);
+    expect(brotliDecompressSync(await readFile(join(output, `${key}.br`))).toString()).toBe(large);
+    expect(await storage.replaceStream({ key, chunks: stretches(large, 7) })).toBe(false);
+    expect(await storage.replace(key, large)).toBe(false);
+    expect(await stampOf(key)).toBe(before);
+    expect(
+      await storage.replaceStream({ key, chunks: stretches(large.replace("large", "LARGE")) }),
+    ).toBe(true);
+    expect(await storage.replaceStream({ key, chunks: stretches("") })).toBe(true);
+    expect(await there()).toEqual(["index.html"]);
+  });
+
+  test("takes a copy that is at hand as it is", async () => {
+    const [first, second] = [large.slice(0, 7_000), large.slice(7_000)];
+    async function* members() {
+      for (const part of [first, second]) yield await Promise.resolve(gzipSync(part, { level: 1 }));
+    }
+    await storage.replaceStream({ key, chunks: stretches(large), copies: { gzip: members() } });
+    const copy = await readFile(join(output, `${key}.gz`));
+    expect(copy).toEqual(
+      Buffer.concat([gzipSync(first, { level: 1 }), gzipSync(second, { level: 1 })]),
+    );
+    expect(gunzipSync(copy).toString()).toBe(large);
+  });
+
+  test("that breaks off leaves the page that was there, and nothing temporary", async () => {
+    await storage.replace(key, large);
+    async function* broken() {
+      yield* stretches(middle);
+      throw new Error("the database went");
+    }
+    await expect(storage.replaceStream({ key, chunks: broken() })).rejects.toThrow(
+      "the database went",
+    );
+    expect(await readFile(join(output, key), "utf8")).toBe(large);
+    expect(await readdir(join(output, ".store", "temporary"))).toEqual([]);
   });
 });

@@ -97,6 +97,7 @@ export async function openLocalStorage(
       }),
     replaceAll: (all) =>
       inStorageWords(`writing ${all[0]?.key ?? "no page"}`, () => pages.replaceAll(all)),
+    replaceStream: (page) => inStorageWords(`writing ${page.key}`, () => pages.replaceStream(page)),
     remove: (key) => inStorageWords(`removing ${key}`, () => pages.remove(key)),
 
     room: () =>

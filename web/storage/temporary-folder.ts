@@ -35,7 +35,7 @@ export class TemporaryFolder {
     try {
       return await work(newName);
     } finally {
-      for (const name of names) await rm(name, { force: true });
+      await Promise.all(names.map((name) => rm(name, { force: true })));
     }
   }
 }
