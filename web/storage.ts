@@ -6,11 +6,13 @@ export {
   type ByteRange,
   type PublicFile,
   type PublicFiles,
+  type PublicPage,
   type StagedBuild,
   type StagedFile,
   type Storage,
   StorageError,
   type StorageErrorCode,
+  type StreamedPage,
 } from "./storage/contract.ts";
 export {
   blobPlace,
@@ -21,3 +23,10 @@ export {
 } from "./storage/inspection.ts";
 export { openLocalStorage } from "./storage/local-storage.ts";
 export { openPublicFolder } from "./storage/public-folder.ts";
+export {
+  isCompressible,
+  VARIANTS,
+  type Variant,
+  variantOwner,
+  variantsOf,
+} from "./storage/variants.ts";

@@ -9,6 +9,7 @@ import type { PageKind } from "../../protocol/model/page.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
 import { HOME_PAGE_KEY, projectPageKey, simplePageKeys } from "../../web/public-key.ts";
+import { lookAtCopies } from "./copies.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
 import { clear } from "./public-file.ts";
 import { sha256Of } from "./sha256-of.ts";
@@ -104,9 +105,10 @@ async function lookAtPage(
   if (found.kind === "odd") return problem("no-file", found.reason, true);
   if (found.kind === "unreadable")
     return [{ kind: "unreadable", place, detail: found.reason, mend: undefined }];
-  if (contents === undefined) return [];
+  const copies = await lookAtCopies(audit, place, found, { kind, key });
+  if (contents === undefined) return copies;
   try {
-    if ((await tree.hash(place)) === sha256Of(contents)) return [];
+    if ((await tree.hash(place)) === sha256Of(contents)) return copies;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     return [{ kind: "unreadable", place, detail, mend: undefined }];

@@ -37,7 +37,7 @@ export async function problemOf(
     return problem("wrong-size", `${found.sizeBytes} bytes instead of ${known.sizeBytes}`);
   if (!isHashed) return undefined;
   try {
-    const sha256 = await tree.hash(place, known.isCompressed ?? false);
+    const sha256 = await tree.hash(place, known.isCompressed === true ? "gzip" : undefined);
     if (sha256 !== known.sha256)
       return problem("wrong-hash", `its SHA-256 is ${sha256} instead of ${known.sha256}`);
   } catch (error) {

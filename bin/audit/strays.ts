@@ -7,7 +7,7 @@ import { fileStates, knownNames, namesWithSimplePage, tokensWithLog } from "../.
 import { referencedBlobs } from "../../db/files.ts";
 import { requestPage } from "../../db/pages.ts";
 import { logKey, SIMPLE_HTML, SIMPLE_JSON } from "../../web/public-key.ts";
-import type { TreeEntry } from "../../web/storage.ts";
+import { type TreeEntry, variantOwner } from "../../web/storage.ts";
 import { type Audit, batches, examine, type Problem } from "./examination.ts";
 import { clear } from "./public-file.ts";
 
@@ -107,7 +107,9 @@ async function strayFiles(
   for (const item of items) {
     const { folder, name, kind } = item;
     const project = projectOf(folder);
-    const isPage = name === SIMPLE_HTML || name === SIMPLE_JSON;
+    // A page's compressed copies are judged with the page.
+    const page = variantOwner(name) ?? name;
+    const isPage = page === SIMPLE_HTML || page === SIMPLE_JSON;
     if (isPage && kind === "file" && (project === "" || withPage.has(project))) continue;
     if (isPage && kind === "file" && known.has(project)) {
       problems.set(item, {

@@ -12,10 +12,12 @@ import {
   symlinkSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openConnection } from "../../db/connection.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
@@ -253,6 +255,32 @@ describe("piw-audit", () => {
     }
     expect(readFileSync(at("robots.txt"), "utf8")).toBe("mine");
   }, 120_000);
+
+  it("finds a page's compressed copy that is missing, says something else, or is none", async () => {
+    const page = (name: string, suffix = "") => at("project", name, `index.html${suffix}`);
+    const sizeOf = (name: string) => readFileSync(page(name)).length;
+    expect(
+      ["oak", "pine", "elm"].map((name) => sizeOf(name) > 1_400 && sizeOf(name) < 20_000),
+    ).toEqual([true, true, true]);
+    unlinkSync(page("oak", ".gz"));
+    const { atime, mtime } = statSync(page("pine"));
+    writeFileSync(page("pine", ".gz"), gzipSync("what I like"));
+    utimesSync(page("pine", ".gz"), atime, mtime);
+    writeFileSync(page("elm", ".br"), "x");
+    const found = await findings();
+    expect(found.lines.map(({ kind, place }) => [kind, place])).toEqual([
+      ["orphaned", "project/elm/index.html.br"],
+      ["missing", "project/oak/index.html.gz"],
+      ["stale", "project/pine/index.html.gz"],
+    ]);
+    const mended = await findings("--repair", "-y");
+    expect(mended.lines.filter((line) => line.done === undefined)).toEqual([]);
+    await settled();
+    expect((await audit()).code).toBe(0);
+    expect(existsSync(page("elm", ".br"))).toBe(false);
+    for (const name of ["oak", "pine"])
+      expect(gunzipSync(readFileSync(page(name, ".gz")))).toEqual(readFileSync(page(name)));
+  }, 60_000);
 
   it("mends while no master runs, and leaves the pages to it", async () => {
     await farm.kill("master", "SIGTERM");

@@ -8,6 +8,7 @@
  */
 import type { Readable } from "node:stream";
 import type { DiskRoom } from "../../protocol/model/host.ts";
+import type { Variant } from "./variants.ts";
 
 /**
  * - `full`: no room; try again when there is some.
@@ -72,6 +73,19 @@ export interface PublicFile {
   close(): Promise<void>;
 }
 
+export interface PublicPage {
+  readonly key: string;
+  readonly contents: Uint8Array | string;
+}
+
+/** A page that is never whole in memory. Its chunks are read once, at the pace of the disk. */
+export interface StreamedPage {
+  readonly key: string;
+  readonly chunks: AsyncIterable<Uint8Array | string>;
+  /** Its compressed copies, where they are at hand; what is missing is made from the page. Read only where they are needed. */
+  readonly copies?: Partial<Readonly<Record<Variant["encoding"], AsyncIterable<Uint8Array>>>>;
+}
+
 /** The reading side: all that a web server needs. */
 export interface PublicFiles {
   /** Undefined when there is no such file, or the key may not name one. */
@@ -125,9 +139,19 @@ export interface Storage extends PublicFiles {
   publishOnce(key: string, sha256: string): Promise<void>;
   /** Writes a blob gzip-compressed under a public name: logs. Replaces what stood there. */
   publishCompressed(key: string, sha256: string): Promise<void>;
-  /** Writes a page: readers see the old or the new one, whole, also after a crash. */
-  replace(key: string, contents: Uint8Array | string): Promise<void>;
-  /** Takes a public name away, and folders that it leaves empty. Repeatable. */
+  /**
+   * Writes a page and its compressed copies (`variants.ts`): readers see the old or the new one, whole, also
+   * after a crash. One that stands already is left alone. Returns whether it was written.
+   */
+  replace(key: string, contents: Uint8Array | string): Promise<boolean>;
+  /**
+   * The same for several, at a much lower cost than one by one. They appear in the order given, each whole.
+   * Where one fails none, some or all of the others are written; it may be repeated. Returns how many were written.
+   */
+  replaceAll(pages: readonly PublicPage[]): Promise<number>;
+  /** Like `replace`, for large lists. What its chunks throw is thrown, and nothing was written. */
+  replaceStream(page: StreamedPage): Promise<boolean>;
+  /** Takes a public name away with its compressed copies, and folders that it leaves empty. Repeatable. */
   remove(key: string): Promise<void>;
 
   /** The room of its disk, for an ordinary user. */

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, opendir, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { createGunzip } from "node:zlib";
+import { createBrotliDecompress, createGunzip } from "node:zlib";
 import { StorageError } from "./contract.ts";
 import { inStorageWords, systemCode } from "./disk.ts";
 
@@ -26,6 +26,8 @@ export type Look =
       readonly names: number;
       /** Since it was made or got a name. */
       readonly ageMs: number;
+      /** When its contents were written, in ns since 1970: a page's compressed copies have the page's. */
+      readonly modifiedNs: bigint;
     };
 
 export interface TreeEntry {
@@ -91,16 +93,17 @@ export class TreeInspection {
     try {
       const linked = typeof place === "string" ? await this.#linkAbove(place) : undefined;
       if (linked !== undefined) return { kind: "odd", reason: `${linked} is no folder but a link` };
-      const found = await lstat(this.#path(place));
+      const found = await lstat(this.#path(place), { bigint: true });
       if (found.isSymbolicLink()) return { kind: "odd", reason: "it is a link" };
       if (found.isDirectory()) return { kind: "odd", reason: "it is a folder" };
       if (!found.isFile()) return { kind: "odd", reason: "it is no ordinary file" };
       return {
         kind: "file",
-        sizeBytes: found.size,
+        sizeBytes: Number(found.size),
         identity: `${found.dev}:${found.ino}`,
-        names: found.nlink,
-        ageMs: Math.max(0, Date.now() - found.ctimeMs),
+        names: Number(found.nlink),
+        ageMs: Math.max(0, Date.now() - Number(found.ctimeMs)),
+        modifiedNs: found.mtimeNs,
       };
     } catch (error) {
       if (["ENOENT", "ENOTDIR"].includes(systemCode(error))) return { kind: "absent" };
@@ -109,10 +112,10 @@ export class TreeInspection {
   }
 
   /**
-   * SHA-256 of an ordinary file, unpacked where it is a log. Not to be read, or no gzip: an error.
+   * SHA-256 of an ordinary file, or of what is packed in it. Not to be read, or not packed so: an error.
    * @throws StorageError `failed`
    */
-  hash(place: Place, isCompressed = false): Promise<string> {
+  hash(place: Place, packed?: "gzip" | "br"): Promise<string> {
     return inStorageWords("reading it", async () => {
       let handle: FileHandle | undefined;
       try {
@@ -122,7 +125,10 @@ export class TreeInspection {
         );
         const hash = createHash("sha256");
         const bytes = handle.createReadStream({ highWaterMark: 256 * 1024, autoClose: false });
-        const source = isCompressed ? bytes.pipe(createGunzip()) : bytes;
+        const source =
+          packed === undefined
+            ? bytes
+            : bytes.pipe(packed === "gzip" ? createGunzip() : createBrotliDecompress());
         if (source !== bytes) bytes.on("error", (error) => source.destroy(error));
         for await (const chunk of source) hash.update(chunk as Buffer);
         return hash.digest("hex");

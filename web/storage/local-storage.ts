@@ -17,7 +17,9 @@ import { join, resolve } from "node:path";
 import { BlobFolder } from "./blob-folder.ts";
 import { type Storage, StorageError } from "./contract.ts";
 import { findStat, inStorageWords } from "./disk.ts";
+import { PageWriter } from "./page-writer.ts";
 import { openPublicFolder } from "./public-folder.ts";
+import { PublicPlaces } from "./public-places.ts";
 import { PublicWriter } from "./public-writer.ts";
 import { StagingFolder } from "./staging-folder.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -36,7 +38,9 @@ export async function openLocalStorage(
   const temporary = new TemporaryFolder(join(store, temporaryName));
   const staging = new StagingFolder(join(store, "staging"));
   const blobs = new BlobFolder(join(store, "blobs"), temporary);
-  const writer = new PublicWriter(output, temporary);
+  const places = new PublicPlaces(output);
+  const writer = new PublicWriter(places, temporary);
+  const pages = new PageWriter(places, temporary);
 
   await inStorageWords(`opening ${outputPath}`, async () => {
     await mkdir(output, { recursive: true });
@@ -88,8 +92,13 @@ export async function openLocalStorage(
         await writer.compress(key, await getBlob(sha256));
       }),
     replace: (key, contents) =>
-      inStorageWords(`writing ${key}`, () => writer.replace(key, contents)),
-    remove: (key) => inStorageWords(`removing ${key}`, () => writer.remove(key)),
+      inStorageWords(`writing ${key}`, async () => {
+        return (await pages.replaceAll([{ key, contents }])) > 0;
+      }),
+    replaceAll: (all) =>
+      inStorageWords(`writing ${all[0]?.key ?? "no page"}`, () => pages.replaceAll(all)),
+    replaceStream: (page) => inStorageWords(`writing ${page.key}`, () => pages.replaceStream(page)),
+    remove: (key) => inStorageWords(`removing ${key}`, () => pages.remove(key)),
 
     room: () =>
       inStorageWords("measuring the disk", async () => {

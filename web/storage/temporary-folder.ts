@@ -21,11 +21,21 @@ export class TemporaryFolder {
 
   /** Gives `work` a name that nobody else has, and removes what is left there afterwards. */
   async withName(work: (path: string) => Promise<void>): Promise<void> {
-    const path = join(this.#path, randomUUID());
+    await this.withNames((newName) => work(newName()));
+  }
+
+  /** The same for as many names as it asks for. */
+  async withNames<T>(work: (newName: () => string) => Promise<T>): Promise<T> {
+    const names: string[] = [];
+    const newName = (): string => {
+      const name = join(this.#path, randomUUID());
+      names.push(name);
+      return name;
+    };
     try {
-      await work(path);
+      return await work(newName);
     } finally {
-      await rm(path, { force: true });
+      await Promise.all(names.map((name) => rm(name, { force: true })));
     }
   }
 }
