@@ -4,6 +4,7 @@
  */
 export {
   type ByteRange,
+  type ContentCoding,
   type PublicFile,
   type PublicFiles,
   type StagedBuild,
@@ -21,3 +22,4 @@ export {
 } from "./storage/inspection.ts";
 export { openLocalStorage } from "./storage/local-storage.ts";
 export { openPublicFolder } from "./storage/public-folder.ts";
+export { variantOwner, variantsOf } from "./storage/variants.ts";
