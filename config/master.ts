@@ -188,6 +188,23 @@ const masterOptions = {
   key: optional(pathFormat, "FILE", "Secret key of this master, from piw keygen"),
   "authorized-keys": authorizedKeysOption,
   http: optional(listenFormat, "ADDR", "Serve the site over HTTP at this HOST:PORT"),
+  "http-cert": optional(
+    pathFormat,
+    "FILE",
+    "Serve the site over HTTPS with this certificate (PEM, with its intermediate ones)",
+  ),
+  "http-key": optional(pathFormat, "FILE", "The key of --http-cert (PEM, without a passphrase)"),
+  "access-log": optional(
+    pathFormat,
+    "FILE",
+    "Write what is asked of --http to this file, in the format combined, for piw-logger",
+  ),
+  "public-url": optional(
+    urlFormat,
+    "URL",
+    "Where people find the site, for links in feeds and the like",
+    { defaultText: "--index-url without /simple, or the address of --http" },
+  ),
   "index-url": optional(
     urlFormat,
     "URL",
@@ -234,6 +251,11 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
   refuseOpenParts(partQueues, values.key !== undefined);
   refuseSharedAddresses({ ...queues, ...addressesOfParts(partQueues) });
   const http = values.http === undefined ? undefined : listenAddress(values.http);
+  const httpTls = tlsFiles(values["http-cert"], values["http-key"]);
+  refuseWithoutServer(http, {
+    "--http-cert": values["http-cert"],
+    "--access-log": values["access-log"],
+  });
   return {
     version: productVersion,
     dsn: values.dsn,
@@ -256,12 +278,41 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     keyFile: values.key,
     authorizedKeysDir: values["authorized-keys"],
     http,
-    indexUrl: values["index-url"] ?? (http === undefined ? undefined : findIndexUrl(http)),
+    httpTls,
+    accessLog: values["access-log"],
+    publicUrl: values["public-url"],
+    indexUrl:
+      values["index-url"] ??
+      (http === undefined
+        ? undefined
+        : findIndexUrl(http, httpTls === undefined ? "http" : "https")),
     follow: values.follow,
     oracles: values.oracles,
     order: values.order,
     upstreamWheels: values["upstream-wheels"] ?? (values.follow === "all" ? "count" : "ignore"),
   };
+}
+
+function tlsFiles(
+  certificate: string | undefined,
+  key: string | undefined,
+): MasterSettings["httpTls"] {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined || key === undefined) {
+    throw new ConfigurationError("--http-cert and --http-key need each other");
+  }
+  return { certificate, key };
+}
+
+/** What only the master's own server does is a mistake where there is none: another one serves the site. */
+function refuseWithoutServer(
+  http: ListenAddress | undefined,
+  options: Readonly<Record<string, string | undefined>>,
+): void {
+  const [needing] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
+  if (http === undefined && needing !== undefined) {
+    throw new ConfigurationError(`${needing} needs --http, the address of the master's own server`);
+  }
 }
 
 function partsToRun(tasks: readonly string[]): readonly PartName[] {
@@ -318,13 +369,13 @@ function addressesOfParts(queues: Readonly<Record<PartName, string>>): Record<st
 }
 
 /** The Simple API of an HTTP server; undefined while its port is not known (0). */
-export function findIndexUrl(http: ListenAddress): string | undefined {
+function findIndexUrl(http: ListenAddress, scheme: "http" | "https"): string | undefined {
   if (http.port === 0) {
     return undefined;
   }
   const everywhere = http.host === "0.0.0.0" || http.host === "::";
   const host = everywhere ? hostname() : http.host;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${http.port}/simple`;
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${http.port}/simple`;
 }
 
 function refuseSharedAddresses(queues: Readonly<Record<string, string>>): void {

@@ -62,6 +62,12 @@ export interface MasterSettings {
   readonly authorizedKeysDir: string | undefined;
   /** Where the master's own HTTP server listens; undefined: there is none. */
   readonly http: ListenAddress | undefined;
+  /** It speaks TLS with these files (PEM, absolute); undefined: plain HTTP. */
+  readonly httpTls: { readonly certificate: string; readonly key: string } | undefined;
+  /** Where it writes what was asked for, in the format `combined`, absolute; undefined: nowhere. */
+  readonly accessLog: string | undefined;
+  /** Where readers find the site, no slash at the end; undefined: at `indexUrl` without its `/simple`, or at `http`. */
+  readonly publicUrl: string | undefined;
   /**
    * The farm's own Simple API as slaves reach it (`http://host:port/simple`, no slash at the end);
    * undefined where none was given and none can be derived before `http` is bound (port 0) or without it.

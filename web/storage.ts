@@ -4,6 +4,7 @@
  */
 export {
   type ByteRange,
+  type ContentCoding,
   type PublicFile,
   type PublicFiles,
   type PublicPage,

@@ -1,7 +1,13 @@
-/** The master's own HTTP server as an actor: serves the output folder, and says where. */
+/** The master's own HTTP server as an actor: serves the output folder, says where, and logs what was asked for. */
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import { defineActor } from "../../supervisor/index.ts";
-import { startWebServer, type WebServer } from "../../web/server.ts";
+import {
+  type AccessLog,
+  type CertificateFiles,
+  openAccessLog,
+  startWebServer,
+  type WebServer,
+} from "../../web/server.ts";
 
 export type HttpMessages = ToHttp;
 
@@ -9,20 +15,49 @@ export interface HttpArgs {
   /** `http://HOST:PORT`; undefined: no server. */
   readonly address: string | undefined;
   readonly outputPath: string;
+  /** Undefined: plain HTTP. */
+  readonly tls: CertificateFiles | undefined;
+  /** A file; undefined: none is kept. */
+  readonly accessLog: string | undefined;
 }
 
-export const http = defineActor<HttpMessages, HttpArgs, WebServer | null>({
+interface State {
+  readonly server: WebServer | undefined;
+  readonly log: AccessLog | undefined;
+}
+
+export const http = defineActor<HttpMessages, HttpArgs, State>({
   name: "serves the site",
-  async init(ctx, { address, outputPath }) {
-    if (address === undefined) return null;
-    const server = await startWebServer({ address, outputPath, log: ctx.log });
-    ctx.log.info({ url: server.url }, "the site is served");
-    return server;
+  async init(ctx, { address, outputPath, tls, accessLog }) {
+    if (address === undefined) return { server: undefined, log: undefined };
+    const log =
+      accessLog === undefined
+        ? undefined
+        : await openAccessLog(accessLog, (trouble) => {
+            ctx.log.warn(trouble, "lines of the access log are lost");
+          });
+    try {
+      const server = await startWebServer({
+        address,
+        outputPath,
+        tls,
+        log: ctx.log,
+        onAnswered: log === undefined ? undefined : (answered) => log.add(answered),
+      });
+      ctx.log.info({ url: server.url }, "the site is served");
+      return { server, log };
+    } catch (error) {
+      await log?.close();
+      throw error;
+    }
   },
   handle: {
-    ADDRESS: (server) => ({ url: server === null ? null : server.url.replace(/\/+$/, "") }),
+    ADDRESS: ({ server }) => ({
+      url: server === undefined ? null : server.url.replace(/\/+$/, ""),
+    }),
   },
-  async stop(server) {
+  async stop({ server, log }) {
     await server?.close();
+    await log?.close();
   },
 });

@@ -255,7 +255,7 @@ export function databaseBranch(means: Means): ChildSpec {
 }
 
 export function servicesBranch(means: Means): ChildSpec {
-  const { parts, http: listen, outputPath } = means.settings;
+  const { parts, http: listen, httpTls: tls, accessLog, outputPath } = means.settings;
   const address = listen === undefined ? undefined : httpAddress(listen);
   const isAnyOf = (...names: readonly PartName[]) => names.some((name) => parts.includes(name));
   return supervisor("services", {}, [
@@ -264,7 +264,9 @@ export function servicesBranch(means: Means): ChildSpec {
     ...only(parts, "web", () => [publishingBranch(means)]),
     ...only(parts, "front", () => frontBranches(means)),
     ...(isAnyOf("main", "front") ? [statisticsBranch(means)] : []),
-    ...only(parts, "web", () => [child("http", http, { address, outputPath }, { revive })]),
+    ...only(parts, "web", () => [
+      child("http", http, { address, tls, accessLog, outputPath }, { revive }),
+    ]),
   ]);
 }
 
@@ -342,7 +344,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
       database,
       storage: needed(storage),
       http: colleagues.http,
-      publicUrl: settings.indexUrl?.replace(/\/simple\/*$/, ""),
+      publicUrl: settings.publicUrl ?? settings.indexUrl?.replace(/\/simple\/*$/, ""),
     }),
     child("secretary", secretary, {
       database,

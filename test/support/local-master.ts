@@ -94,6 +94,9 @@ export class LocalMaster {
         oracles: 3,
         order: "newest",
         upstreamWheels: "ignore",
+        httpTls: undefined,
+        accessLog: undefined,
+        publicUrl: undefined,
       },
       logger,
     );

@@ -21,14 +21,12 @@ let server: WebServer;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "index-pip-"));
   storage = await openLocalStorage(join(folder, "site"));
-  const log = {
-    debug: (fields: object) => asked.push(JSON.stringify(fields)),
-    error: (fields: object) => asked.push(JSON.stringify(fields)),
-  };
+  const log = { error: (fields: object) => asked.push(JSON.stringify(fields)) };
   server = await startWebServer({
     address: "http://127.0.0.1:0",
     outputPath: join(folder, "site"),
     log,
+    onAnswered: ({ target }) => asked.push(target),
   });
   const files = [
     await publish("1.0", {}),

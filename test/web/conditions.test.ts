@@ -1,7 +1,7 @@
 /** Preconditions and ranges, as RFC 9110 has them. */
 import { describe, expect, test } from "vitest";
+import { codingsTaken } from "../../web/server/accept-encoding.ts";
 import { findPreconditionStatus, rangeOf } from "../../web/server/conditions.ts";
-import { takesGzip } from "../../web/server/file-reply.ts";
 
 const modifiedAt = new Date("2024-03-09T14:05:07.890Z");
 const validators = { etag: '"v1"', modifiedAt };
@@ -66,16 +66,24 @@ test("of an empty file no part can be sent", () => {
 });
 
 test.each([
-  [undefined, false],
-  ["", false],
-  ["identity", false],
-  ["gzip", true],
-  ["gzip, deflate, zstd", true],
-  ["deflate, GZIP;q=0.5", true],
-  ["gzip;q=0", false],
-  ["gzip; q=0.000, *", false],
-  ["*", true],
-  ["br", false],
-])("Accept-Encoding: %s takes gzip: %s", (header, taken) => {
-  expect(takesGzip(header)).toBe(taken);
+  [undefined, []],
+  ["", []],
+  ["identity", []],
+  ["gzip", ["gzip"]],
+  ["x-gzip", ["gzip"]],
+  ["gzip, deflate, zstd", ["gzip"]],
+  ["gzip, deflate, br, zstd", ["br", "gzip"]],
+  ["br;q=0.5, gzip", ["gzip", "br"]],
+  ["deflate, GZIP;q=0.5", ["gzip"]],
+  ["gzip;q=0", []],
+  ["gzip; q=0.000, *", ["br"]],
+  ["*", ["br", "gzip"]],
+  ["*;q=0", []],
+  ["br", ["br"]],
+  ["identity, gzip;q=0.5", []],
+  ["identity;q=0.2, gzip;q=0.5", ["gzip"]],
+  ["gzip;q=nonsense", []],
+  ["gzip;q=2", []],
+])("Accept-Encoding: %s takes %j", (header, codings) => {
+  expect(codingsTaken(header)).toEqual(codings);
 });

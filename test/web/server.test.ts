@@ -31,7 +31,7 @@ describe("the simple index", () => {
     for (const path of ["/simple/", "/simple/tide-pool/"]) {
       const answer = await ask(path, accept === undefined ? {} : { accept });
       expect([answer.status, answer.headers["content-type"]]).toEqual([status, type]);
-      expect(answer.headers.vary).toBe("Accept");
+      expect(answer.headers.vary).toBe("Accept, Accept-Encoding");
       if (type === JSON_V1) expect(JSON.parse(answer.body.toString())).toHaveProperty("meta");
       if (status === 200 && type !== JSON_V1) expect(answer.body.toString()).toMatch(/^<!DOCTYPE/);
     }

@@ -4,13 +4,13 @@ import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot } from "../../web/index/simple-root.ts";
-import { metadataKey, simplePageKeys, wheelKey } from "../../web/public-key.ts";
+import { metadataKey, NOT_FOUND_PAGE_KEY, simplePageKeys, wheelKey } from "../../web/public-key.ts";
 import { startWebServer } from "../../web/server.ts";
 import { openLocalStorage, type Storage } from "../../web/storage.ts";
 import { makeScratchFolder } from "./scratch-folder.ts";
 
 export const WHEEL = "tidepool-1.0-py3-none-any.whl";
-export const silent = { debug: () => undefined, error: () => undefined };
+export const silent = { error: () => undefined };
 export const wheel = Buffer.from("0123456789".repeat(1_000));
 export const log = "building\n".repeat(5_000);
 
@@ -52,6 +52,7 @@ export async function startTestSite(): Promise<TestSite> {
     await storage.replace(keys.json, rendering.json);
   }
   await storage.replace("index.html", "<h1>home</h1>");
+  await storage.replace(NOT_FOUND_PAGE_KEY, "<h1>Nothing here</h1>");
   await storage.replace("project/tide-pool/index.html", "<h1>tide-pool</h1>");
   await storage.replace("faq/index.html", "<h1>faq</h1>");
   await storage.replace("assets/site.css", "body {}");

@@ -5,6 +5,7 @@
  * - `address-in-use`: another program listens there.
  * - `address-denied`: this user may not (ports below 1024).
  * - `address-unavailable`: this machine does not have that host.
+ * - `bad-certificate`: the files for TLS cannot be read, or do not fit together.
  * - `failed`: anything else; see `cause`.
  */
 export type WebServerErrorCode =
@@ -12,6 +13,7 @@ export type WebServerErrorCode =
   | "address-in-use"
   | "address-denied"
   | "address-unavailable"
+  | "bad-certificate"
   | "failed";
 
 export class WebServerError extends Error {
@@ -51,10 +53,10 @@ export function parseListenAddress(text: string): ListenAddress {
 }
 
 /** The URL under which a listening server can be asked from its own machine. */
-export function urlOf({ host, port }: ListenAddress): string {
+export function urlOf({ host, port }: ListenAddress, scheme: "http" | "https" = "http"): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   const shown = reachable.includes(":") ? `[${reachable}]` : reachable;
-  return new URL(`http://${shown}:${port}/`).href;
+  return new URL(`${scheme}://${shown}:${port}/`).href;
 }
 
 const reasons: Readonly<Record<string, readonly [WebServerErrorCode, string]>> = {

@@ -15,11 +15,19 @@ export interface Validators {
 /** `whole`: nothing is asked for, or nothing that has to be granted. */
 export type RangeDecision = ByteRange | "whole" | "unsatisfiable";
 
+const conditions = [
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+] as const;
+
 /** 304, 412, or undefined: go on with the file. */
 export function findPreconditionStatus(
   headers: IncomingHttpHeaders,
   validators: Validators,
 ): 304 | 412 | undefined {
+  if (conditions.every((name) => headers[name] === undefined)) return undefined;
   const modifiedMs = wholeSeconds(validators.modifiedAt);
   const ifMatch = headers["if-match"];
   const unmodifiedSinceMs = Date.parse(headers["if-unmodified-since"] ?? "");

@@ -8,6 +8,8 @@ const types: Readonly<Record<string, string>> = {
   json: "application/json",
   txt: "text/plain; charset=utf-8",
   metadata: "text/plain; charset=utf-8",
+  // PEP 740; the type under which the index that has most of them serves these.
+  provenance: "application/vnd.pypi.integrity.v1+json",
   xml: "application/xml",
   svg: "image/svg+xml",
   png: "image/png",
@@ -16,17 +18,20 @@ const types: Readonly<Record<string, string>> = {
 
 export function contentTypeOf(key: string): string {
   if (key.endsWith(`/${SIMPLE_JSON}`)) return "application/vnd.pypi.simple.v1+json";
+  // The feeds are Atom, the only other XML is the site map.
+  if (/(^feeds|^project)\/.+\.xml$/.test(key)) return "application/atom+xml; charset=utf-8";
   const extension = /\.([a-z]+)$/.exec(key)?.[1] ?? "";
   return Object.hasOwn(types, extension)
     ? (types[extension] ?? "application/octet-stream")
     : "application/octet-stream";
 }
 
-/** Pages change; a published file never does, nor the log of a build that has ended, nor what has a hash in its name. */
+/** Never changes: a published file, the log of a build that has ended, an asset with a hash of its contents in its name. */
+const lasting =
+  /^(simple\/[^/]+\/(?!index\.)|logs\/.+\/(?!index\.)|assets\/[^/]+\.[0-9a-f]{12}\.)[^/]+$/;
+
 export function cacheControlOf(key: string): string {
-  const isPage =
-    !/^((simple\/[^/]+|logs\/.+)\/(?!index\.)[^/]+|assets\/[a-z-]+\.[0-9a-f]{12}\.[a-z]+)$/.test(
-      key,
-    );
-  return isPage ? "public, max-age=600" : "public, max-age=31536000, immutable";
+  if (lasting.test(key)) return "public, max-age=31536000, immutable";
+  // Asked for every few seconds by pages that are being looked at.
+  return key === "farm.json" ? "no-cache" : "public, max-age=600";
 }

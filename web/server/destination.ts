@@ -4,6 +4,7 @@
  */
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
 import { isPublicKey, SIMPLE_HTML, SIMPLE_JSON, simplePageKeys, urlPathOf } from "../public-key.ts";
+import { variantOwner } from "../storage.ts";
 
 export type Destination =
   /** A simple page, in the rendering that the client takes. */
@@ -19,7 +20,8 @@ const nothing: Destination = { kind: "nothing" };
 
 /** @param target the request target as it came: path and query, percent-encoded */
 export function destinationOf(target: string): Destination {
-  const [path = "", ...queries] = target.split("?");
+  // A client may name the whole URL, as it does to a proxy (RFC 9112, 3.2.2).
+  const [path = "", ...queries] = target.replace(/^https?:\/\/[^/?]*/i, "").split("?");
   const query = queries.length === 0 ? "" : `?${queries.join("?")}`;
   const segments = findSegments(path);
   if (segments === undefined) return nothing;
@@ -50,7 +52,12 @@ export function destinationOf(target: string): Destination {
     }
   }
   const key = segments.join("/");
+  if (room === "project" && segments.length === 3 && segments[2] === "json") {
+    return isFolder ? { kind: "file", key: `${key}/index.json` } : toFolder(key);
+  }
   if (room === "logs" && key.endsWith(".gz")) return { kind: "log", key };
+  // A compressed copy is a page's other form, with no URL of its own.
+  if (variantOwner(key) !== undefined) return nothing;
   return { kind: "file", key: isFolder ? `${key}/index.html` : key };
 }
 

@@ -70,6 +70,11 @@ export interface PublicFile {
   /** Differs whenever the contents do; a strong validator without its quotes. */
   readonly version: string;
   read(range?: ByteRange): Readable;
+  /** Fills a buffer from a position on; less only at the end of the file. Returns how much. */
+  readInto(buffer: Uint8Array, positionBytes: number): Promise<number>;
+  /** Its compressed copy, open as well; undefined where there is none, or one of other contents. */
+  findCompressed(coding: ContentCoding): Promise<PublicFile | undefined>;
+  /** Repeatable. */
   close(): Promise<void>;
 }
 
@@ -85,11 +90,15 @@ export interface StreamedPage {
   /** Its compressed copies, where they are at hand; what is missing is made from the page. Read only where they are needed. */
   readonly copies?: Partial<Readonly<Record<Variant["encoding"], AsyncIterable<Uint8Array>>>>;
 }
+/** How a copy beside a page is compressed, in HTTP's words. */
+export type ContentCoding = "gzip" | "br";
 
 /** The reading side: all that a web server needs. */
 export interface PublicFiles {
   /** Undefined when there is no such file, or the key may not name one. */
   open(key: string): Promise<PublicFile | undefined>;
+  /** The version of what stands there now, without opening it: whether what a cache holds is still true. */
+  findVersion(key: string): Promise<string | undefined>;
 }
 
 export interface Storage extends PublicFiles {
