@@ -37,6 +37,7 @@ import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import type { TaskRefusals } from "./refusals.ts";
 import { StoredLogs } from "./stored-logs.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
+import { TransferQueue } from "./transfer-queue.ts";
 import { SharedCredit } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
@@ -67,6 +68,8 @@ export interface FileJugglerArgs {
 
 interface Collection {
   readonly delivery: Delivery;
+  readonly files: readonly BuiltFile[];
+  readonly log: BuildResult["log"] | null;
   readonly waiting: Deferred<Collected>[];
 }
 
@@ -75,6 +78,7 @@ interface State {
   /** Connected file senders by identity and slot. */
   readonly peers: Map<string, Peer>;
   readonly collections: Map<Token, Collection>;
+  readonly queue: TransferQueue;
   readonly credit: SharedCredit;
   readonly logs: StoredLogs;
   sweeps: number;
@@ -107,6 +111,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       args,
       peers: new Map(),
       collections: new Map(),
+      queue: new TransferQueue(),
       credit: new SharedCredit(),
       logs: new StoredLogs(args.storage),
       sweeps: 0,
@@ -119,7 +124,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       state.peers.set(key, peer);
       for (const [token, { delivery }] of state.collections) {
         const isItsOwn = key === sender(delivery.slaveIdentity, delivery.slaveSlot);
-        if (delivery.source === "slave" && isItsOwn)
+        if (delivery.source === "slave" && isItsOwn && state.queue.isRunning(token))
           transferOf(state, ctx, token).tell("HOLDER_IS_BACK");
       }
     },
@@ -135,7 +140,9 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
         delivery?.source === "slave" &&
         // By the identity that it proved, and its slot.
         delivery.slaveIdentity === peer.identity &&
-        delivery.slaveSlot === peer.slot;
+        delivery.slaveSlot === peer.slot &&
+        // Of one whose turn has not come nothing was asked for.
+        state.queue.isRunning(token);
       if (!isHolder) {
         state.args.refusals.count("chunk of a build that is not collected from its sender");
         return;
@@ -144,7 +151,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
     },
     CHUNK: (state, body, ctx) => fromDesk(state, ctx, { type: "CHUNK", body }),
     MISSING: (state, body, ctx) => fromDesk(state, ctx, { type: "MISSING", body }),
-    async COLLECT(state, { delivery, files, log }, ctx) {
+    COLLECT(state, { delivery, files, log }, ctx) {
       const reply = ctx.defer<Collected>();
       const { token } = delivery;
       const problem = problemOf(files, log);
@@ -159,46 +166,24 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
         running.waiting.push(reply);
         return reply;
       }
-      state.collections.set(token, { delivery, waiting: [reply] });
-      const path = `${state.args.transfersPath}/${transferId(token)}`;
-      const spec = child(
-        transferId(token),
-        transfer,
-        {
-          delivery,
-          files,
-          log,
-          juggler: ctx.self,
-          source: sourceOf(state, delivery),
-          storage: state.args.storage,
-          checkWheel: state.args.checkWheel,
-          credit: state.credit,
-          fetchRetryMs: state.args.fetchRetryMs,
-          stallMs: state.args.stallMs,
-          refusals: state.args.refusals,
-        },
-        { restart: "temporary" as const },
-      );
-      try {
-        ctx.watch(await startAnew(ctx, state.args.transfersPath, path, spec), "TRANSFER_ENDED");
-      } catch (error) {
-        fail(state, token, toError(error).message);
-      }
+      state.collections.set(token, { delivery, files, log, waiting: [reply] });
+      state.queue.add(delivery.slaveIdentity, token);
+      startNext(state, ctx);
       return reply;
     },
-    COLLECTED(state, { token, collected }) {
-      const collection = state.collections.get(token);
-      state.collections.delete(token);
+    COLLECTED(state, { token, collected }, ctx) {
+      const collection = end(state, ctx, token);
       for (const reply of collection?.waiting ?? []) reply.resolve(collected);
+      startNext(state, ctx);
     },
-    NOT_COLLECTED(state, { token, reason }) {
-      fail(state, token, reason, "full");
+    NOT_COLLECTED(state, { token, reason }, ctx) {
+      fail(state, ctx, token, reason, "full");
     },
     TRANSFER_ENDED(state, { path, reason }, ctx) {
       const token = Number(path.slice(path.lastIndexOf("/") + 2));
       if (!isOrderly(reason)) ctx.log.warn({ build: token }, `transfer: ${describeExit(reason)}`);
       // Its session asks again, and the new transfer goes on where this one stopped.
-      fail(state, token, `the transfer ended: ${describeExit(reason)}`);
+      fail(state, ctx, token, `the transfer ended: ${describeExit(reason)}`);
     },
     PLACE(state, { token }, ctx) {
       const reply = ctx.defer<void>();
@@ -236,9 +221,13 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       });
       return reply;
     },
-    async CLEAR(state, { token }, ctx) {
-      await state.args.storage.clearStaging(token).catch((error: unknown) => {
-        ctx.log.warn({ err: error, build: token }, "staging could not be cleared");
+    CLEAR(state, { token }, ctx) {
+      ctx.run(async () => {
+        try {
+          await state.args.storage.clearStaging(token);
+        } catch (error) {
+          ctx.log.warn({ err: error, build: token }, "staging could not be cleared");
+        }
       });
     },
     SWEEP(state, _body, ctx) {
@@ -282,10 +271,72 @@ function passOn(state: State, ctx: Context, message: ChunkAnswer): void {
 const transferOf = ({ args }: State, ctx: Context, token: Token): ActorRef<TransferMessages> =>
   ctx.ref<TransferMessages>(`${args.transfersPath}/${transferId(token)}`);
 
-function fail(state: State, token: Token, reason: string, code = "transfer-ended"): void {
+/** Begins as many as may run. */
+function startNext(state: State, ctx: Context): void {
+  for (let token = state.queue.next(); token !== undefined; token = state.queue.next()) {
+    const collection = state.collections.get(token);
+    // Whoever asked may have gone while it waited, e.g. with the slave's connection.
+    const isWanted = collection?.waiting.some(({ signal }) => !signal.aborted);
+    if (collection === undefined || isWanted !== true) end(state, ctx, token);
+    else start(state, ctx, collection);
+  }
+}
+
+/** In the background: to stop one that is left over from before may take the disk's time. */
+function start(state: State, ctx: Context, collection: Collection): void {
+  const { args } = state;
+  const { delivery, files, log } = collection;
+  const { token } = delivery;
+  const spec = child(
+    transferId(token),
+    transfer,
+    {
+      delivery,
+      files,
+      log,
+      juggler: ctx.self,
+      source: sourceOf(state, delivery),
+      storage: args.storage,
+      checkWheel: args.checkWheel,
+      credit: state.credit.accountOf(delivery.slaveIdentity),
+      fetchRetryMs: args.fetchRetryMs,
+      stallMs: args.stallMs,
+      refusals: args.refusals,
+    },
+    { restart: "temporary" as const },
+  );
+  ctx.run(async () => {
+    const path = `${args.transfersPath}/${transferId(token)}`;
+    try {
+      const started = await startAnew(ctx, args.transfersPath, path, spec);
+      // It may have come to its end already.
+      if (state.collections.get(token) === collection) ctx.watch(started, "TRANSFER_ENDED");
+    } catch (error) {
+      if (state.collections.get(token) === collection)
+        fail(state, ctx, token, toError(error).message);
+    }
+  });
+}
+
+/** Another one may have its place. What is still heard of the end of this transfer is not that of a later one. */
+function end(state: State, ctx: Context, token: Token): Collection | undefined {
   const collection = state.collections.get(token);
   state.collections.delete(token);
+  state.queue.ended(token);
+  ctx.unwatch(transferOf(state, ctx, token));
+  return collection;
+}
+
+function fail(
+  state: State,
+  ctx: Context,
+  token: Token,
+  reason: string,
+  code = "transfer-ended",
+): void {
+  const collection = end(state, ctx, token);
   for (const reply of collection?.waiting ?? []) reply.reject(new Refusal(reason, { code }));
+  startNext(state, ctx);
 }
 
 /** What no build can have made, however its files look; undefined where nothing is wrong. */

@@ -28,6 +28,8 @@ interface Asked {
 /** Ranges behind the first missing one may be this far ahead of it. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
 const MOST_DOUBLINGS = 4;
+/** A range that is asked for more often than this, and that others wait for, is asked for alone. */
+const TIMES_BESIDE_OTHERS = 2;
 
 export class FilePull {
   /** True when all bytes are in staging, false when it was called off. Rejects with what the storage said. */
@@ -36,6 +38,8 @@ export class FilePull {
   /** By offset, rising. */
   readonly #asked = new Map<number, Asked>();
   readonly #early = new Map<number, Uint8Array>();
+  /** How many ranges were asked for once more: as many may come twice. */
+  #askedAgain = 0;
   #nextOffset: number;
   #isWriting = false;
   #resolve: (isWhole: boolean) => void = () => undefined;
@@ -55,12 +59,16 @@ export class FilePull {
   ask(nowMs: number): void {
     const { window, staged, sizeBytes } = this.#means;
     for (const [offset, asked] of this.#asked) {
-      if (asked.isCounted || this.#early.has(offset)) continue;
-      if (!window.take(asked.lengthBytes)) return;
-      if (!this.#fetch(offset, asked.lengthBytes)) return;
-      asked.isCounted = true;
-      asked.askedAtMs = nowMs;
-      asked.times += 1;
+      if (this.#early.has(offset)) continue;
+      if (!asked.isCounted) {
+        if (!this.#takeOverdue(offset, asked) || !this.#fetch(offset, asked.lengthBytes)) return;
+        asked.isCounted = true;
+        asked.askedAtMs = nowMs;
+        if (asked.times > 0) this.#askedAgain += 1;
+        asked.times += 1;
+      }
+      // What lies behind it would only wait for it in memory.
+      if (asked.times > TIMES_BESIDE_OTHERS && offset === staged.lengthBytes) return;
     }
     while (this.#nextOffset < sizeBytes) {
       const offset = this.#nextOffset;
@@ -72,16 +80,21 @@ export class FilePull {
     }
   }
 
-  /** What did not come in time counts no longer as under way. It is taken all the same when it comes late. */
+  /**
+   * What did not come in time counts no longer as under way. It is taken all the same when it comes late. Where the
+   * range that all others wait for was asked for twice and did not come, what waits is let go, and asked for again after
+   * it: whoever withholds one range could keep as much memory as it sent.
+   */
   expire(nowMs: number, retryMs: number): boolean {
     let isAnyLate = false;
     for (const [offset, asked] of this.#asked) {
       const patienceMs = retryMs * 2 ** Math.min(asked.times - 1, MOST_DOUBLINGS);
       if (!asked.isCounted || this.#early.has(offset)) continue;
       if (nowMs - asked.askedAtMs <= patienceMs) continue;
-      asked.isCounted = false;
-      this.#means.window.free(asked.lengthBytes);
+      this.#free(asked);
       isAnyLate = true;
+      const isFront = offset === this.#means.staged.lengthBytes;
+      if (isFront && asked.times >= TIMES_BESIDE_OTHERS) this.#dropEarly();
     }
     return isAnyLate;
   }
@@ -90,20 +103,38 @@ export class FilePull {
   forget(): void {
     for (const [offset, asked] of this.#asked) {
       if (!asked.isCounted || this.#early.has(offset)) continue;
-      asked.isCounted = false;
+      this.#free(asked);
       asked.times = 0;
-      this.#means.window.free(asked.lengthBytes);
     }
   }
 
-  /** False for what was not asked for, came already, or is not as long as was asked. */
-  take(offset: number, data: Uint8Array, nowMs: number): boolean {
+  /**
+   * `unasked` is what was not asked for, came already, or is not as long as was asked; `repeated` what came already and
+   * was asked for again since it was late; `dropped` what came too late to be kept for what lies before it.
+   */
+  take(
+    offset: number,
+    data: Uint8Array,
+    nowMs: number,
+  ): "taken" | "repeated" | "dropped" | "unasked" {
+    const { window, staged } = this.#means;
     const asked = this.#asked.get(offset);
-    if (asked?.lengthBytes !== data.length || this.#early.has(offset)) return false;
-    this.#means.window.answered(data.length, nowMs - asked.askedAtMs);
+    if (asked?.lengthBytes !== data.length || this.#early.has(offset)) {
+      const isWithinAsked = data.length > 0 && offset + data.length <= this.#nextOffset;
+      if (this.#askedAgain === 0 || !isWithinAsked) return "unasked";
+      this.#askedAgain -= 1;
+      return "repeated";
+    }
+    // Of what was asked for twice nobody knows which asking this answers, and how quickly.
+    if (asked.times === 1) window.answered(data.length, nowMs - asked.askedAtMs);
+    if (!asked.isCounted) {
+      // Overdue, and so its room may be another's: only what is written at once has none to wait for.
+      asked.isCounted = window.take(data.length);
+      if (!asked.isCounted && offset !== staged.lengthBytes) return "dropped";
+    }
     this.#early.set(offset, data);
     if (!this.#isWriting) void this.#write();
-    return true;
+    return "taken";
   }
 
   callOff(): void {
@@ -117,6 +148,31 @@ export class FilePull {
     this.#asked.clear();
     this.#early.clear();
     this.#nextOffset = this.#means.sizeBytes;
+  }
+
+  /** Where even for the range that all wait for there is no room, what waits for it makes room. */
+  #takeOverdue(offset: number, { lengthBytes }: Asked): boolean {
+    const { window, staged } = this.#means;
+    if (offset !== staged.lengthBytes) return window.take(lengthBytes);
+    if (window.takeBeyond(lengthBytes)) return true;
+    this.#dropEarly();
+    return window.takeBeyond(lengthBytes);
+  }
+
+  #dropEarly(): void {
+    for (const offset of this.#early.keys()) {
+      const asked = this.#asked.get(offset);
+      if (asked?.isCounted !== true) continue;
+      this.#free(asked);
+      // It came when it was asked for: it is not this one that is late.
+      asked.times = 0;
+    }
+    this.#early.clear();
+  }
+
+  #free(asked: Asked): void {
+    asked.isCounted = false;
+    this.#means.window.free(asked.lengthBytes);
   }
 
   #fetch(offset: number, lengthBytes: number): boolean {

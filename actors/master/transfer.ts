@@ -22,7 +22,7 @@ import type { ChunkAnswer, ChunkSource } from "./chunk-source.ts";
 import type { FileJugglerMessages } from "./file-juggler.ts";
 import { FilePull } from "./file-pull.ts";
 import type { TaskRefusals } from "./refusals.ts";
-import { type SharedCredit, TransferWindow } from "./transfer-window.ts";
+import { type CreditAccount, TransferWindow } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
 export interface TransferMessages {
@@ -43,7 +43,7 @@ export interface TransferArgs {
   readonly source: ChunkSource;
   readonly storage: Storage;
   readonly checkWheel: WheelCheck;
-  readonly credit: SharedCredit;
+  readonly credit: CreditAccount;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
   readonly refusals: TaskRefusals;
@@ -116,11 +116,9 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
         return;
       }
       const now = performance.now();
-      if (!pull.take(body.offset, body.data, now)) {
-        state.args.refusals.count("chunk that was not asked for");
-        return;
-      }
-      state.progressAt = now;
+      const taken = pull.take(body.offset, body.data, now);
+      if (taken === "taken") state.progressAt = now;
+      else if (taken === "unasked") state.args.refusals.count("chunk that was not asked for");
     },
     HOLDER_IS_BACK(state) {
       for (const pull of state.pulls.values()) pull.forget();

@@ -13,7 +13,7 @@ import type { ToFileSender } from "../../../protocol/links/files.ts";
 import { fileJugglerProtocol } from "../../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../../protocol/links/tasks/import-desk.ts";
 import { type BuiltFile, LOG_FILENAME } from "../../../protocol/model/build.ts";
-import type { Collected } from "../../../protocol/model/delivery.ts";
+import type { Collected, Delivery } from "../../../protocol/model/delivery.ts";
 import {
   type ActorRef,
   child,
@@ -25,6 +25,7 @@ import {
   supervisor,
 } from "../../../supervisor/index.ts";
 import { openLocalStorage } from "../../../web/storage.ts";
+import { until } from "../slave/scripted-master.ts";
 
 const log = Buffer.from("it went well");
 const wheel = Buffer.from("a wheel");
@@ -35,6 +36,8 @@ const second = "pkg-1.0-2-py3-none-any.whl";
 /** Files that the slave says it has not, and files about which it says nothing. */
 const lost = new Set<string>();
 const withheld = new Set<string>();
+/** Builds of which anything was asked. */
+const fetched = new Set<number>();
 
 /** The slave and its link: hands over what is fetched. */
 const slaveEnd = defineActor<
@@ -51,6 +54,7 @@ const slaveEnd = defineActor<
     },
     SEND(juggler, { message: { body } }) {
       const { token, offset } = body;
+      fetched.add(token);
       if (withheld.has(body.filename)) return "sent";
       if (lost.has(body.filename)) {
         const missing = { token, filename: body.filename, reason: "it is gone" };
@@ -76,6 +80,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "juggler-"));
   lost.clear();
   withheld.clear();
+  fetched.clear();
 });
 afterEach(async () => {
   await system?.stop();
@@ -91,12 +96,7 @@ const wheelFile: BuiltFile = {
   aptDependencies: [],
 };
 
-/** Has the build collected, with that for the result of its wheel's check. */
-async function collect(
-  checked: CheckedWheel,
-  { files = [wheelFile], log: logFile = { sizeBytes: log.length, sha256: sha256(log) } } = {},
-  stallMs = 10_000,
-): Promise<Collected> {
+async function start(checked: CheckedWheel, stallMs = 10_000) {
   const storage = await openLocalStorage(folder);
   system = await startSystem({
     name: "test",
@@ -120,20 +120,34 @@ async function collect(
         }),
       ]),
   });
-  const collected = await system.ref<FileJugglerMessages>("/juggler").ask("COLLECT", {
-    delivery: {
-      token: 1,
-      source: "slave",
-      slaveId: 1,
-      slaveIdentity: peer.identity,
-      slaveSlot: peer.slot,
-      package: "pkg",
-      version: "1.0",
-      target: "cp311-linux_x86_64",
-      targetTags: ["py3-none-any"],
-      buildTag: null,
-      isSettled: false,
-    },
+  return system.ref<FileJugglerMessages>("/juggler");
+}
+
+const deliveryOf = (token: number): Delivery => ({
+  token,
+  source: "slave",
+  slaveId: 1,
+  slaveIdentity: peer.identity,
+  slaveSlot: peer.slot,
+  package: "pkg",
+  version: "1.0",
+  target: "cp311-linux_x86_64",
+  targetTags: ["py3-none-any"],
+  buildTag: null,
+  isSettled: false,
+});
+
+const logOf = (bytes: Buffer) => ({ sizeBytes: bytes.length, sha256: sha256(bytes) });
+
+/** Has the build collected, with that for the result of its wheel's check. */
+async function collect(
+  checked: CheckedWheel,
+  { files = [wheelFile], log: logFile = logOf(log) } = {},
+  stallMs = 10_000,
+): Promise<Collected> {
+  const juggler = await start(checked, stallMs);
+  const collected = await juggler.ask("COLLECT", {
+    delivery: deliveryOf(1),
     files,
     log: logFile,
   });
@@ -218,3 +232,26 @@ it("another size than that of the file that is stored already is refused", async
     message: `${filename}: the file of its SHA-256 has 7 bytes, not 1`,
   });
 });
+
+it("of one slave a bounded number is pulled at once; who waits has a turn, but for whom nobody asks any more", async () => {
+  const juggler = await start(good);
+  withheld.add(LOG_FILENAME);
+  const gone = new AbortController();
+  const asked = Array.from({ length: 20 }, (_, at) =>
+    juggler.ask(
+      "COLLECT",
+      { delivery: deliveryOf(at + 1), files: [], log: logOf(log) },
+      { timeoutMs: 60_000, signal: at + 1 === 17 ? gone.signal : undefined },
+    ),
+  );
+  const settled = Promise.allSettled(asked);
+  await until("sixteen are asked for", () => (fetched.size >= 16 ? true : undefined));
+  gone.abort();
+  await expect(asked[16]).rejects.toThrow();
+  expect([...fetched].every((token) => token <= 16)).toBe(true);
+  withheld.clear();
+  const ends = (await settled).map(({ status }, at) => [at + 1, status]);
+  expect(ends.filter(([, status]) => status !== "fulfilled")).toEqual([[17, "rejected"]]);
+  expect(fetched.has(17)).toBe(false);
+  expect(fetched.size).toBe(19);
+}, 60_000);
