@@ -9,7 +9,8 @@
  *     |  `- file-sender    file link
  *     `- job-2 …
  *
- * Each job is a slave of its own to the master, by its slot; jobs share folder, outbox, keys and interpreters.
+ * Each job is a slave of its own to the master, by its slot; jobs share folder, outbox, keys, interpreters, and the
+ * connection of each link.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -32,7 +33,7 @@ import { builder } from "./builder.ts";
 import { type CheckRow, checkMachine } from "./check.ts";
 import { checkIndexes } from "./check-indexes.ts";
 import { checkMaster } from "./check-master.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, lineTo, type MasterAddress } from "./connection.ts";
 import { fileSender } from "./file-sender.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import { folderIdentity } from "./identity.ts";
@@ -104,7 +105,11 @@ async function startLocked(
 ): Promise<System> {
   const interpreters = await probeAll(settings.pythons, logger, signal);
   const { outbox, logs } = await takeOver(settings.dir, logger);
-  const connection = await connectionOf(settings);
+  const master = await masterOf(settings);
+  const lines = {
+    slave: lineTo({ ...master, address: settings.slaveQueue }, logger),
+    files: lineTo({ ...master, address: settings.fileQueue }, logger),
+  };
   const sandbox = await Sandbox.open(sandboxSettings(settings), interpreters);
   if (sandbox.lacks.length > 0) logger.warn({ lacks: sandbox.lacks }, warningOf(sandbox));
   logger.info(`builds run with ${sandbox.description}`);
@@ -129,7 +134,7 @@ async function startLocked(
   };
   const jobOf = (job: number): ChildSpec => {
     const path = `/${jobName(job)}`;
-    const ofJob = { ...connection, slot: slotOf(connection.slot, job) };
+    const slot = slotOf(master.slot, job);
     const site: BuildSite = {
       outbox,
       sandbox,
@@ -152,7 +157,7 @@ async function startLocked(
           { shutdownMs: settings.times.killGraceMs + STOP_BUILD_MS },
         ),
         child("link-session", linkSession, {
-          connection: { ...ofJob, address: settings.slaveQueue },
+          connection: { line: lines.slave, slot },
           job,
           takesBuilds: job <= settings.jobs,
           builderPath: `${path}/builder`,
@@ -176,7 +181,7 @@ async function startLocked(
           },
         }),
         child("file-sender", fileSender, {
-          connection: { ...ofJob, address: settings.fileQueue },
+          connection: { line: lines.files, slot },
           outbox,
           job,
           linkPath: `${path}/link-session`,
@@ -281,7 +286,9 @@ async function takeOver(
   return { outbox, logs: new BuildLogs(outbox, lostLogs) };
 }
 
-async function connectionOf(settings: SlaveSettings): Promise<Omit<Connection, "address">> {
+async function masterOf(
+  settings: SlaveSettings,
+): Promise<Omit<MasterAddress, "address"> & Pick<Connection, "slot">> {
   const identity = await folderIdentity(settings.dir);
   return {
     keys: keysOf(settings),
