@@ -38,11 +38,12 @@ import { fileSender } from "./file-sender.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import { folderIdentity } from "./identity.ts";
 import { type Interpreter, probeInterpreter } from "./interpreter.ts";
-import { linkSession } from "./link-session.ts";
+import { linkSession, type Refusal } from "./link-session.ts";
 import { Outbox } from "./outbox.ts";
 import { removeTree } from "./remove-tree.ts";
 import { checkSandbox } from "./sandbox/check-sandbox.ts";
 import { Sandbox, type SandboxSettings } from "./sandbox/sandbox.ts";
+import { ToldToEndError } from "./told-to-end.ts";
 import type { BuildSite } from "./workshop.ts";
 
 /**
@@ -125,8 +126,10 @@ async function startLocked(
   const end = () => {
     if (refusal !== undefined) system?.crash("/", refusal);
   };
-  const refused = (job: number, reason: string, now: boolean): void => {
-    refusal ??= new Error(`the master refuses this slave: ${reason}`);
+  const refused = (job: number, reason: string, { now, isTold }: Refusal): void => {
+    refusal ??= isTold
+      ? new ToldToEndError(`the master ended this slave: ${reason}`)
+      : new Error(`the master refuses this slave: ${reason}`);
     staying.delete(job);
     // Of the others some may finish a build first.
     if (now) staying.clear();
@@ -174,7 +177,7 @@ async function startLocked(
           timeoutMs: settings.timeoutMs,
           pollMs: settings.pollMs,
           folder: settings.dir,
-          refused: (reason: string, now: boolean) => refused(job, reason, now),
+          refused: (reason: string, how: Refusal) => refused(job, reason, how),
           delivered: () => {
             staying.delete(job);
             if (staying.size === 0) end();
