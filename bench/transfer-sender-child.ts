@@ -3,6 +3,7 @@
  * `transfer.bench.ts`; ends when its channel closes.
  */
 import { once } from "node:events";
+import { lineTo } from "../actors/slave/connection.ts";
 import { fileSender } from "../actors/slave/file-sender.ts";
 import type { FileSenderMessages } from "../actors/slave/messages.ts";
 import { Outbox } from "../actors/slave/outbox.ts";
@@ -52,19 +53,19 @@ async function openSender({
 }: Connect): Promise<Line> {
   const { outbox } = await Outbox.open(order.outbox);
   const keys = own && serverPublicKey !== undefined ? { own, serverPublicKey } : undefined;
+  const line = lineTo(
+    {
+      ...{ address, keys, identity: name.identity },
+      ...{ heartbeatMs: 2_000, retryMs: { min: 100, max: 1_000 } },
+    },
+    silentLogger,
+  );
   const system = await startSystem({
     name: "sender",
     logger: silentLogger,
     root: supervisor("sender", {}, [
       child("file-sender", fileSender, {
-        connection: {
-          address,
-          keys,
-          identity: name.identity,
-          slot: name.slot,
-          heartbeatMs: 2_000,
-          retryMs: { min: 100, max: 1_000 },
-        },
+        connection: { line, slot: name.slot },
         outbox,
         job: 1,
         linkPath: "/nobody",

@@ -2,7 +2,7 @@
  * The frame around every command: options, log, signals, one clear line for a failure, exit code.
  *
  * Exit codes: 0 done (for a tree also after SIGINT or SIGTERM), 1 failed, 2 the command line, the
- * environment or a configuration file is wrong, 130 interrupted. What a command does is in
+ * environment or a configuration file is wrong, 130 interrupted; others are a command's own. What a command does is in
  * `commands/`; this knows none of them.
  */
 
@@ -49,6 +49,8 @@ export interface CommandDefinition<O extends Options> {
   readonly logLevel?: LogLevel;
   /** Whether root needs `--allow-root`. */
   readonly refusesRoot?: boolean;
+  /** Of an end that is to be told from other failures; undefined: it is one of them. */
+  readonly exitCode?: (error: unknown) => number | undefined;
   /** @returns exit code; what it throws is shown as one line and is exit code 1 */
   run(values: Values<O>, operands: readonly string[], frame: Frame): Promise<number>;
 }
@@ -68,7 +70,8 @@ export async function runProgram<O extends Common & Options>(
   const fail = (error: unknown): void => {
     const stack = showsStacks && error instanceof Error ? `\n${error.stack}` : "";
     process.stderr.write(`${name}: ${failureLine(error)}${stack}\n`);
-    process.exitCode = error instanceof ConfigurationError ? 2 : 1;
+    process.exitCode =
+      definition.exitCode?.(error) ?? (error instanceof ConfigurationError ? 2 : 1);
   };
   const signals = watchSignals();
   const surprised = (error: unknown): void => {

@@ -14,7 +14,7 @@ import {
   silentLogger,
 } from "../../supervisor/index.ts";
 import type { CheckRow } from "./check.ts";
-import { openLink } from "./connection.ts";
+import { lineTo, openLink } from "./connection.ts";
 
 export interface MasterToCheck {
   readonly slaveQueue: string;
@@ -92,15 +92,18 @@ async function visit<S extends LinkMessages, C extends LinkMessages, T>(
     settle = resolve;
   });
   try {
-    const endpoint = openLink(
-      link,
+    const line = lineTo(
       {
-        ...{ address, keys, slot, identity: `local:${slot}` },
+        ...{ address, keys, identity: `local:${slot}` },
         ...{ heartbeatMs: 2_000, retryMs: { min: 200, max: 2_000 } },
       },
       silentLogger,
-      { up: () => settle(undefined), message: () => undefined, down: (reason) => settle(reason) },
     );
+    const endpoint = openLink(link, { line, slot }, silentLogger, {
+      up: () => settle(undefined),
+      message: () => undefined,
+      down: (reason) => settle(reason),
+    });
     const timer = setTimeout(() => settle("nobody answers"), WAIT_MS);
     try {
       const trouble = await isUp;

@@ -1,8 +1,14 @@
 /**
- * What both links of a slave share: where the master is, which keys prove who speaks, how long to wait
- * between attempts. Made in tree.ts, used by the link session and the file sender.
+ * How the slave's links reach the master: where it is, which keys prove who speaks, how long to wait between
+ * attempts. The jobs of a slave are sessions of their own, over one connection for each link. Lines are made in tree.ts,
+ * links opened by the link sessions and file senders, and by `--check`.
  */
-import { type ClientKeys, connectEndpoint } from "../../protocol/transport/index.ts";
+import {
+  type ClientKeys,
+  connectOver,
+  type Line,
+  openLine,
+} from "../../protocol/transport/index.ts";
 import type {
   ClientEndpoint,
   ClientHandlers,
@@ -11,33 +17,39 @@ import type {
   Logger,
 } from "../../supervisor/index.ts";
 
-export interface Connection {
+export interface MasterAddress {
   readonly address: string;
   /** Undefined: a link without keys, for loopback and ipc addresses only. */
   readonly keys: ClientKeys | undefined;
   /** Who speaks where there are no keys; the same after a restart, or its builds were a stranger's. */
   readonly identity: string;
-  /** Tells slaves apart that share a key. Of both links of a slave it is the same. */
-  readonly slot: string;
   readonly heartbeatMs: number;
   readonly retryMs: { readonly min: number; readonly max: number };
 }
 
-/** @throws EndpointConfigError where the address or the keys cannot work */
+export interface Connection {
+  readonly line: Line;
+  /** Tells apart the jobs of a slave, and slaves that share a key. Of both links of a job it is the same. */
+  readonly slot: string;
+}
+
+/** Connected while somebody has a link open on it. @throws EndpointConfigError where the address or the keys cannot work */
+export function lineTo(master: MasterAddress, log: Logger): Line {
+  const { address, keys, identity, heartbeatMs, retryMs } = master;
+  return openLine({
+    address,
+    ...(keys === undefined ? { identity } : { keys }),
+    heartbeatMs,
+    retryMs,
+    log,
+  });
+}
+
 export function openLink<ToServer extends LinkMessages, ToClient extends LinkMessages>(
   link: Link<ToServer, ToClient>,
-  connection: Connection,
+  { line, slot }: Connection,
   log: Logger,
   handlers: ClientHandlers<ToClient>,
 ): ClientEndpoint<ToServer> {
-  const { address, keys, identity, slot, heartbeatMs, retryMs } = connection;
-  return connectEndpoint(link, {
-    address,
-    ...(keys === undefined ? { identity } : { keys }),
-    slot,
-    heartbeatMs,
-    retryMs,
-    handlers,
-    log,
-  });
+  return connectOver(line, link, { slot, handlers, log });
 }

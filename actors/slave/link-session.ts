@@ -29,6 +29,13 @@ import { type Connection, openLink } from "./connection.ts";
 import type { BuilderMessages, FileSenderMessages, LinkSessionMessages } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
 
+export interface Refusal {
+  /** The whole slave, whatever its other jobs build. */
+  readonly now: boolean;
+  /** By a person's word, which is not a matter of what the slave is. */
+  readonly isTold: boolean;
+}
+
 export interface LinkSessionArgs {
   readonly connection: Connection;
   /** Which of the slave's jobs this is. */
@@ -50,8 +57,8 @@ export interface LinkSessionArgs {
   readonly pollMs: number | undefined;
   /** The disk whose room is reported. */
   readonly folder: string;
-  /** The master wants this job to leave for good; `now`: the slave with it, whatever its other jobs build. */
-  readonly refused: (reason: string, now: boolean) => void;
+  /** The master wants this job to leave for good. */
+  readonly refused: (reason: string, how: Refusal) => void;
   /** It has delivered all that it was there for. */
   readonly delivered: () => void;
 }
@@ -337,7 +344,7 @@ function take(
 /** Says what there is to say now: a finished build, the build in hand, or that there is none. */
 async function goOn(state: State, ctx: Context): Promise<void> {
   if (state.lastWords !== undefined && state.running === undefined) {
-    state.refused(state.lastWords, false);
+    state.refused(state.lastWords, { now: false, isTold: false });
     return;
   }
   if (state.phase !== "ready" || state.ack === undefined || state.delivering !== undefined) return;
@@ -432,7 +439,7 @@ async function leave(
     return;
   }
   ctx.log.error({ reason }, "refused by the master; leaving");
-  state.refused(reason, now || !wasGreeting);
+  state.refused(reason, { now: now || !wasGreeting, isTold: now });
 }
 
 /** Nothing of an earlier session counts in the next. */

@@ -9,7 +9,8 @@
  *     |  `- file-sender    file link
  *     `- job-2 …
  *
- * Each job is a slave of its own to the master, by its slot; jobs share folder, outbox, keys and interpreters.
+ * Each job is a slave of its own to the master, by its slot; jobs share folder, outbox, keys, interpreters, and the
+ * connection of each link.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -32,16 +33,17 @@ import { builder } from "./builder.ts";
 import { type CheckRow, checkMachine } from "./check.ts";
 import { checkIndexes } from "./check-indexes.ts";
 import { checkMaster } from "./check-master.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, lineTo, type MasterAddress } from "./connection.ts";
 import { fileSender } from "./file-sender.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import { folderIdentity } from "./identity.ts";
 import { type Interpreter, probeInterpreter } from "./interpreter.ts";
-import { linkSession } from "./link-session.ts";
+import { linkSession, type Refusal } from "./link-session.ts";
 import { Outbox } from "./outbox.ts";
 import { removeTree } from "./remove-tree.ts";
 import { checkSandbox } from "./sandbox/check-sandbox.ts";
 import { Sandbox, type SandboxSettings } from "./sandbox/sandbox.ts";
+import { ToldToEndError } from "./told-to-end.ts";
 import type { BuildSite } from "./workshop.ts";
 
 /**
@@ -104,7 +106,11 @@ async function startLocked(
 ): Promise<System> {
   const interpreters = await probeAll(settings.pythons, logger, signal);
   const { outbox, logs } = await takeOver(settings.dir, logger);
-  const connection = await connectionOf(settings);
+  const master = await masterOf(settings);
+  const lines = {
+    slave: lineTo({ ...master, address: settings.slaveQueue }, logger),
+    files: lineTo({ ...master, address: settings.fileQueue }, logger),
+  };
   const sandbox = await Sandbox.open(sandboxSettings(settings), interpreters);
   if (sandbox.lacks.length > 0) logger.warn({ lacks: sandbox.lacks }, warningOf(sandbox));
   logger.info(`builds run with ${sandbox.description}`);
@@ -120,8 +126,10 @@ async function startLocked(
   const end = () => {
     if (refusal !== undefined) system?.crash("/", refusal);
   };
-  const refused = (job: number, reason: string, now: boolean): void => {
-    refusal ??= new Error(`the master refuses this slave: ${reason}`);
+  const refused = (job: number, reason: string, { now, isTold }: Refusal): void => {
+    refusal ??= isTold
+      ? new ToldToEndError(`the master ended this slave: ${reason}`)
+      : new Error(`the master refuses this slave: ${reason}`);
     staying.delete(job);
     // Of the others some may finish a build first.
     if (now) staying.clear();
@@ -129,7 +137,7 @@ async function startLocked(
   };
   const jobOf = (job: number): ChildSpec => {
     const path = `/${jobName(job)}`;
-    const ofJob = { ...connection, slot: slotOf(connection.slot, job) };
+    const slot = slotOf(master.slot, job);
     const site: BuildSite = {
       outbox,
       sandbox,
@@ -152,7 +160,7 @@ async function startLocked(
           { shutdownMs: settings.times.killGraceMs + STOP_BUILD_MS },
         ),
         child("link-session", linkSession, {
-          connection: { ...ofJob, address: settings.slaveQueue },
+          connection: { line: lines.slave, slot },
           job,
           takesBuilds: job <= settings.jobs,
           builderPath: `${path}/builder`,
@@ -169,14 +177,14 @@ async function startLocked(
           timeoutMs: settings.timeoutMs,
           pollMs: settings.pollMs,
           folder: settings.dir,
-          refused: (reason: string, now: boolean) => refused(job, reason, now),
+          refused: (reason: string, how: Refusal) => refused(job, reason, how),
           delivered: () => {
             staying.delete(job);
             if (staying.size === 0) end();
           },
         }),
         child("file-sender", fileSender, {
-          connection: { ...ofJob, address: settings.fileQueue },
+          connection: { line: lines.files, slot },
           outbox,
           job,
           linkPath: `${path}/link-session`,
@@ -281,7 +289,9 @@ async function takeOver(
   return { outbox, logs: new BuildLogs(outbox, lostLogs) };
 }
 
-async function connectionOf(settings: SlaveSettings): Promise<Omit<Connection, "address">> {
+async function masterOf(
+  settings: SlaveSettings,
+): Promise<Omit<MasterAddress, "address"> & Pick<Connection, "slot">> {
   const identity = await folderIdentity(settings.dir);
   return {
     keys: keysOf(settings),

@@ -39,7 +39,7 @@ export const fetchMessages = {
 
 export const filesLink = declareLink({
   name: "files",
-  version: 1,
+  version: 2,
   toServer: chunkMessages,
   toClient: fetchMessages,
 });

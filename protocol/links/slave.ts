@@ -126,7 +126,7 @@ const toClient = {
   },
 };
 
-export const slaveLink = declareLink({ name: "slave", version: 1, toServer, toClient });
+export const slaveLink = declareLink({ name: "slave", version: 2, toServer, toClient });
 /** What slaves say, with its schemas: for whoever makes such messages up. */
 export { toServer as slaveMessages };
 export type FromSlave = MessagesOf<typeof toServer>;

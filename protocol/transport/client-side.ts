@@ -1,7 +1,8 @@
 /**
- * The connecting side of a link. States: `waiting` (between attempts), `dialling` (a socket is open, no
- * connection yet), `greeting` (HELLO was said), `up` (the server has accepted the session), `closed`. Every way out of the middle three,
- * but `close`, leads to `waiting` and a new connection; WHO alone leads from `up` to `greeting` on the same one.
+ * The connecting side of a link: one session on a line, which it may share with others. States: `waiting` (between attempts),
+ * `dialling` (on the line, no connection yet), `greeting` (HELLO was said), `up` (the server has accepted the session), `closed`. Every way
+ * out of the middle three, but `close`, leaves the line and leads to `waiting`; WHO alone leads from `up` to `greeting`. Who is
+ * alone on its line has a new connection after that; where others are, only what concerns all of them ends it.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -17,9 +18,8 @@ import {
 } from "../../supervisor/index.ts";
 import { AskTable } from "./ask-table.ts";
 import { Backoff } from "./backoff.ts";
-import { Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import {
-  decodeFrame,
   decodeMessages,
   FRAME_OVERHEAD_BYTES,
   type Frame,
@@ -27,32 +27,25 @@ import {
   type Packet,
   type WireMessage,
 } from "./frame.ts";
-import type { FindServer } from "./frame-socket.ts";
-import type { Framing } from "./framing.ts";
 import { endSchema, makeHello, refusedSchema, welcomeSchema } from "./hello.ts";
 import { Inflow } from "./inflow.ts";
+import type { Line, LineLoss, LineUser } from "./line.ts";
 import { Liveness, SILENT_AFTER_BEATS, startTicking } from "./liveness.ts";
 import { SerialCalls } from "./serial-calls.ts";
 import { openLane, type SessionLane } from "./session-lane.ts";
-import { LINGER_MS, type SocketLimits } from "./socket-options.ts";
+import { LINGER_MS } from "./socket-options.ts";
 import type { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
-import type { ClientKeys } from "./zeromq-sockets.ts";
 
 export interface ClientSideOptions<ToClient extends LinkMessages> {
-  readonly findServer: FindServer;
-  readonly framing: Framing;
-  readonly keys: ClientKeys | undefined;
-  readonly identity: string;
+  readonly line: Line;
   readonly slot: string;
   readonly handlers: ClientHandlers<ToClient>;
   readonly log: TransportLog;
   readonly tally: Tally;
-  readonly limits: SocketLimits;
   readonly outboxBound: number;
   /** Messages that the owner may have untaken. */
   readonly window: number;
-  readonly retryMs: { readonly min: number; readonly max: number };
 }
 
 /** What a timer can hold. */
@@ -61,11 +54,8 @@ const LONGEST_ASK_MS = 2 ** 31 - 1;
 const WELCOME_WITHIN_MS = 2_000;
 /** HELLO is said again with each heartbeat, as it or its answer may be lost, but not seldomer than this. */
 const LONGEST_HELLO_MS = 1_000;
-/** Nobody listens: the name is looked up again after twice the longest delay between attempts, within these. */
-const DIAL_MS = { min: 1_000, max: 10_000 };
-
 type State = "waiting" | "dialling" | "greeting" | "up" | "closed";
-type Retry = "soon" | "refused" | "replaced";
+type Retry = LineLoss | "replaced";
 
 /** One accepted or asked-for session of the present connection. */
 interface Session {
@@ -75,9 +65,12 @@ interface Session {
   liveness: Liveness;
 }
 
-export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMessages> {
+export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMessages>
+  implements LineUser
+{
   readonly #link: Link<ToServer, ToClient>;
   readonly #options: ClientSideOptions<ToClient>;
+  readonly #line: Line;
   readonly #asks = new AskTable();
   readonly #calls: SerialCalls;
   readonly #delays: Readonly<Record<Retry, Backoff>>;
@@ -86,14 +79,15 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   #session: Session | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopTicking: () => void = () => undefined;
-  #attempts = 0;
   #upAtMs = 0;
   #closed: Promise<void> | undefined;
 
   constructor(link: Link<ToServer, ToClient>, options: ClientSideOptions<ToClient>) {
-    const { tally, retryMs } = options;
+    const { tally, line } = options;
+    const { retryMs } = line.settings;
     this.#link = link;
     this.#options = options;
+    this.#line = line;
     this.#calls = new SerialCalls((error) => {
       tally.count("handler threw", { error });
     });
@@ -106,7 +100,8 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   start(): void {
-    void this.#dial();
+    this.#state = "dialling";
+    this.#line.join(this);
   }
 
   send<K extends keyof ToServer & string>(type: K, body: BodyOf<ToServer, K>): SendResult {
@@ -148,55 +143,41 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   async #close(): Promise<void> {
-    const session = this.#findSession();
     const connection = this.#connection;
+    const session = this.#session;
+    const wasUp = this.#state === "up";
     this.#state = "closed";
     this.#stopClocks();
     this.#asks.rejectAll("closed", "closed");
-    if (connection === undefined) return;
-    if (session === undefined) {
-      connection.abandon();
+    if (session === undefined || connection === undefined) {
+      await this.#line.leave(this);
       return;
     }
-    session.lane.finish(this.#options.framing.frame("BYE", session.id, null), LINGER_MS);
+    const bye = this.#line.settings.framing.frame("BYE", session.id, null);
+    if (!wasUp) {
+      // HELLO may have arrived, and where others keep the connection nothing else would end that session soon.
+      connection.writer.post([bye]);
+      await this.#line.leave(this);
+      return;
+    }
+    const said = session.lane.finish(bye, LINGER_MS);
     connection.writer.wake(session.lane);
-    await connection.close();
+    await this.#line.leave(this, said);
   }
 
-  async #dial(): Promise<void> {
-    this.#state = "dialling";
-    const { findServer, retryMs, tally } = this.#options;
-    this.#attempts += 1;
-    try {
-      const dial = await findServer(this.#attempts - 1);
-      if (this.#isClosed()) return;
-      const connection = new Connection(dial, {
-        connected: () => {
-          if (this.#connection === connection) this.#greet(connection);
-        },
-        received: (parts) => {
-          if (this.#connection === connection) this.#receive(parts, connection);
-        },
-        ended: (reason, isRefusal) => {
-          if (this.#connection === connection) this.#lose(reason, isRefusal ? "refused" : "soon");
-        },
-        failed: (error) => {
-          tally.count("connection failed", { error });
-        },
-      });
-      this.#connection = connection;
-      const dialMs = Math.min(DIAL_MS.max, Math.max(DIAL_MS.min, 2 * retryMs.max));
-      this.#setTimer(dialMs, () => {
-        this.#lose("nobody answers", "soon");
-      });
-    } catch (error) {
-      if (this.#isClosed()) return;
-      this.#lose(error instanceof Error ? error.message : String(error), "soon");
-    }
+  /** For the line. */
+  get sessionId(): string | undefined {
+    return this.#session?.id;
+  }
+
+  connected(connection: Connection): void {
+    this.#connection = connection;
+    this.#greet(connection);
   }
 
   #greet(connection: Connection): void {
-    const { keys, identity, slot, limits, framing, window } = this.#options;
+    const { slot, window } = this.#options;
+    const { keys, identity, limits, framing } = this.#line.settings;
     this.#state = "greeting";
     const id = randomBytes(12).toString("base64url");
     const who = keys ?? { identity };
@@ -210,18 +191,19 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
 
   /** The server takes a HELLO that it hears twice for one. */
   #sayHello(connection: Connection, frame: Packet, startedAtMs: number): void {
-    const { heartbeatMs } = this.#options.limits;
+    const { heartbeatMs } = this.#line.settings.limits;
     const withinMs = Math.max(WELCOME_WITHIN_MS, SILENT_AFTER_BEATS * heartbeatMs);
     connection.writer.post([frame]);
     this.#setTimer(Math.min(heartbeatMs, LONGEST_HELLO_MS), () => {
       if (performance.now() - startedAtMs < withinMs) {
         this.#sayHello(connection, frame, startedAtMs);
-      } else this.#lose("no answer to HELLO", "soon");
+      } else this.#line.breakOff(connection, "no answer to HELLO", "soon");
     });
   }
 
   #openLane(session: string, inflow: Inflow): SessionLane {
-    const { outboxBound, limits, framing, tally } = this.#options;
+    const { outboxBound, tally } = this.#options;
+    const { limits, framing } = this.#line.settings;
     return openLane(framing, {
       session,
       link: this.#link.name,
@@ -234,14 +216,10 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     });
   }
 
-  #receive(parts: readonly Packet[], connection: Connection): void {
+  received(frame: Frame, packet: Packet, connection: Connection): void {
     try {
-      const [packet] = parts;
-      if (packet === undefined || parts.length !== 1) throw new Error(`${parts.length} parts`);
-      const frame = decodeFrame(packet);
       const session = this.#session;
-      // What was meant for an earlier session of this connection came too late.
-      if (session === undefined || frame.session !== session.id) return;
+      if (session === undefined) return;
       session.liveness.heard();
       if (frame.kind === "DATA") {
         if (this.#state !== "up") return;
@@ -252,7 +230,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.tally.count("malformed frame", { reason });
-      this.#lose(`malformed frame: ${reason}`, "refused");
+      this.#line.breakOff(connection, `malformed frame: ${reason}`, "refused");
     }
   }
 
@@ -263,7 +241,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
         return;
       case "REFUSED": {
         const { reason } = refusedSchema.parse(frame.payload);
-        this.#lose(`refused: ${reason}`, "refused");
+        this.#leave(`refused: ${reason}`, "refused", session, connection);
         return;
       }
       case "WHO":
@@ -275,8 +253,10 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
         return;
       case "END": {
         const { end, reason } = endSchema.parse(frame.payload);
-        const retry = end === "replaced" ? "replaced" : end === "dropped" ? "refused" : "soon";
-        this.#lose(`${end}: ${reason}`, retry);
+        const words = `${end}: ${reason}`;
+        if (end === "replaced") this.#leave(words, "replaced", session, connection);
+        else if (end === "dropped") this.#leave(words, "refused", session, connection);
+        else this.#line.breakOff(connection, words, "soon");
         return;
       }
       case "HELLO":
@@ -287,7 +267,8 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   #welcome(frame: Frame, session: Session, connection: Connection): void {
-    const { limits, handlers, log } = this.#options;
+    const { handlers, log } = this.#options;
+    const { limits } = this.#line.settings;
     const { heartbeatMs: theirsMs, epoch, window } = welcomeSchema.parse(frame.payload);
     session.lane.grant(window);
     const ownMs = limits.heartbeatMs;
@@ -313,7 +294,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
   async #judge(session: Session, connection: Connection): Promise<void> {
     await connection.drained();
     if (this.#session === session && session.liveness.isSilent()) {
-      this.#lose("silent: nothing was heard from the server", "soon");
+      this.#line.breakOff(connection, "silent: nothing was heard from the server", "soon");
     }
   }
 
@@ -351,7 +332,8 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     const { tally, handlers } = this.#options;
     if (!session.inflow.admit()) {
       tally.count("beyond credit");
-      this.#lose("malformed frame: more messages than there was credit for", "refused");
+      const words = "malformed frame: more messages than there was credit for";
+      this.#line.breakOff(connection, words, "refused");
       return;
     }
     const checked: Checked<MessageOf<ToClient>> = isTrusted
@@ -418,13 +400,23 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     if (!isExpected) tally.count("late reply", { type: message.type });
   }
 
-  /** The connection is of no use any more: tells why, and opens another one later. */
-  #lose(reason: string, retry: Retry): void {
+  /** The server ended this session, and of the others says nothing. */
+  #leave(reason: string, retry: Retry, session: Session, connection: Connection): void {
+    connection.writer.forget(session.lane);
+    void this.#line.leave(this);
+    this.#wait(reason, retry);
+  }
+
+  lost(reason: string, loss: LineLoss): void {
+    this.#wait(reason, loss);
+  }
+
+  /** Tells why there is no session, and comes back later. */
+  #wait(reason: string, retry: Retry): void {
     if (this.#isClosed()) return;
     const isFirmlyUp =
-      this.#state === "up" && performance.now() - this.#upAtMs > this.#options.retryMs.max;
+      this.#state === "up" && performance.now() - this.#upAtMs > this.#line.settings.retryMs.max;
     if (isFirmlyUp) for (const delays of Object.values(this.#delays)) delays.reset();
-    this.#connection?.abandon();
     this.#connection = undefined;
     this.#session?.lane.discard();
     const wasUp = this.#state === "up";
@@ -433,7 +425,7 @@ export class ClientSide<ToServer extends LinkMessages, ToClient extends LinkMess
     const delayMs = this.#delays[retry].nextMs();
     this.#options.log.debug({ link: this.#link.name, reason, delayMs }, "connection lost");
     this.#setTimer(delayMs, () => {
-      void this.#dial();
+      this.start();
     });
     if (wasUp) this.#leaveUp(reason);
     else if (retry === "soon") this.#options.tally.count("connection failed", { reason });

@@ -1,6 +1,7 @@
 /**
  * Connects to a link: checks what it is given and starts a `ClientSide`, which goes on trying until it is
- * closed. Called by the actor or tool that owns the link's connecting end.
+ * closed. Called by the actor or tool that owns the link's connecting end. Several sessions of one client share a connection where
+ * they are opened on one `Line`, each with a slot of its own.
  */
 import { randomUUID } from "node:crypto";
 import type { ClientEndpoint, ClientHandlers, Link, LinkMessages } from "../../supervisor/index.ts";
@@ -8,6 +9,7 @@ import { type Address, parseAddress, refuseWildcard, refuseWithoutKeys } from ".
 import { ClientSide } from "./client-side.ts";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
 import { isKeyPair } from "./key-pair.ts";
+import { Line } from "./line.ts";
 import { DEFAULT_OUTBOX_BOUND, limitsOf, windowOf } from "./socket-options.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
@@ -15,7 +17,8 @@ import { framingOf, serverFinder } from "./transports.ts";
 import { decodeZ85Key } from "./z85.ts";
 import type { ClientKeys } from "./zeromq-sockets.ts";
 
-export interface ConnectOptions<ToClient extends LinkMessages> {
+/** Of the connection, and so of all sessions on it. */
+export interface LineOptions {
   /**
    * `tcp://HOST:PORT` (the name is looked up anew at each attempt), `ipc:///path`, `inproc://NAME`, `memory://NETWORK/NAME`. Nobody
    * need be bound there yet.
@@ -25,6 +28,18 @@ export interface ConnectOptions<ToClient extends LinkMessages> {
   readonly keys?: ClientKeys;
   /** Only where no keys are used: `local:NAME`. Default `local:` and a random uuid. */
   readonly identity?: string;
+  readonly log: TransportLog;
+  /** Default 2,000. The server is silent after four of these, or of its own where those are longer. */
+  readonly heartbeatMs?: number;
+  /** Largest frame taken or sent. Default 16 MiB. */
+  readonly maxFrameBytes?: number;
+  /** Frames that ZeroMQ may hold unread. Default 64. */
+  readonly receiveHighWaterMark?: number;
+  /** Delays between attempts, growing and jittered. Default 100 to 10,000; longer after a refusal, longest when replaced. */
+  readonly retryMs?: { readonly min: number; readonly max: number };
+}
+
+export interface SessionOptions<ToClient extends LinkMessages> {
   /** Which of the identity's connections this is, up to 100 characters. Default `main`. */
   readonly slot?: string;
   /**
@@ -33,19 +48,13 @@ export interface ConnectOptions<ToClient extends LinkMessages> {
    */
   readonly handlers: ClientHandlers<ToClient>;
   readonly log: TransportLog;
-  /** Default 2,000. The server is silent after four of these, or of its own where those are longer. */
-  readonly heartbeatMs?: number;
   /** Messages that may wait before `send` says `full`. Default 1,000 (and 64 MiB). */
   readonly outboxBound?: number;
-  /** Largest frame taken or sent. Default 16 MiB. */
-  readonly maxFrameBytes?: number;
   /** Messages whose `message` promise may be pending; the server holds back what is beyond. Default 1,024, from 1 to 1,000,000. */
   readonly window?: number;
-  /** Frames that ZeroMQ may hold unread. Default 64. */
-  readonly receiveHighWaterMark?: number;
-  /** Delays between attempts, growing and jittered. Default 100 to 10,000; longer after a refusal, longest when replaced. */
-  readonly retryMs?: { readonly min: number; readonly max: number };
 }
+
+export type ConnectOptions<ToClient extends LinkMessages> = LineOptions & SessionOptions<ToClient>;
 
 /** Within one attempt; the next one looks the name up again. */
 const LONGEST_RECONNECT_MS = 5_000;
@@ -59,30 +68,56 @@ export function connectEndpoint<ToServer extends LinkMessages, ToClient extends 
   link: Link<ToServer, ToClient>,
   options: ConnectOptions<ToClient>,
 ): ClientEndpoint<ToServer> {
+  const tally = new Tally(options.log, { link: link.name, address: options.address });
+  return openSession(makeLine(options, tally), link, options, tally);
+}
+
+/**
+ * A line is connected from when its first session is opened until the last is closed.
+ * @throws EndpointConfigError where the address or the keys cannot work.
+ */
+export function openLine(options: LineOptions): Line {
+  return makeLine(options, new Tally(options.log, { address: options.address }));
+}
+
+/** As `connectEndpoint`, on a connection that others use too. Two of the same slot replace each other. */
+export function connectOver<ToServer extends LinkMessages, ToClient extends LinkMessages>(
+  line: Line,
+  link: Link<ToServer, ToClient>,
+  options: SessionOptions<ToClient>,
+): ClientEndpoint<ToServer> {
+  return openSession(line, link, options, new Tally(options.log, { link: link.name }));
+}
+
+function makeLine(options: LineOptions, tally: Tally): Line {
   const address = parseAddress(options.address);
   refuseWildcard(address);
-  const { slot = "main" } = options;
   const identity = options.identity ?? `local:${randomUUID()}`;
   const keys = keysFor(address, options.keys, identity);
   const limits = limitsOf(options);
   const retryMs = options.retryMs ?? { min: 100, max: 10_000 };
   const reconnectMs = { min: retryMs.min, max: Math.min(retryMs.max, LONGEST_RECONNECT_MS) };
-  if (slot.length > 100) throw new EndpointConfigError("a slot has at most 100 characters");
-  const tally = new Tally(options.log, { link: link.name, address: options.address });
-  const side = new ClientSide(link, {
+  return new Line({
     findServer: serverFinder(address, limits, { keys, identity }, reconnectMs),
     framing: framingOf(address),
     keys,
     identity,
-    slot,
-    handlers: options.handlers,
-    log: options.log,
     tally,
     limits,
-    outboxBound: options.outboxBound ?? DEFAULT_OUTBOX_BOUND,
-    window: windowOf(options),
     retryMs,
   });
+}
+
+function openSession<ToServer extends LinkMessages, ToClient extends LinkMessages>(
+  line: Line,
+  link: Link<ToServer, ToClient>,
+  options: SessionOptions<ToClient>,
+  tally: Tally,
+): ClientEndpoint<ToServer> {
+  const { slot = "main", handlers, log, outboxBound = DEFAULT_OUTBOX_BOUND } = options;
+  if (slot.length > 100) throw new EndpointConfigError("a slot has at most 100 characters");
+  const window = windowOf(options);
+  const side = new ClientSide(link, { line, slot, handlers, log, tally, outboxBound, window });
   side.start();
   return {
     send: (type, body) => side.send(type, body),

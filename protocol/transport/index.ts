@@ -16,11 +16,18 @@ export const codec = {
 
 export { type AuthorizedKey, type AuthorizedKeys, readAuthorizedKeys } from "./authorized-keys.ts";
 export { type BindOptions, bindEndpoint, type ServerKeys } from "./bind-endpoint.ts";
-export { type ConnectOptions, connectEndpoint } from "./connect-endpoint.ts";
+export {
+  type ConnectOptions,
+  connectEndpoint,
+  connectOver,
+  type LineOptions,
+  openLine,
+} from "./connect-endpoint.ts";
 export { EndpointConfigError } from "./endpoint-config-error.ts";
 export { readKeyFile, readPublicKeyFile, writeKeyFile, writePublicKeyFile } from "./key-file.ts";
 export { generateKeyPair, type KeyPair } from "./key-pair.ts";
 export { addKey, listKeys, type RegisteredKey, revokeKey } from "./key-register.ts";
+export type { Line } from "./line.ts";
 export {
   createMemoryNetwork,
   type Direction,

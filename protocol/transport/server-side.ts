@@ -37,7 +37,7 @@ import type { Tally } from "./tally.ts";
 const LAST_WORDS_MS = 2_000;
 /** A stranger that speaks on is asked again after this. */
 const ASK_AGAIN_MS = 100;
-/** How long a connection that was shown the door stays refused; its client opens a new one. */
+/** How long a session that was shown the door hears why; its client opens a new one. */
 const REMEMBER_END_MS = 600_000;
 /** No network holds a frame for longer. */
 const REMEMBER_PAST_MS = 60_000;
@@ -78,7 +78,8 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   readonly #options: ServerSideOptions<ToServer>;
   readonly #writer: FrameWriter;
   readonly #calls: SerialCalls;
-  readonly #byRoute = new Map<string, Session>();
+  /** The sessions of a connection, by their ids: more than one where a client has several slots on it. */
+  readonly #byRoute = new Map<string, Map<string, Session>>();
   readonly #byPeer = new Map<string, Session>();
   readonly #bySlot = new Map<string, Map<string, Session>>();
   readonly #asked = new RecentRoutes<true>(ASK_AGAIN_MS);
@@ -104,22 +105,25 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   receive(parts: readonly Packet[]): void {
     const [routingId, packet] = parts;
     if (!Buffer.isBuffer(routingId)) return;
-    const session = this.#byRoute.get(routingId.toString("latin1"));
+    const route = routingId.toString("latin1");
     try {
       if (packet === undefined || parts.length !== 2) {
         throw new MalformedFrameError(`${parts.length - 1} parts`);
       }
       const frame = decodeFrame(packet);
+      const session = this.#byRoute.get(route)?.get(frame.session);
       session?.liveness.heard();
-      if (frame.kind === "DATA" && session?.id === frame.session) {
+      if (frame.kind === "DATA" && session !== undefined) {
         const isTrusted = packet instanceof FrameReference;
         const messages = isTrusted ? packet.messages : decodeMessages(frame.payload);
         this.#takeData(frame, messages, isTrusted, session);
       } else this.#take(frame, routingId, session);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.tally.count("malformed frame", { peer: session?.peer, reason });
-      if (session !== undefined) this.#drop(session, `malformed frame: ${reason}`);
+      const sessions = this.#sessionsOf(route);
+      this.#options.tally.count("malformed frame", { peer: sessions[0]?.peer, reason });
+      // Whose it was cannot be told; who speaks so on a connection loses what it has there.
+      for (const session of sessions) this.#drop(session, `malformed frame: ${reason}`);
     }
   }
 
@@ -140,14 +144,19 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
 
   /** The writer found no connection behind a lane. What the peer said before it went is still heard. */
   unreachable(lane: Lane): void {
-    const session = this.#byRoute.get(lane.routingId?.toString("latin1") ?? "");
-    if (session?.lane === lane) session.liveness.lost();
+    const sessions = this.#sessionsOf(lane.routingId?.toString("latin1") ?? "");
+    if (!sessions.some((session) => session.lane === lane)) return;
+    for (const session of sessions) session.liveness.lost();
+  }
+
+  #sessionsOf(route: string): Session[] {
+    return [...(this.#byRoute.get(route)?.values() ?? [])];
   }
 
   /** To be called several times within a heartbeat's interval, with the time that counts. */
   tick(passedMs: number): void {
     let isAnySilent = false;
-    for (const session of [...this.#byRoute.values()]) {
+    for (const session of [...this.#byPeer.values()]) {
       if (this.#hasLostItsKey(session)) continue;
       session.liveness.pass(passedMs);
       if (session.liveness.isSilent()) isAnySilent = true;
@@ -174,10 +183,12 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   }
 
   async #judge(): Promise<void> {
-    // ROUTER takes turns among its peers: after this many frames each one's was taken.
-    await this.#options.drained(2 * this.#byRoute.size + 64);
+    // ROUTER takes turns among its connections: after this many frames that of each session was taken.
+    let most = 1;
+    for (const sessions of this.#byRoute.values()) most = Math.max(most, sessions.size);
+    await this.#options.drained(2 * most * this.#byRoute.size + 64);
     this.#isJudging = false;
-    for (const session of [...this.#byRoute.values()]) {
+    for (const session of [...this.#byPeer.values()]) {
       if (!session.liveness.isSilent()) continue;
       this.#post("END", session.routingId, session.id, {
         end: "silent",
@@ -189,7 +200,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
 
   /** Tells every peer; the writer is to be flushed after. */
   close(withinMs: number): void {
-    for (const session of [...this.#byRoute.values()]) {
+    for (const session of [...this.#byPeer.values()]) {
       this.#sayEnd(session, { end: "server closed", reason: "the server closes" }, withinMs);
       this.#end(session, "closed");
     }
@@ -201,7 +212,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
         this.#takeHello(frame, routingId, session);
         return;
       case "BYE":
-        if (session?.id === frame.session) this.#end(session, "left");
+        if (session !== undefined) this.#end(session, "left");
         return;
       case "DATA":
         this.#answerStranger(frame, routingId);
@@ -219,7 +230,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     const route = routingId.toString("latin1");
     const id = frame.session;
     const judgement = judgeHello(door, frame.payload, id, routingId);
-    const end = this.#ended.find(route);
+    const end = this.#ended.find(`${route} ${id}`);
     if (!judgement.ok || end !== undefined) {
       const reason = judgement.ok ? (end?.reason ?? "") : judgement.reason;
       tally.count(judgement.ok ? "spoke after its end" : judgement.incident, { reason });
@@ -227,7 +238,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
       return;
     }
     const { identity, slot } = judgement;
-    if (known?.id !== id) {
+    if (known === undefined) {
       if (this.#past.find(id) !== undefined) {
         tally.count("spoke after its end", { reason: "a HELLO came late" });
         return;
@@ -238,19 +249,23 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
         this.#post("REFUSED", routingId, id, { reason: "too many connections of this key" });
         return;
       }
-      if (known !== undefined) this.#end(known, "left");
+      // Another key on it is another connection, which has the name of one that went.
+      for (const other of this.#sessionsOf(route))
+        if (other.peer.identity !== identity) this.#end(other, "left");
       const older = slots.get(slot);
-      if (older !== undefined && older !== known) {
+      // It begins anew on the same connection.
+      if (older?.route === route) this.#end(older, "left");
+      else if (older !== undefined) {
         const words: End = {
           end: "replaced",
           reason: "a newer connection of the same key and slot",
         };
-        this.#ended.add(older.route, words);
+        this.#ended.add(`${older.route} ${older.id}`, words);
         this.#sayEnd(older, words, LAST_WORDS_MS);
         this.#end(older, "replaced");
       }
       const session = this.#openSession(id, routingId, route, judgement);
-      this.#byRoute.set(route, session);
+      this.#byRoute.set(route, (this.#byRoute.get(route) ?? new Map()).set(id, session));
       this.#byPeer.set(session.peer.id, session);
       this.#bySlot.set(identity, slots.set(slot, session));
       // WELCOME is posted, and what is posted goes before what the owner says in `opened`.
@@ -418,23 +433,24 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   /** One of no session speaks: told how its session ended, or asked who it is; not for each frame of a burst. */
   #answerStranger(frame: Frame, routingId: Buffer): void {
     const route = routingId.toString("latin1");
-    const end = this.#ended.find(route);
+    const ofSession = `${route} ${frame.session}`;
+    const end = this.#ended.find(ofSession);
     this.#options.tally.count(end === undefined ? "unknown session" : "spoke after its end");
-    if (this.#asked.find(route) !== undefined) return;
-    this.#asked.add(route, true);
+    if (this.#asked.find(ofSession) !== undefined) return;
+    this.#asked.add(ofSession, true);
     if (end === undefined) this.#post("WHO", routingId, frame.session, null);
     else this.#post("END", routingId, frame.session, end);
   }
 
   #drop(session: Session, reason: string): void {
     const words: End = { end: "dropped", reason: reason.slice(0, 2_000) };
-    this.#ended.add(session.route, words);
+    this.#ended.add(`${session.route} ${session.id}`, words);
     this.#sayEnd(session, words, LAST_WORDS_MS);
     this.#end(session, "refused");
   }
 
   #sayEnd(session: Session, words: End, withinMs: number): void {
-    session.lane.finish(this.#options.framing.frame("END", session.id, words), withinMs);
+    void session.lane.finish(this.#options.framing.frame("END", session.id, words), withinMs);
     this.#writer.wake(session.lane);
   }
 
@@ -442,7 +458,9 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     if (session.hasEnded) return;
     session.hasEnded = true;
     const { peer } = session;
-    if (this.#byRoute.get(session.route) === session) this.#byRoute.delete(session.route);
+    const sessions = this.#byRoute.get(session.route);
+    if (sessions?.get(session.id) === session) sessions.delete(session.id);
+    if (sessions?.size === 0) this.#byRoute.delete(session.route);
     this.#byPeer.delete(peer.id);
     const slots = this.#bySlot.get(peer.identity);
     if (slots?.get(peer.slot) === session) slots.delete(peer.slot);

@@ -40,8 +40,8 @@ export interface SessionLane extends Lane {
   grant(lastNumber: number): void;
   /** Makes the next frame go out even where there is nothing to say. */
   beat(): void;
-  /** Sends what waits and has credit, then this frame, then nothing; gives up after `withinMs`. */
-  finish(frame: Packet, withinMs: number): void;
+  /** Sends what waits and has credit, then this frame, then nothing; gives up after `withinMs`. Resolves at either. */
+  finish(frame: Packet, withinMs: number): Promise<void>;
   /** The session is over: what waits is lost. */
   discard(): void;
 }
@@ -69,6 +69,7 @@ class PackedLane<M> implements SessionLane {
   #granted = 0;
   #isHeartbeatDue = false;
   #last: Packet | undefined;
+  #finished: () => void = () => undefined;
 
   constructor(packing: Packing<M>, options: LaneOptions) {
     this.#packing = packing;
@@ -106,9 +107,18 @@ class PackedLane<M> implements SessionLane {
     this.#isHeartbeatDue = true;
   }
 
-  finish(frame: Packet, withinMs: number): void {
+  finish(frame: Packet, withinMs: number): Promise<void> {
     this.#last = frame;
     this.expiresAtMs = performance.now() + withinMs;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, withinMs);
+      // Whoever does not wait for it is not kept by it.
+      timer.unref();
+      this.#finished = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   discard(): void {
@@ -132,7 +142,11 @@ class PackedLane<M> implements SessionLane {
         this.discard();
         return last;
       }
-      if (!this.#isHeartbeatDue) return undefined;
+      if (!this.#isHeartbeatDue) {
+        // Asked again: the frame before this was handed over.
+        this.#finished();
+        return undefined;
+      }
     }
     this.#isHeartbeatDue = false;
     const first = this.#said + 1;

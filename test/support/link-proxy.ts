@@ -58,6 +58,11 @@ export class LinkProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Connections that stand now. */
+  get standing(): number {
+    return this.#open.size;
+  }
+
   /** Ends every connection with a reset; what was on its way is lost. */
   cut(): void {
     for (const connection of this.#open) end(connection);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
 import { until } from "../actors/slave/scripted-master.ts";
+import { LinkProxy } from "../support/link-proxy.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { slowSdist } from "../support/slow-sdist.ts";
 import { TestFarm } from "../support/test-farm.ts";
@@ -11,22 +12,27 @@ import { TestFarm } from "../support/test-farm.ts";
 let database: TestDatabase;
 let upstream: SampleUpstream;
 let farm: TestFarm;
+let proxies: LinkProxy[] = [];
 const jobs = ["--jobs", "2"];
 
-async function startFarm(buildMs: number): Promise<void> {
+async function startFarm(buildMs: number, isProxied = false): Promise<void> {
   database = await createTestDatabase();
   upstream = await startSampleUpstream({
     files: ["1.0", "2.0"].map((version) => slowSdist({ name: "slow", version, buildMs })),
   });
   farm = new TestFarm({ dsn: database.dsn, upstream, slave: jobs });
   await farm.startMaster();
-  await farm.startSlave();
+  const { slave, file } = farm.linkPorts;
+  proxies = isProxied ? [await LinkProxy.start(slave), await LinkProxy.start(file)] : [];
+  const [slaveLink, fileLink] = proxies;
+  await farm.startSlave(1, { slave: slaveLink?.port ?? slave, file: fileLink?.port ?? file });
 }
 beforeEach(() => {
   jobs[1] = "2";
 });
 afterEach(async () => {
   await farm.end();
+  await Promise.all(proxies.map((proxy) => proxy.close()));
   await upstream.close();
   await database.end();
 }, 60_000);
@@ -99,4 +105,21 @@ it("started again with fewer jobs it delivers what the others had finished", asy
     (await rows()).filter(({ state }) => state !== "silent").length === 1 ? true : undefined,
   );
   expect(readdirSync(outbox)).toEqual([]);
+}, 240_000);
+
+it("speaks for all its jobs on one connection; cut off, they go on together", async () => {
+  await startFarm(3_000, true);
+  const [slaveLink] = proxies;
+  const one = () => (slaveLink?.standing === 1 ? true : undefined);
+  await bothBuilding();
+  // On a busy machine it may be a second one that has just taken the first one's place.
+  await until("one connection to stand", one);
+  slaveLink?.cut();
+  const report = await farm.untilIdle();
+  expect(report.rows.map(({ version, state }) => [version, state])).toEqual([
+    ["1.0", "built"],
+    ["2.0", "built"],
+  ]);
+  await until("one connection to stand again", one);
+  expect(await database.sql`select token from build`).toHaveLength(2);
 }, 240_000);

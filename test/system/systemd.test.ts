@@ -143,6 +143,12 @@ describe("the units in deploy/", { timeout: 120_000 }, () => {
     },
   );
 
+  it("leave a slave be that was given wrong options or that a person has killed", () => {
+    const text = readFileSync(join(deploy, "piw-slave.service"), "utf8");
+    expect(text).toMatch(/^Restart=on-failure$/m);
+    expect(text).toMatch(/^RestartPreventExitStatus=2 3$/m);
+  });
+
   it("let bubblewrap work within the slave's", () => {
     const text = readFileSync(join(deploy, "piw-slave.service"), "utf8");
     expect(text).not.toMatch(

@@ -7,6 +7,10 @@ import {
   bindEndpoint,
   type ConnectOptions,
   connectEndpoint,
+  connectOver,
+  type Line,
+  type LineOptions,
+  openLine,
 } from "../../../protocol/transport/index.ts";
 import {
   type ClientEndpoint,
@@ -94,21 +98,27 @@ export async function serveEcho(
   return server;
 }
 
+const QUICK = { heartbeatMs: 100, retryMs: { min: 10, max: 100 } };
+
+export const echoLine = (address: string, options: Partial<LineOptions> = {}): Line =>
+  openLine({ address, log: silentLogger, ...QUICK, ...options });
+
 export function callEcho(
   address: string,
   options: Partial<ConnectOptions<ToClient>> & {
     /** Until it settles the message is not taken. */
     taking?: (message: MessageOf<ToClient>) => Promise<void> | undefined;
+    /** Shared with others; the address and what else is of the connection is the line's then. */
+    line?: Line;
   } = {},
 ): EchoClient {
   const downs: string[] = [];
   const heard: MessageOf<ToClient>[] = [];
   let ups = 0;
-  const endpoint = connectEndpoint(echoLink, {
+  const all: ConnectOptions<ToClient> = {
     address,
     log: silentLogger,
-    heartbeatMs: 100,
-    retryMs: { min: 10, max: 100 },
+    ...QUICK,
     handlers: {
       up: () => {
         ups += 1;
@@ -122,7 +132,10 @@ export function callEcho(
       },
     },
     ...options,
-  });
+  };
+  const { line } = options;
+  const endpoint =
+    line === undefined ? connectEndpoint(echoLink, all) : connectOver(line, echoLink, all);
   const client: EchoClient = { ...endpoint, downs, heard, ups: () => ups };
   closeLater(client);
   return client;

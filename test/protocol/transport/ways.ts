@@ -8,7 +8,7 @@ import {
   forceCodec,
   generateKeyPair,
 } from "../../../protocol/transport/index.ts";
-import { callEcho, type EchoClient, serveEcho, until } from "./echo-link.ts";
+import { callEcho, type EchoClient, echoLine, serveEcho, until } from "./echo-link.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "transport-"));
 const network = createMemoryNetwork({ name: "ways" });
@@ -59,6 +59,7 @@ export function goBy({ address, isKeyed, hasCodecForced }: Way) {
     serverKeys: isKeyed && serverKeys,
     serve: (options: Parameters<typeof serveEcho>[0] = {}) =>
       serveEcho({ address, ...(isKeyed && { keys: serverKeys }), ...options }),
+    line: (to: string) => echoLine(to, isKeyed && { keys: clientKeys }),
     call: async (to: string, options: Parameters<typeof callEcho>[1] = {}) => {
       const client: EchoClient = callEcho(to, { ...(isKeyed && { keys: clientKeys }), ...options });
       await until(() => client.ups() > 0, "up");
