@@ -160,6 +160,10 @@ export const referencedBlobs = request(
       select sha256 from file where removed_at is null and sha256 = any(${hashes})
       union select metadata_sha256 from file
         where removed_at is null and metadata_sha256 = any(${hashes})
+      union select provenance_sha256 from file
+        where removed_at is null and provenance_sha256 = any(${hashes})
+      union select provenance_draft from file
+        where removed_at is null and provenance_draft = any(${hashes})
       union select log_sha256 from build
         where log_placed_at is null and log_sha256 = any(${hashes})`;
     return rows.map((row) => row.sha256);

@@ -123,8 +123,9 @@ export const leaseBuild = request(
             for update of w skip locked for no key update of v skip locked
           ),
           made as (
-            insert into build (token, version_id, target_id, slave_id, build_tag)
+            insert into build (token, version_id, target_id, slave_id, sdist_sha256, build_tag)
             select nextval('build_token'), p.version_id, p.target_id, ${args.slaveId},
+              (select v.sdist_sha256 from version v where v.id = p.version_id),
               (select case when bool_or(f.removed_at is not null) then
                   (1 + coalesce(max(substring(f.filename from ${BUILD_NUMBER})::bigint), 0))::text end
                 from file f where f.version_id = p.version_id)
