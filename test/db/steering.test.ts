@@ -138,7 +138,7 @@ describe("who is meant", () => {
     await sql`update slave set last_seen_at = now() - interval '31 days' where label = 'gone'`;
     const listed = await run(sql, "listSlaves", null);
     expect(listed.map(({ label }) => label)).toEqual(["here"]);
-    expect(await steer({ label: "*" }, "sleep")).toEqual(["here", "gone"]);
+    expect(await steer({ label: "*" }, "sleep")).toEqual(["gone", "here"]);
     expect(await run(sql, "listSlaves", null)).toHaveLength(2);
   });
 
