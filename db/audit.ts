@@ -202,7 +202,7 @@ export function withdrawFile(sql: Sql, id: number): Promise<boolean> {
     await requestPages(tx, [
       { kind: "simple", key: row.package },
       { kind: "project", key: row.package },
-      { kind: "root", key: "" },
+      { kind: "root", key: row.package },
       { kind: "home", key: "" },
     ]);
     return true;

@@ -40,6 +40,7 @@ import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.
 import { setPopularity } from "./popularity.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
+import { rootChanges, rootWritten, unlistedNames } from "./root-changes.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
 import { farmFigures } from "./statistics.ts";
@@ -47,7 +48,8 @@ import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
-import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
+import { homePage, projectPage, searchList } from "./views.ts";
+import { simpleNames, simplePage } from "./views-simple.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
 import { deriveWants } from "./wanted-closure.ts";
 
@@ -109,6 +111,8 @@ export const requests = {
   requestPagesAfter,
   requeueStep,
   resetSerial,
+  rootChanges,
+  rootWritten,
   searchList,
   setPopularity,
   settleBuild,
@@ -120,6 +124,7 @@ export const requests = {
   sweepQueue,
   tendAccessLog,
   thinHistory,
+  unlistedNames,
   unplaced,
   unreadProjects,
   upstreamSerial,

@@ -269,7 +269,7 @@ export const recordRemoval = request(
       );
       await recompute(tx, ids);
       if (await requestItsPages(tx, row.id, args.name))
-        await requestPages(tx, [{ kind: "root", key: "" }]);
+        await requestPages(tx, [{ kind: "root", key: args.name }]);
       return null;
     }),
 );

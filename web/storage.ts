@@ -4,6 +4,8 @@
  */
 export {
   type ByteRange,
+  type JoinedPage,
+  type PageStretch,
   type PublicFile,
   type PublicFiles,
   type StagedBuild,

@@ -4,6 +4,7 @@
  *     <output>/.store/            mode 0700, on the same file system as what is public
  *         staging/<token>/<file>  what is arriving
  *         blobs/<2 digits>/<sha256>
+ *         parts/                  what large pages are joined from
  *         temporary/              half-written things
  *     <output>/simple/... logs/... project/...   public, readable by all
  *
@@ -17,6 +18,7 @@ import { join, resolve } from "node:path";
 import { BlobFolder } from "./blob-folder.ts";
 import { type Storage, StorageError } from "./contract.ts";
 import { findStat, inStorageWords } from "./disk.ts";
+import { PartFolder } from "./part-folder.ts";
 import { openPublicFolder } from "./public-folder.ts";
 import { PublicWriter } from "./public-writer.ts";
 import { StagingFolder } from "./staging-folder.ts";
@@ -37,12 +39,13 @@ export async function openLocalStorage(
   const staging = new StagingFolder(join(store, "staging"));
   const blobs = new BlobFolder(join(store, "blobs"), temporary);
   const writer = new PublicWriter(output, temporary);
+  const parts = new PartFolder(join(store, "parts"), temporary, writer);
 
   await inStorageWords(`opening ${outputPath}`, async () => {
     await mkdir(output, { recursive: true });
     await mkdir(store, { recursive: true, mode: 0o700 });
     await chmod(store, 0o700);
-    for (const part of [temporary, staging, blobs]) await part.prepare();
+    for (const part of [temporary, staging, blobs, parts]) await part.prepare();
   });
 
   const getBlob = async (sha256: string): Promise<string> => {
@@ -90,6 +93,14 @@ export async function openLocalStorage(
     replace: (key, contents) =>
       inStorageWords(`writing ${key}`, () => writer.replace(key, contents)),
     remove: (key) => inStorageWords(`removing ${key}`, () => writer.remove(key)),
+
+    writePart: (name, contents) =>
+      inStorageWords(`keeping ${name}`, () => parts.write(name, contents)),
+    readPart: (name) => inStorageWords(`reading ${name}`, () => parts.read(name)),
+    listParts: () => inStorageWords("listing parts of pages", () => parts.list()),
+    removePart: (name) => inStorageWords(`removing ${name}`, () => parts.remove(name)),
+    join: (pages) =>
+      inStorageWords(`writing ${pages[0]?.key ?? "no page"}`, () => parts.join(pages)),
 
     room: () =>
       inStorageWords("measuring the disk", async () => {

@@ -60,6 +60,12 @@ export class PublicWriter {
     });
   }
 
+  /** Puts a finished file of the same disk under a name; it was synced. */
+  async adopt(key: string, path: string): Promise<void> {
+    const place = this.#placeOf(key);
+    await this.#intoFolder(key, () => rename(path, place));
+  }
+
   async remove(key: string): Promise<void> {
     const place = this.#placeOf(key);
     try {
