@@ -48,6 +48,7 @@ import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
+import { configureIndex } from "./upstream-standing.ts";
 import { homePage, projectPage, searchList } from "./views.ts";
 import { simpleNames, simplePage } from "./views-simple.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
@@ -59,6 +60,7 @@ export const requests = {
   changePackage,
   changeTarget,
   configureFarm,
+  configureIndex,
   countedDownloads,
   deriveWants,
   duePages,

@@ -32,7 +32,11 @@ interface ProjectRow {
   is_merged: boolean;
 }
 
-/** Null for a project without a placed file: it has no simple page. */
+/**
+ * Null for a project without a placed file: it has no simple page. One of the farm's own has an empty one
+ * where upstream's projects are listed too: without it clients would be sent to upstream, where its name may
+ * be anybody's.
+ */
 export const simplePage = request(
   { args: z.object({ name: projectNameSchema }), result: simpleProjectPageSchema.nullable() },
   async (sql, args): Promise<SimpleProjectPage | null> => {
@@ -49,10 +53,11 @@ export const simplePage = request(
       join file f on f.version_id = v.id and f.placed_at is not null and f.removed_at is null
       where v.package_id = ${project.id}
       order by v.sort_key, f.filename collate "C"`;
-    if (rows.length === 0) return null;
+    const isOwn = project.source === "local";
+    if (rows.length === 0 && !(isOwn && project.is_merged)) return null;
     const { name } = args;
     const files = rows.map((file) => ({ ...file, uploadedAt: file.uploadedAt.getTime() }));
-    if (project.source === "local") return { name, files, upstream: null };
+    if (isOwn) return { name, files, upstream: null };
     const status =
       project.status === null ? null : { status: project.status, reason: project.reason };
     const upstream = { ...locations(name, project), status };

@@ -11,6 +11,7 @@ import { listenErrorFrom, parseListenAddress, urlOf } from "./server/address.ts"
 import { cacheControlOf, contentTypeOf } from "./server/content-type.ts";
 import { type Destination, destinationOf } from "./server/destination.ts";
 import { replyWithCompressed, replyWithFile } from "./server/file-reply.ts";
+import { upstreamPage } from "./server/upstream-page.ts";
 import { openPublicFolder, type PublicFiles } from "./storage.ts";
 
 export { WebServerError, type WebServerErrorCode } from "./server/address.ts";
@@ -28,6 +29,11 @@ export interface WebServerOptions {
   readonly log: WebLog;
   /** Of the site, for the page that says that nothing is there. */
   readonly siteName?: string;
+  /**
+   * The Simple API of the followed index: a project that has no page here is looked for there. Undefined: it
+   * is not found.
+   */
+  readonly upstreamSimpleUrl?: string | undefined;
   /** How long `close` lets downloads go on. Default 2,000. */
   readonly closeDeadlineMs?: number;
   /** Beyond it, new connections are dropped. Default 2,000: each may hold an open file. */
@@ -133,8 +139,11 @@ function buildApp(options: WebServerOptions): FastifyInstance {
     method: ["GET", "HEAD"],
     url: "*",
     handler: async (request, reply) => {
-      const isAnswered = await answer(files, destinationOf(request.url), request, reply);
-      if (!isAnswered) sendNothing(request, reply, notFoundPage);
+      const destination = destinationOf(request.url);
+      const isAnswered = await answer(files, destination, request, reply);
+      const elsewhere = upstreamPage(options.upstreamSimpleUrl, destination);
+      if (!isAnswered && elsewhere !== undefined) sendElsewhere(reply, elsewhere);
+      else if (!isAnswered) sendNothing(request, reply, notFoundPage);
       return reply;
     },
   });
@@ -215,6 +224,14 @@ function redirect(reply: FastifyReply, location: string): void {
     .header("cache-control", "public, max-age=600")
     .type("text/plain; charset=utf-8")
     .redirect(location, 301);
+}
+
+/** For now: it may have a page of its own in a second. */
+function sendElsewhere(reply: FastifyReply, location: string): void {
+  reply
+    .header("cache-control", "no-cache")
+    .type("text/plain; charset=utf-8")
+    .redirect(location, 302);
 }
 
 function sendNothing(request: FastifyRequest, reply: FastifyReply, page: string): void {

@@ -9,13 +9,20 @@ export interface HttpArgs {
   /** `http://HOST:PORT`; undefined: no server. */
   readonly address: string | undefined;
   readonly outputPath: string;
+  /** Where projects are that have no page here; undefined: nowhere. */
+  readonly upstreamSimpleUrl: string | undefined;
 }
 
 export const http = defineActor<HttpMessages, HttpArgs, WebServer | null>({
   name: "serves the site",
-  async init(ctx, { address, outputPath }) {
+  async init(ctx, { address, outputPath, upstreamSimpleUrl }) {
     if (address === undefined) return null;
-    const server = await startWebServer({ address, outputPath, log: ctx.log });
+    const server = await startWebServer({
+      address,
+      outputPath,
+      log: ctx.log,
+      upstreamSimpleUrl,
+    });
     ctx.log.info({ url: server.url }, "the site is served");
     return server;
   },

@@ -66,6 +66,7 @@ describe("the master's settings", () => {
       oracles: 3,
       order: "newest",
       upstreamWheels: "count",
+      mergeUpstream: false,
     });
   });
 

@@ -34,6 +34,7 @@ describe("a request and what it gives", () => {
     ).toEqual({
       changed: false,
     });
+    expect(await run(sql, "configureIndex", { mergeUpstream: false })).toEqual({ isChanged: false });
     const index = { index: "http://127.0.0.1/simple" };
     expect(await run(sql, "followIndex", index)).toEqual({ isOther: false, hasChangelog: false });
     await run(sql, "foundChangelog", null);

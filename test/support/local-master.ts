@@ -94,6 +94,7 @@ export class LocalMaster {
         oracles: 3,
         order: "newest",
         upstreamWheels: "ignore",
+        mergeUpstream: false,
       },
       logger,
     );
