@@ -88,6 +88,9 @@ export const upstreamWheelsOption = optional(
   "Whether a wheel of the followed index counts (nothing is built for a target that it fits) or is ignored (all is built here)",
   { defaultText: "count with --follow all, ignore with wanted" },
 );
+const mergeUpstreamOption = flag(
+  "List the followed index's own files beside the farm's, so that clients need this index alone",
+);
 
 /** `piw farm` has it too. */
 export const diskReserveOption = option(
@@ -219,6 +222,7 @@ const masterOptions = {
   ),
   order: orderOption,
   "upstream-wheels": upstreamWheelsOption,
+  "merge-upstream": mergeUpstreamOption,
   oracles: option(countFormat, "N", "3", "Number of Oracles, each with a database connection"),
 };
 
@@ -289,6 +293,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     follow: values.follow,
     oracles: values.oracles,
     order: values.order,
+    mergeUpstream: values["merge-upstream"],
     upstreamWheels: values["upstream-wheels"] ?? (values.follow === "all" ? "count" : "ignore"),
   };
 }

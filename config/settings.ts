@@ -80,6 +80,8 @@ export interface MasterSettings {
   readonly order: "newest" | "oldest" | "popular";
   /** `count`: nothing is built for a target that upstream has a wheel for. */
   readonly upstreamWheels: "count" | "ignore";
+  /** Pages of the index list upstream's own files too. */
+  readonly mergeUpstream: boolean;
 }
 
 export interface BuildLimits {

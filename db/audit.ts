@@ -131,7 +131,7 @@ export async function knownNames(sql: Sql, names: readonly string[]): Promise<Re
   return new Set(rows.map((row) => row.name));
 }
 
-/** Of these packages, those that have a public file or a simple page that is still to be written. */
+/** Of these packages, those that have a public file, an empty page (see views-simple.ts) or one that is still to be written. */
 export async function namesWithSimplePage(
   sql: Sql,
   names: readonly string[],
@@ -141,7 +141,8 @@ export async function namesWithSimplePage(
     where p.name = any(${[...names]}) and (
       exists (select from version v join file f on f.version_id = v.id
               where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
-      or exists (select from page_request r where r.kind = 'simple' and r.key = p.name))`;
+      or exists (select from page_request r where r.kind = 'simple' and r.key = p.name)
+      or (p.source = 'local' and exists (select from configuration where merge_upstream)))`;
   return new Set(rows.map((row) => row.name));
 }
 
@@ -202,7 +203,7 @@ export function withdrawFile(sql: Sql, id: number): Promise<boolean> {
     await requestPages(tx, [
       { kind: "simple", key: row.package },
       { kind: "project", key: row.package },
-      { kind: "root", key: "" },
+      { kind: "root", key: row.package },
       { kind: "home", key: "" },
     ]);
     return true;

@@ -85,8 +85,8 @@ export const markPlaced = request(
       const withFiles = packages.filter((row) => row.has_file).map((row) => row.name);
       await requestPages(tx, [
         ...withFiles.map((key) => ({ kind: "simple" as const, key })),
+        ...withFiles.map((key) => ({ kind: "root" as const, key })),
         ...names.map((key) => ({ kind: "project" as const, key })),
-        ...(withFiles.length > 0 ? [{ kind: "root" as const, key: "" }] : []),
         { kind: "home", key: "" },
       ]);
       return { packages: names };

@@ -8,12 +8,23 @@ import { type PageKind, type PageRequest, pageRequestSchema } from "../protocol/
 import { countSchema, durationSchema } from "../protocol/model/scalar.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
+import { noteRootChanges } from "./root-changes.ts";
 
-/** Inside the transaction that changes what the pages show. Asked again, a page keeps its age. */
+/**
+ * Inside the transaction that changes what the pages show. Asked again, a page keeps its age. The root of the
+ * index is one page: its key says which project came to it or left it (`WHOLE_ROOT`: it is made anew, "": it
+ * is seen to).
+ */
 export async function requestPages(
   tx: Tx,
-  pages: readonly { readonly kind: PageKind; readonly key: string }[],
+  asked: readonly { readonly kind: PageKind; readonly key: string }[],
 ): Promise<void> {
+  const names = asked.filter(({ kind, key }) => kind === "root" && key !== "");
+  await noteRootChanges(
+    tx,
+    names.map(({ key }) => key),
+  );
+  const pages = asked.map(({ kind, key }) => ({ kind, key: kind === "root" ? "" : key }));
   await tx`
     insert into page_request (kind, key)
     select distinct kind, key

@@ -40,6 +40,7 @@ import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.
 import { setPopularity } from "./popularity.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
+import { rootChanges, rootWritten, unlistedNames } from "./root-changes.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
 import { farmFigures } from "./statistics.ts";
@@ -47,7 +48,9 @@ import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
-import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
+import { configureIndex } from "./upstream-standing.ts";
+import { homePage, projectPage, searchList } from "./views.ts";
+import { simpleNames, simplePage } from "./views-simple.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
 import { deriveWants } from "./wanted-closure.ts";
 
@@ -57,6 +60,7 @@ export const requests = {
   changePackage,
   changeTarget,
   configureFarm,
+  configureIndex,
   countedDownloads,
   deriveWants,
   duePages,
@@ -109,6 +113,8 @@ export const requests = {
   requestPagesAfter,
   requeueStep,
   resetSerial,
+  rootChanges,
+  rootWritten,
   searchList,
   setPopularity,
   settleBuild,
@@ -120,6 +126,7 @@ export const requests = {
   sweepQueue,
   tendAccessLog,
   thinHistory,
+  unlistedNames,
   unplaced,
   unreadProjects,
   upstreamSerial,

@@ -90,7 +90,7 @@ export async function settlePackage(
   await requestPages(tx, [
     { kind: "simple", key: name },
     { kind: "project", key: name },
-    { kind: "root", key: "" },
+    { kind: "root", key: name },
     { kind: "home", key: "" },
   ]);
   const after = await countQueue(tx, id);

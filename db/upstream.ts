@@ -20,6 +20,7 @@ import { type Tx, transaction } from "./connection.ts";
 import { validatorsSchema } from "./following.ts";
 import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
+import { noStanding, recordStanding, standingSchema } from "./upstream-standing.ts";
 import { selectWanted } from "./wanted.ts";
 import { lockVersions, recompute, TARGETS_LOCK } from "./work.ts";
 
@@ -93,6 +94,7 @@ const recordedProjectSchema = z.object({
       lookAgainMs: durationSchema.nullable(),
     })
     .optional(),
+  standing: standingSchema.optional(),
 });
 type RecordedProject = Immutable<z.infer<typeof recordedProjectSchema>>;
 
@@ -123,13 +125,15 @@ export const recordProject = request(
         : await tx<{ id: number }[]>`
             select id from version where package_id = ${id} order by id for no key update`;
       await updateProject(tx, id, args);
+      const isOtherwise =
+        args.standing !== undefined && (await recordStanding(tx, id, args.standing));
       const changed = await upsertReleases(tx, id, args.releases);
       const removed = known.length === 0 ? [] : await removeReleases(tx, id, args.releases);
       const reselected = await selectWanted(tx, id);
       const touched = new Set([...changed, ...removed, ...reselected]);
       // A skip of the whole package may be taken back here, and concerns them all.
       await recompute(tx, wasSkipped ? await versionIds(tx, id) : [...touched]);
-      if ((touched.size > 0 || isRedescribed) && known.length > 0)
+      if ((touched.size > 0 || isRedescribed || isOtherwise) && known.length > 0)
         await requestItsPages(tx, id, args.name);
       return { releases: args.releases.length, removed: removed.length };
     }),
@@ -267,9 +271,10 @@ export const recordRemoval = request(
         tx,
         removed.map((version) => version.id),
       );
+      await recordStanding(tx, row.id, noStanding);
       await recompute(tx, ids);
       if (await requestItsPages(tx, row.id, args.name))
-        await requestPages(tx, [{ kind: "root", key: "" }]);
+        await requestPages(tx, [{ kind: "root", key: args.name }]);
       return null;
     }),
 );

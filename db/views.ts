@@ -1,6 +1,6 @@
 /**
- * What the pages show, one query each, as the views that `web/` renders. Only placed files are listed:
- * a page never links to a file that is not there.
+ * What the pages of the site show, one query each, as the views that `web/pages/` renders; the package
+ * index has views-simple.ts. Only placed files are listed: a page never links to a file that is not there.
  */
 import { z } from "zod";
 import {
@@ -11,9 +11,7 @@ import {
   projectPageSchema,
   type RecentBuild,
   type ReleaseBuild,
-  type SimpleFile,
   searchListSchema,
-  simpleProjectPageSchema,
 } from "../protocol/model/page.ts";
 import { projectNameSchema } from "../protocol/model/scalar.ts";
 import { readDownloads } from "./downloads.ts";
@@ -26,67 +24,6 @@ type WithDate<Row, Instant extends keyof Row> = Omit<Row, Instant> & {
 };
 
 const nameArgs = z.object({ name: projectNameSchema });
-
-/** Null for a project without a placed file: it has no simple page. */
-export const simplePage = request(
-  { args: nameArgs, result: simpleProjectPageSchema.nullable() },
-  async (sql, args) => {
-    const files = await sql<WithDate<SimpleFile, "uploadedAt">[]>`
-      select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
-        f.requires_python as "requiresPython", f.metadata_sha256 as "metadataSha256", v.yanked,
-        f.settled_at as "uploadedAt"
-      from package p
-      join version v on v.package_id = p.id
-      join file f on f.version_id = v.id and f.placed_at is not null and f.removed_at is null
-      where p.name = ${args.name}
-      order by v.sort_key, f.filename`;
-    if (files.length === 0) return null;
-    return {
-      name: args.name,
-      files: files.map((file) => ({ ...file, uploadedAt: file.uploadedAt.getTime() })),
-    };
-  },
-);
-
-/** As many names as a message of them may be long. */
-const NAMES_A_REQUEST = 20_000;
-
-/** Names of the projects that have a simple page, a stretch at a time: those after the last one, in the order of the database. */
-export const simpleNames = request(
-  {
-    args: z.object({
-      after: z.string().max(200),
-      limit: z.int().positive().max(NAMES_A_REQUEST),
-    }),
-    result: z.array(z.string()),
-    slow: true,
-  },
-  async (sql, args) => {
-    const rows = await sql<{ name: string }[]>`
-      select p.name from package p
-      where p.name > ${args.after} and exists (
-        select from version v join file f on f.version_id = v.id
-        where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
-      order by p.name limit ${args.limit}`;
-    return rows.map((row) => row.name);
-  },
-);
-
-/**
- * All of them in the order of bytes, in stretches: the database may be in another process, and a message to it
- * has a limit. Whoever asks runs the request.
- */
-export async function allSimpleNames(
-  ask: (args: { after: string; limit: number }) => Promise<readonly string[]>,
-): Promise<string[]> {
-  const names: string[] = [];
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const found: readonly string[] = await ask({ after, limit: NAMES_A_REQUEST });
-    names.push(...found);
-    after = found.length === NAMES_A_REQUEST ? found.at(-1) : undefined;
-  }
-  return names;
-}
 
 /** Every package that has a file, with its downloads in 30 days and ever, by what Lumberjack has counted. */
 export const searchList = request(

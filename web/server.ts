@@ -33,6 +33,11 @@ export interface WebServerOptions {
   readonly log: WebLog;
   /** Speaks TLS with these, and nothing else. */
   readonly tls?: CertificateFiles | undefined;
+  /**
+   * The Simple API of the followed index: a project that has no page here is looked for there. Undefined: it
+   * is not found.
+   */
+  readonly upstreamSimpleUrl?: string | undefined;
   /** Told of each request when its answer has ended, whole or cut off. */
   readonly onAnswered?: ((answered: Answered) => void) | undefined;
   /** How long `close` lets downloads go on. Default 2,000. */
@@ -114,7 +119,8 @@ function buildApp(
     // Node itself closes those connections only that are idle when the server stops.
     if (!app.server.listening) response.shouldKeepAlive = false;
     try {
-      if (request.method === "GET" || request.method === "HEAD") await answer(exchange, pages);
+      if (request.method === "GET" || request.method === "HEAD")
+        await answer(exchange, pages, options.upstreamSimpleUrl);
       else refuse(exchange);
     } catch (err) {
       if (exchange.socket.destroyed) return;

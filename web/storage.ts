@@ -5,6 +5,8 @@
 export {
   type ByteRange,
   type ContentCoding,
+  type JoinedPage,
+  type PageStretch,
   type PublicFile,
   type PublicFiles,
   type PublicPage,

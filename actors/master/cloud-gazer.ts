@@ -22,6 +22,8 @@ export interface CloudGazerMessages extends ToCloudGazer {
 export interface CloudGazerArgs extends FollowerArgs {
   readonly order: RequestArgs<"configureFarm">["order"];
   readonly upstreamWheels: RequestArgs<"configureFarm">["upstreamWheels"];
+  /** Whether pages of the index list upstream's own files too. */
+  readonly mergeUpstream: boolean;
   /** Is told after each pass whether all changes have been noted. */
   readonly control: ActorRef<ToControl>;
   readonly pollMs: number;
@@ -104,8 +106,13 @@ function queuePass(state: State, ctx: Context): void {
 
 /** Returns whether there is more to do at once. */
 async function pass(state: State, ctx: Context): Promise<boolean> {
-  const { database, follow, order, upstreamWheels } = state.args;
+  const { database, follow, order, upstreamWheels, mergeUpstream } = state.args;
   if (state.follower === undefined) {
+    const { isChanged } = await askUntilDone(ctx, database, "configureIndex", { mergeUpstream });
+    if (isChanged && !mergeUpstream)
+      ctx.log.info(
+        "upstream's files are listed no more: piw-rebuild index takes them from the pages",
+      );
     await askUntilDone(ctx, database, "configureFarm", { follow, order, upstreamWheels });
     state.follower = await chooseFollower(ctx, state.args);
   }

@@ -19,6 +19,8 @@ export interface HttpArgs {
   readonly tls: CertificateFiles | undefined;
   /** A file; undefined: none is kept. */
   readonly accessLog: string | undefined;
+  /** Where projects are that have no page here; undefined: nowhere. */
+  readonly upstreamSimpleUrl: string | undefined;
 }
 
 interface State {
@@ -28,7 +30,7 @@ interface State {
 
 export const http = defineActor<HttpMessages, HttpArgs, State>({
   name: "serves the site",
-  async init(ctx, { address, outputPath, tls, accessLog }) {
+  async init(ctx, { address, outputPath, upstreamSimpleUrl, tls, accessLog }) {
     if (address === undefined) return { server: undefined, log: undefined };
     const log =
       accessLog === undefined
@@ -40,6 +42,7 @@ export const http = defineActor<HttpMessages, HttpArgs, State>({
       const server = await startWebServer({
         address,
         outputPath,
+        upstreamSimpleUrl,
         tls,
         log: ctx.log,
         onAnswered: log === undefined ? undefined : (answered) => log.add(answered),

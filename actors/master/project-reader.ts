@@ -10,10 +10,13 @@ import { AskError, Refusal } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { Follower, FollowerContext } from "./follower.ts";
 import { projectReleases } from "./project-releases.ts";
+import { upstreamListing } from "./upstream-listing.ts";
 
 interface ReaderArgs {
   readonly database: DatabaseRef;
   readonly upstream: UpstreamClient;
+  /** Whether upstream's own files are listed too. */
+  readonly mergeUpstream: boolean;
   readonly pollMs: number;
   readonly backoffMaxMs: number;
 }
@@ -78,7 +81,7 @@ export async function readProject(
 
 async function takeUp(
   ctx: FollowerContext,
-  { database, upstream, backoffMaxMs }: ReaderArgs,
+  { database, upstream, mergeUpstream, backoffMaxMs }: ReaderArgs,
   unread: UnreadProject,
   { highestSerial, lookAgainMs }: Follower,
 ): Promise<Outcome> {
@@ -123,6 +126,12 @@ async function takeUp(
     serial: Math.max(seenSerial, Math.min(project.lastSerial ?? 0, highestSerial)),
     releases,
     page: { ...project.validators, serial: project.lastSerial, lookAgainMs },
+    standing: {
+      status: project.status,
+      tracks: project.tracks,
+      alternateLocations: project.alternateLocations,
+      files: mergeUpstream ? upstreamListing(project) : null,
+    },
   });
   return "recorded";
 }

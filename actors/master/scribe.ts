@@ -7,11 +7,13 @@ import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
 import type { PageRequest } from "../../protocol/model/page.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { siteAssets } from "../../web/assets.ts";
+import { RootIndex } from "../../web/index/root-index.ts";
 import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
 import type { Site } from "../../web/pages/site.ts";
 import { NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";
 import type { Storage } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
+import { leaveRoot } from "./site/simple-pages.ts";
 import type { Desk } from "./site/writer.ts";
 import { pageWriters } from "./site/writers.ts";
 
@@ -27,6 +29,7 @@ export interface ScribeArgs {
 
 interface State {
   readonly args: ScribeArgs;
+  readonly root: RootIndex;
   publicUrl: string | undefined;
 }
 
@@ -49,7 +52,7 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
       ];
       await askUntilDone(ctx, args.database, "requestPage", { pages });
     });
-    return { args, publicUrl: args.publicUrl };
+    return { args, root: new RootIndex(storage), publicUrl: args.publicUrl };
   },
   handle: {
     async WRITE(state, { pages }, ctx) {
@@ -59,8 +62,15 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
         ask: (name, args) => askUntilDone(ctx, database, name, args),
         storage,
         site,
+        root: state.root,
       };
       const written: PageRequest[] = [];
+      try {
+        await leaveRoot(desk, pages);
+      } catch (error) {
+        // Each of them sees to it by itself, and does not go before.
+        ctx.log.warn({ err: error }, "the root page could not be written");
+      }
       for (const page of pages) {
         if (ctx.signal.aborted) break;
         try {

@@ -257,6 +257,8 @@ export function databaseBranch(means: Means): ChildSpec {
 export function servicesBranch(means: Means): ChildSpec {
   const { parts, http: listen, httpTls: tls, accessLog, outputPath } = means.settings;
   const address = listen === undefined ? undefined : httpAddress(listen);
+  const { mergeUpstream, upstream } = means.settings;
+  const upstreamSimpleUrl = mergeUpstream ? upstream.simpleUrl : undefined;
   const isAnyOf = (...names: readonly PartName[]) => names.some((name) => parts.includes(name));
   return supervisor("services", {}, [
     ...only(parts, "fs", () => [storageBranch(means)]),
@@ -265,7 +267,7 @@ export function servicesBranch(means: Means): ChildSpec {
     ...only(parts, "front", () => frontBranches(means)),
     ...(isAnyOf("main", "front") ? [statisticsBranch(means)] : []),
     ...only(parts, "web", () => [
-      child("http", http, { address, tls, accessLog, outputPath }, { revive }),
+      child("http", http, { address, tls, accessLog, outputPath, upstreamSimpleUrl }, { revive }),
     ]),
   ]);
 }
@@ -379,6 +381,7 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         follow: settings.follow,
         order: settings.order,
         upstreamWheels: settings.upstreamWheels,
+        mergeUpstream: settings.mergeUpstream,
         pollMs: settings.times.cloudGazerPollMs,
         listingMs: settings.times.listingMs,
         lookAgainMs: settings.times.lookAgainMs,

@@ -2,12 +2,15 @@
  * piw-audit: the pages of what is public. A page that is missing, or does not say what the database says, is
  * asked for; the master writes it. One that is asked for already is the master's concern.
  */
+import { createHash } from "node:crypto";
 import { type AuditedPackage, auditedPackages, requestedPages } from "../../db/audit.ts";
 import { requestPage } from "../../db/pages.ts";
-import { allSimpleNames, simpleNames, simplePage } from "../../db/views.ts";
+import { WHOLE_ROOT } from "../../db/root-changes.ts";
+import { allSimpleNames, simpleNames, simplePage } from "../../db/views-simple.ts";
 import type { PageKind } from "../../protocol/model/page.ts";
+import type { SimpleRendering } from "../../web/index/simple-document.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
-import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
+import { renderRootStretch, rootFrames } from "../../web/index/simple-root.ts";
 import { HOME_PAGE_KEY, projectPageKey, simplePageKeys } from "../../web/public-key.ts";
 import { lookAtCopies } from "./copies.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
@@ -56,14 +59,34 @@ async function lookAtFront(audit: Audit): Promise<Problem[]> {
   const requested = await requestedPages(audit.sql);
   const problems: Problem[] = [];
   if (!requested.has("root")) {
-    const rendering = audit.isQuick
-      ? undefined
-      : renderSimpleRoot(await allSimpleNames((args) => simpleNames.run(audit.sql, args)));
-    problems.push(...(await lookAtBoth(audit, simplePageKeys(), "root", "", rendering)));
+    const keys = simplePageKeys();
+    const hashes = audit.isQuick ? undefined : await rootHashes(audit);
+    problems.push(...(await lookAtPage(audit, keys.html, "root", WHOLE_ROOT, hashes?.html)));
+    problems.push(...(await lookAtPage(audit, keys.json, "root", WHOLE_ROOT, hashes?.json)));
   }
   if (!requested.has("home"))
     problems.push(...(await lookAtPage(audit, HOME_PAGE_KEY, "home", "")));
   return problems;
+}
+
+/** What the root of the index should be, in stretches: it may be too large to hold. */
+async function rootHashes(audit: Audit): Promise<SimpleRendering> {
+  const hashes = { html: createHash("sha256"), json: createHash("sha256") };
+  for (const rendering of ["html", "json"] as const)
+    hashes[rendering].update(rootFrames[rendering].start);
+  let isFirst = true;
+  for await (const { names } of allSimpleNames((args) => simpleNames.run(audit.sql, args))) {
+    if (names.length === 0) continue;
+    const stretch = renderRootStretch(names);
+    for (const rendering of ["html", "json"] as const) {
+      if (!isFirst) hashes[rendering].update(rootFrames[rendering].between);
+      hashes[rendering].update(stretch[rendering]);
+    }
+    isFirst = false;
+  }
+  for (const rendering of ["html", "json"] as const)
+    hashes[rendering].update(rootFrames[rendering].end);
+  return { html: hashes.html.digest("hex"), json: hashes.json.digest("hex") };
 }
 
 async function lookAtBoth(
@@ -73,19 +96,22 @@ async function lookAtBoth(
   key: string,
   rendering: SimpleRendering | undefined,
 ): Promise<Problem[]> {
+  const [html, json] = [rendering?.html, rendering?.json].map(
+    (contents) => contents && sha256Of(contents),
+  );
   return [
-    ...(await lookAtPage(audit, keys.html, kind, key, rendering?.html)),
-    ...(await lookAtPage(audit, keys.json, kind, key, rendering?.json)),
+    ...(await lookAtPage(audit, keys.html, kind, key, html)),
+    ...(await lookAtPage(audit, keys.json, kind, key, json)),
   ];
 }
 
-/** @param contents what it should say; undefined: it is not read */
+/** @param sha256 of what it should say; undefined: it is not read */
 async function lookAtPage(
   audit: Audit,
   place: string,
   kind: PageKind,
   key: string,
-  contents?: string | Uint8Array,
+  sha256?: string,
 ): Promise<Problem[]> {
   const { tree, sql } = audit;
   const found = await tree.look(place);
@@ -106,9 +132,9 @@ async function lookAtPage(
   if (found.kind === "unreadable")
     return [{ kind: "unreadable", place, detail: found.reason, mend: undefined }];
   const copies = await lookAtCopies(audit, place, found, { kind, key });
-  if (contents === undefined) return copies;
+  if (sha256 === undefined) return copies;
   try {
-    if ((await tree.hash(place)) === sha256Of(contents)) return copies;
+    if ((await tree.hash(place)) === sha256) return copies;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     return [{ kind: "unreadable", place, detail, mend: undefined }];

@@ -1,6 +1,6 @@
 /**
- * What the index and the pages of the site say: db/ fills these, web/ renders them; and which page is
- * meant. The views are made in one query each and thrown away.
+ * What the pages of the site say: db/ fills these, web/ renders them; and which page is meant. The views
+ * are made in one query each and thrown away. Those of the package index are in simple-page.ts.
  */
 import { z } from "zod";
 import { tokenSchema } from "./build.ts";
@@ -22,37 +22,6 @@ export const pageRequestSchema = z.object({
   generation: countSchema,
 });
 export type PageRequest = Immutable<z.infer<typeof pageRequestSchema>>;
-
-const simpleFileSchema = z.object({
-  filename: z.string(),
-  /** The release's version in its canonical form (PEP 440), as PEP 700 lists it. */
-  version: z.string(),
-  /** Lower-case hexadecimal. */
-  sha256: z.string(),
-  sizeBytes: countSchema,
-  /** The specifiers as the wheel's metadata spells them; null when it has none. */
-  requiresPython: z.string().nullable(),
-  /** Of the `.metadata` file that stands beside the wheel; null when there is none to advertise. */
-  metadataSha256: z.string().nullable(),
-  /** Null: not yanked. Otherwise the reason, "" when none was given (PEP 592). */
-  yanked: z.string().nullable(),
-  /** When the farm published it, in ms since 1970. */
-  uploadedAt: instantSchema,
-});
-/** A published file as the Simple API lists it. Only files that are placed may stand here. */
-export type SimpleFile = Immutable<z.infer<typeof simpleFileSchema>>;
-
-export const simpleProjectPageSchema = z.object({
-  /** Canonical name. */
-  name: z.string(),
-  /** By version, oldest first, then by file name: the order in which they are listed. */
-  files: z.array(simpleFileSchema).min(1),
-});
-/**
- * One project of the Simple API. A project without files has no page (a 404 lets clients look at
- * their next index), so `files` is not empty.
- */
-export type SimpleProjectPage = Immutable<z.infer<typeof simpleProjectPageSchema>>;
 
 /**
  * The state of one (version, target). `imported`: its wheel was built elsewhere. `covered`: a file that was built for another target, or one

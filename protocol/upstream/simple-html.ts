@@ -10,6 +10,7 @@ import { checkApiVersion, type ListedProject } from "./simple-json.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import {
   checkFile,
+  checkStanding,
   type ProjectPage,
   resolveUrl,
   type UpstreamFile,
@@ -35,7 +36,8 @@ export async function readProjectHtml(
   const html = await readPage(pieces);
   const files: UpstreamFile[] = [];
   let skippedFiles = 0;
-  for await (const { tag, baseUrl } of links(html, pageUrl)) {
+  const metas: [name: string, content: string][] = [];
+  for await (const { tag, baseUrl } of links(html, pageUrl, metas)) {
     const file = readAnchor(tag, project, baseUrl);
     if (file === "none") continue;
     if (file === "broken") skippedFiles++;
@@ -49,7 +51,22 @@ export async function readProjectHtml(
     files,
     versions: versionsOf(files),
     skippedFiles,
+    ...standingFrom(metas, project),
   };
+}
+
+function standingFrom(metas: readonly (readonly [string, string])[], project: string) {
+  const all = (wanted: string) =>
+    metas.filter(([name]) => name === wanted).map(([, content]) => content);
+  return checkStanding(
+    {
+      status: all("pypi:project-status")[0],
+      reason: all("pypi:project-status-reason")[0],
+      tracks: all("pypi:tracks"),
+      alternateLocations: all("pypi:alternate-locations"),
+    },
+    project,
+  );
 }
 
 /** The projects of the root page, as their links spell them. */
@@ -72,18 +89,29 @@ export async function* readRootHtml(
   if (count === 0) checkLooksLikeIndex(html);
 }
 
-/** Anchors with an address, and what that address is relative to; pauses now and then. */
+/** Of a page that says more than PEP 708 and PEP 792 have words for, the rest is passed over. */
+const MAX_METAS = 100;
+
+/**
+ * Anchors with an address, and what that address is relative to; pauses now and then.
+ * @param metas takes what the page says of itself, as it is met
+ */
 async function* links(
   html: string,
   pageUrl: string,
+  metas: [name: string, content: string][] = [],
 ): AsyncGenerator<{ tag: HtmlTag; baseUrl: string }, void, undefined> {
   let baseUrl = pageUrl;
   let hasBase = false;
   const pacer = new Pacer();
   for (const tag of scanTags(html)) {
     const href = tag.attributes.get("href");
-    if (tag.name === "meta" && tag.attributes.get("name") === "pypi:repository-version")
-      checkApiVersion(tag.attributes.get("content") ?? "");
+    if (tag.name === "meta") {
+      const name = tag.attributes.get("name") ?? "";
+      const content = tag.attributes.get("content") ?? "";
+      if (name === "pypi:repository-version") checkApiVersion(content);
+      if (name.startsWith("pypi:") && metas.length < MAX_METAS) metas.push([name, content]);
+    }
     if (tag.name === "base" && href !== undefined && !hasBase) {
       hasBase = true;
       baseUrl = resolveUrl(href, pageUrl)?.href ?? pageUrl;
@@ -115,6 +143,8 @@ function readAnchor(
     yanked: attributes.get("data-yanked") ?? null,
     uploadedAt: null,
     coreMetadata: metadata !== undefined && metadata !== "false",
+    metadataSha256: /^sha256=(.*)$/.exec(metadata ?? "")?.[1],
+    provenanceUrl: attributes.get("data-provenance") ?? null,
   };
   return checkFile(claim, project, baseUrl) ?? "broken";
 }

@@ -9,6 +9,7 @@ import { Pacer } from "./pacer.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import {
   checkFile,
+  checkStanding,
   cleanText,
   type ProjectPage,
   type UpstreamFile,
@@ -34,15 +35,27 @@ const fileSchema = z.object({
   yanked: z.union([z.boolean(), z.string()]).default(false),
   "core-metadata": metadataSchema.optional(),
   "dist-info-metadata": metadataSchema.optional(),
+  provenance: z.string().nullable().default(null).catch(null),
 });
 
 const serialSchema = z.int().nonnegative().nullable().default(null).catch(null);
-const metaSchema = z.object({ "api-version": z.string(), "_last-serial": serialSchema });
+const locationsSchema = z.array(z.string()).default([]).catch([]);
+const metaSchema = z.object({
+  "api-version": z.string(),
+  "_last-serial": serialSchema,
+  tracks: locationsSchema,
+});
+const statusSchema = z.object({
+  status: z.string(),
+  reason: z.string().optional().catch(undefined),
+});
 const projectSchema = z.object({
   meta: metaSchema,
   name: z.string(),
   files: z.tuple([]),
   versions: z.array(z.string()).optional().catch(undefined),
+  "alternate-locations": locationsSchema,
+  "project-status": statusSchema.optional().catch(undefined),
 });
 const rootSchema = z.object({ meta: metaSchema, projects: z.tuple([]) });
 const listedSchema = z.object({ name: z.string().min(1), "_last-serial": serialSchema });
@@ -80,6 +93,15 @@ export async function readProjectJson(
     files,
     versions: versions?.map(cleanText) ?? versionsOf(files),
     skippedFiles,
+    ...checkStanding(
+      {
+        status: page["project-status"]?.status,
+        reason: page["project-status"]?.reason,
+        tracks: meta.tracks,
+        alternateLocations: page["alternate-locations"],
+      },
+      project,
+    ),
   };
 }
 
@@ -130,6 +152,8 @@ function readFile(element: unknown, project: string, pageUrl: string): UpstreamF
     yanked: typeof yanked === "boolean" ? (yanked ? "" : null) : yanked === "" ? null : yanked,
     uploadedAt: file["upload-time"],
     coreMetadata: metadata !== false,
+    metadataSha256: typeof metadata === "boolean" ? undefined : metadata["sha256"],
+    provenanceUrl: file.provenance,
   };
   return checkFile(claim, project, pageUrl);
 }

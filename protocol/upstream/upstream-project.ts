@@ -3,6 +3,7 @@
  * pass before the farm hears of it. Called by the readers of both forms. Text that no database or page can
  * hold (NUL, half a surrogate pair) is replaced here, so that nobody behind this room meets it.
  */
+import { canonicalName, isValidName } from "../packaging/canonical-name.ts";
 import { parseSdistFilename } from "../packaging/sdist-filename.ts";
 import { parseWheelFilename } from "../packaging/wheel-filename.ts";
 
@@ -23,6 +24,26 @@ export interface UpstreamFile {
   readonly version: string | null;
   /** Whether the index also serves `url` + `.metadata` (PEP 658). */
   readonly coreMetadata: boolean;
+  /** Of that file, in lower-case hexadecimal; null where the index does not say it. */
+  readonly metadataSha256: string | null;
+  /** Where its attestations are (PEP 740): absolute, http or https. */
+  readonly provenanceUrl: string | null;
+}
+
+/** PEP 792, but for `active`, which says nothing. */
+export const warningStatuses = ["archived", "quarantined", "deprecated"] as const;
+
+/** What an index says of a project as a whole. */
+export interface ProjectStanding {
+  /** The reason is empty where none is given. */
+  readonly status: {
+    readonly status: (typeof warningStatuses)[number];
+    readonly reason: string;
+  } | null;
+  /** Pages of the same project that own its name (PEP 708). */
+  readonly tracks: readonly string[];
+  /** Pages of the same project elsewhere, as its owner says (PEP 708). */
+  readonly alternateLocations: readonly string[];
 }
 
 /** What a page was marked with, to be shown when it is asked for again (RFC 9110, 8.8); null where it was not. */
@@ -36,7 +57,7 @@ export interface UpstreamProject extends ProjectPage {
 }
 
 /** What the page of a project says, in either form. */
-export interface ProjectPage {
+export interface ProjectPage extends ProjectStanding {
   /** As the index spells it; PyPI gives the canonical name here. */
   readonly name: string;
   /** The serial of its last change; null for an index without serials. */
@@ -59,10 +80,14 @@ export interface FileClaim {
   readonly yanked: string | null;
   readonly uploadedAt: string | null;
   readonly coreMetadata: boolean;
+  readonly metadataSha256: string | undefined;
+  /** May be relative. */
+  readonly provenanceUrl: string | null;
 }
 
 /** A name that may stand in a folder; everything that PyPI ever held is of this form. */
 const plainFilename = /^[A-Za-z0-9_][A-Za-z0-9._+!-]{0,254}$/;
+const sha256Pattern = /^[0-9a-f]{64}$/;
 const MAX_URL_LENGTH = 4_000;
 const MAX_NOTE_LENGTH = 1_000;
 
@@ -78,7 +103,7 @@ export function checkFile(
   const url = resolveUrl(claim.url, pageUrl);
   const sha256 = claim.sha256?.toLowerCase() ?? null;
   if (!plainFilename.test(claim.filename) || url === undefined) return undefined;
-  if (sha256 !== null && !/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+  if (sha256 !== null && !sha256Pattern.test(sha256)) return undefined;
   const { requiresPython } = claim;
   return {
     filename: claim.filename,
@@ -93,6 +118,51 @@ export function checkFile(
     uploadedAt: claim.uploadedAt === null ? null : normalTime(claim.uploadedAt),
     ...kindOf(claim.filename, project),
     coreMetadata: claim.coreMetadata,
+    metadataSha256: sha256From(claim.metadataSha256),
+    provenanceUrl:
+      claim.provenanceUrl === null
+        ? null
+        : (resolveUrl(claim.provenanceUrl, pageUrl)?.href ?? null),
+  };
+}
+
+const sha256From = (text: string | undefined): string | null => {
+  const sha256 = text?.toLowerCase() ?? "";
+  return sha256Pattern.test(sha256) ? sha256 : null;
+};
+
+const MAX_LOCATIONS = 20;
+
+/** Without what is not of PEP 708 and PEP 792: all of it is advice. Locations are absolute; what is tracked has the same name. */
+export function checkStanding(
+  claim: {
+    readonly status: string | undefined;
+    readonly reason: string | undefined;
+    readonly tracks: readonly string[];
+    readonly alternateLocations: readonly string[];
+  },
+  project: string,
+): ProjectStanding {
+  const status = warningStatuses.find((each) => each === claim.status);
+  const reason = cleanText((claim.reason ?? "").slice(0, MAX_NOTE_LENGTH));
+  const absolute = (urls: readonly string[]): URL[] =>
+    urls
+      .slice(0, MAX_LOCATIONS)
+      .flatMap((url) => (URL.canParse(url) ? (resolveUrl(url, url) ?? []) : []));
+  const isOfProject = (url: URL): boolean => {
+    const name = url.pathname.replace(/\/+$/, "").split("/").at(-1) ?? "";
+    return isValidName(name) && canonicalName(name) === project;
+  };
+  return {
+    status: status === undefined ? null : { status, reason },
+    tracks: [
+      ...new Set(
+        absolute(claim.tracks)
+          .filter(isOfProject)
+          .map((url) => url.href),
+      ),
+    ],
+    alternateLocations: [...new Set(absolute(claim.alternateLocations).map((url) => url.href))],
   };
 }
 

@@ -69,6 +69,7 @@ describe("the master's settings", () => {
       oracles: 3,
       order: "newest",
       upstreamWheels: "count",
+      mergeUpstream: false,
     });
   });
 

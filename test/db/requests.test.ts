@@ -34,6 +34,7 @@ describe("a request and what it gives", () => {
     ).toEqual({
       changed: false,
     });
+    expect(await run(sql, "configureIndex", { mergeUpstream: false })).toEqual({ isChanged: false });
     const index = { index: "http://127.0.0.1/simple" };
     expect(await run(sql, "followIndex", index)).toEqual({ isOther: false, hasChangelog: false });
     await run(sql, "foundChangelog", null);
@@ -118,8 +119,23 @@ describe("a request and what it gives", () => {
       filename: "pkg-2.0-py3-none-any.whl",
       uploadedAt: expect.closeTo(Date.now(), -6) as number,
     });
-    expect(await run(sql, "simpleNames", { after: "", limit: 1 })).toEqual(["gone"]);
-    expect(await run(sql, "simpleNames", { after: "gone", limit: 10 })).toEqual(["pkg"]);
+    expect(await run(sql, "simpleNames", { after: "", limit: 1 })).toEqual({
+      names: ["gone"],
+      owed: ["gone"],
+    });
+    expect(await run(sql, "simpleNames", { after: "gone", limit: 10 })).toEqual({
+      names: ["pkg"],
+      owed: ["pkg"],
+    });
+    const noted = await run(sql, "rootChanges", { after: "", limit: 10 });
+    expect(noted).toMatchObject([
+      { name: "gone", isListed: true, isOwed: true },
+      { name: "pkg", isListed: true, isOwed: true },
+    ]);
+    const gone = noted[0] ?? { name: "", generation: 0 };
+    await run(sql, "rootWritten", { changes: [{ name: "gone", generation: gone.generation }] });
+    expect(await run(sql, "rootChanges", { after: "", limit: 10 })).toEqual(noted.slice(1));
+    expect(await run(sql, "unlistedNames", { names: ["pkg", "x"] })).toEqual(["x"]);
     expect(await run(sql, "projectPage", { name: "unheard-of" })).toBeNull();
     const page = await run(sql, "projectPage", { name: "pkg" });
     expect(

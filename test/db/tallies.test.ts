@@ -88,7 +88,7 @@ async function counted(from: Sql = sql): Promise<Counts> {
 /** Of the tables, in an order that the foreign keys allow. */
 async function emptyTables(): Promise<void> {
   const tables =
-    "page_request file work lease retry blocked build slave_target slave package_alias version package " +
+    "root_change upstream_listing page_request file work lease retry blocked build slave_target slave package_alias version package " +
     "tag_covers requires_admits requires_python target wanted";
   for (const table of tables.split(" ")) await sql.unsafe(`delete from ${table}`);
 }

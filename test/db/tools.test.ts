@@ -490,7 +490,7 @@ describe("the queue after any history of an operator's words", () => {
     const names = ["1.0", "2.0", "3.0", "4.0"];
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 30 }), async (history) => {
-        for (const table of "page_request file work lease retry blocked build slave_target slave package_alias version package tag_covers requires_admits requires_python target wanted".split(
+        for (const table of "root_change upstream_listing page_request file work lease retry blocked build slave_target slave package_alias version package tag_covers requires_admits requires_python target wanted".split(
           " ",
         ))
           await sql.unsafe(`delete from ${table}`);

@@ -97,6 +97,7 @@ export class LocalMaster {
         httpTls: undefined,
         accessLog: undefined,
         publicUrl: undefined,
+        mergeUpstream: false,
       },
       logger,
     );

@@ -163,7 +163,7 @@ export const recordProject = (
 /** In an order that the foreign keys allow; the master's role may not truncate. */
 export async function emptyTables(sql: Sql): Promise<void> {
   const tables =
-    "page_request file work lease retry blocked build slave_target slave package_alias version package " +
+    "root_change upstream_listing page_request file work lease retry blocked build slave_target slave package_alias version package " +
     "tag_covers requires_admits requires_python target wanted";
   for (const table of tables.split(" ")) await sql.unsafe(`delete from ${table}`);
 }

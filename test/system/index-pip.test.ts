@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { SimpleFile } from "../../protocol/model/page.ts";
+import type { SimpleFile } from "../../protocol/model/simple-page.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { metadataKey, simplePageKeys, wheelKey } from "../../web/public-key.ts";
 import { startWebServer, type WebServer } from "../../web/server.ts";
@@ -34,7 +34,7 @@ beforeAll(async () => {
     await publish("1.2", { yanked: "wrong <tides>" }),
     await publish("1.3", { requiresPython: ">=99" }),
   ];
-  const page = renderSimpleProject({ name: "tide-pool", files });
+  const page = renderSimpleProject({ name: "tide-pool", files, upstream: null });
   await storage.replace(simplePageKeys("tide-pool").html, page.html);
   await storage.replace(simplePageKeys("tide-pool").json, page.json);
 });
@@ -75,6 +75,7 @@ async function publish(version: string, more: Partial<SimpleFile>): Promise<Simp
     sizeBytes: wheel.length,
     requiresPython: null,
     metadataSha256: createHash("sha256").update(stdout).digest("hex"),
+    provenanceSha256: null,
     yanked: null,
     uploadedAt: Date.now(),
     ...more,

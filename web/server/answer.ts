@@ -12,6 +12,7 @@ import type { Exchange } from "./exchange.ts";
 import { Memo } from "./memo.ts";
 import type { Representation, Representations } from "./representations.ts";
 import { sendRepresentation, sendUnpacked } from "./send.ts";
+import { upstreamPage } from "./upstream-page.ts";
 
 const simpleType = new Memo((accept) => ({ type: negotiateSimple(accept, undefined) }), {
   maxEntries: 200,
@@ -20,8 +21,15 @@ const simpleType = new Memo((accept) => ({ type: negotiateSimple(accept, undefin
 const codings = new Memo(codingsTaken, { maxEntries: 200, maxChars: 200 });
 const destinations = new Memo(destinationOf, { maxEntries: 4_000, maxChars: 200 });
 
-/** @throws StorageError, or what is wrong with a file; the answer may have begun */
-export async function answer(exchange: Exchange, pages: Representations): Promise<void> {
+/**
+ * @param upstreamSimpleUrl where projects are that have no page here; undefined: nowhere
+ * @throws StorageError, or what is wrong with a file; the answer may have begun
+ */
+export async function answer(
+  exchange: Exchange,
+  pages: Representations,
+  upstreamSimpleUrl: string | undefined,
+): Promise<void> {
   const destination = destinations.get(exchange.target);
   switch (destination.kind) {
     case "nothing":
@@ -29,7 +37,7 @@ export async function answer(exchange: Exchange, pages: Representations): Promis
     case "redirect":
       return exchange.redirect(destination.location);
     case "simple":
-      return answerSimple(exchange, pages, destination);
+      return answerSimple(exchange, pages, destination, upstreamSimpleUrl);
     case "log":
       return answerLog(exchange, pages, destination.key);
     case "file":
@@ -41,6 +49,7 @@ async function answerSimple(
   exchange: Exchange,
   pages: Representations,
   page: Extract<Destination, { kind: "simple" }>,
+  upstreamSimpleUrl: string | undefined,
 ): Promise<void> {
   const vary = "Accept, Accept-Encoding";
   const type = simpleTypeFor(exchange);
@@ -50,7 +59,11 @@ async function answerSimple(
   }
   const key = type.endsWith("+json") ? page.json : page.html;
   const found = await pages.findPage(key, codingsOf(exchange));
-  if (found === undefined) return sendNothing(exchange, pages);
+  if (found === undefined) {
+    const elsewhere = upstreamPage(upstreamSimpleUrl, page);
+    if (elsewhere === undefined) return sendNothing(exchange, pages);
+    return exchange.redirectForNow(elsewhere);
+  }
   const contentType = type === "text/html" ? "text/html; charset=utf-8" : type;
   return sendRepresentation(exchange, found, {
     contentType,

@@ -108,6 +108,12 @@ export class Exchange {
     this.sendText(301, `This is at ${location}`, headers);
   }
 
+  /** What is asked for may be here in a second. */
+  redirectForNow(location: string): void {
+    const headers = ["cache-control", "no-cache", "vary", "Accept", "location", location];
+    this.sendText(302, `This is at ${location}`, headers);
+  }
+
   #tell(onAnswered: (answered: Answered) => void): void {
     const atMs = Date.now();
     const { method = "", headers, httpVersion } = this.request;

@@ -93,6 +93,18 @@ export interface StreamedPage {
 /** How a copy beside a page is compressed, in HTTP's words. */
 export type ContentCoding = "gzip" | "br";
 
+/** Bytes of a joined page: these, or those of a part from `start` up to `end`. */
+export type PageStretch =
+  | Uint8Array
+  | { readonly part: string; readonly start: number; readonly end: number };
+
+/** A page as stretches, and as other stretches that are the same page compressed. */
+export interface JoinedPage {
+  readonly key: string;
+  readonly contents: readonly PageStretch[];
+  readonly gzip: readonly PageStretch[];
+}
+
 /** The reading side: all that a web server needs. */
 export interface PublicFiles {
   /** Undefined when there is no such file, or the key may not name one. */
@@ -162,6 +174,23 @@ export interface Storage extends PublicFiles {
   replaceStream(page: StreamedPage): Promise<boolean>;
   /** Takes a public name away with its compressed copies, and folders that it leaves empty. Repeatable. */
   remove(key: string): Promise<void>;
+
+  /**
+   * Keeps a part of a page, where readers do not see it: what is joined from parts need not be made anew as
+   * a whole when one of them changes. Whole or not at all, also after a crash. Names are lower-case words.
+   */
+  writePart(name: string, contents: Uint8Array): Promise<void>;
+  /** Undefined where there is none. */
+  readPart(name: string): Promise<Buffer | undefined>;
+  listParts(): Promise<readonly string[]>;
+  /** Repeatable. */
+  removePart(name: string): Promise<void>;
+  /**
+   * Writes pages by copying stretches one after the other, and their copies; all are complete before the first
+   * appears.
+   * @throws StorageError `missing` for a part that is gone or too short; nothing is changed then
+   */
+  join(pages: readonly JoinedPage[]): Promise<void>;
 
   /** The room of its disk, for an ordinary user. */
   room(): Promise<DiskRoom>;

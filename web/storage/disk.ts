@@ -113,3 +113,18 @@ export async function isLinked(from: string, to: string): Promise<boolean> {
     return source !== undefined && source.ino === target?.ino && source.dev === target.dev;
   }
 }
+
+/** As much as there is, up to the buffer's length: the system may give it in several bites. */
+export async function readFully(
+  handle: FileHandle,
+  buffer: Buffer,
+  offset: number,
+): Promise<Buffer> {
+  let done = 0;
+  while (done < buffer.length) {
+    const { bytesRead } = await handle.read(buffer, done, buffer.length - done, offset + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return buffer.subarray(0, done);
+}

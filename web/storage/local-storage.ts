@@ -4,6 +4,7 @@
  *     <output>/.store/            mode 0700, on the same file system as what is public
  *         staging/<token>/<file>  what is arriving
  *         blobs/<2 digits>/<sha256>
+ *         parts/                  what large pages are joined from
  *         temporary/              half-written things
  *     <output>/simple/... logs/... project/...   public, readable by all
  *
@@ -18,6 +19,7 @@ import { BlobFolder } from "./blob-folder.ts";
 import { type Storage, StorageError } from "./contract.ts";
 import { findStat, inStorageWords } from "./disk.ts";
 import { PageWriter } from "./page-writer.ts";
+import { PartFolder } from "./part-folder.ts";
 import { openPublicFolder } from "./public-folder.ts";
 import { PublicPlaces } from "./public-places.ts";
 import { PublicWriter } from "./public-writer.ts";
@@ -41,12 +43,13 @@ export async function openLocalStorage(
   const places = new PublicPlaces(output);
   const writer = new PublicWriter(places, temporary);
   const pages = new PageWriter(places, temporary);
+  const parts = new PartFolder(join(store, "parts"), temporary);
 
   await inStorageWords(`opening ${outputPath}`, async () => {
     await mkdir(output, { recursive: true });
     await mkdir(store, { recursive: true, mode: 0o700 });
     await chmod(store, 0o700);
-    for (const part of [temporary, staging, blobs]) await part.prepare();
+    for (const part of [temporary, staging, blobs, parts]) await part.prepare();
   });
 
   const getBlob = async (sha256: string): Promise<string> => {
@@ -97,8 +100,25 @@ export async function openLocalStorage(
       }),
     replaceAll: (all) =>
       inStorageWords(`writing ${all[0]?.key ?? "no page"}`, () => pages.replaceAll(all)),
-    replaceStream: (page) => inStorageWords(`writing ${page.key}`, () => pages.replaceStream(page)),
+    replaceStream: (page) =>
+      inStorageWords(`writing ${page.key}`, async () => (await pages.replaceStreams([page])) > 0),
     remove: (key) => inStorageWords(`removing ${key}`, () => pages.remove(key)),
+
+    writePart: (name, contents) =>
+      inStorageWords(`keeping ${name}`, () => parts.write(name, contents)),
+    readPart: (name) => inStorageWords(`reading ${name}`, () => parts.find(name)),
+    listParts: () => inStorageWords("listing parts of pages", () => parts.list()),
+    removePart: (name) => inStorageWords(`removing ${name}`, () => parts.remove(name)),
+    join: (joined) =>
+      inStorageWords(`writing ${joined[0]?.key ?? "no page"}`, async () => {
+        await pages.replaceStreams(
+          joined.map(({ key, contents, gzip }) => ({
+            key,
+            chunks: parts.read(contents),
+            copies: { gzip: parts.read(gzip) },
+          })),
+        );
+      }),
 
     room: () =>
       inStorageWords("measuring the disk", async () => {

@@ -44,12 +44,12 @@ export class PageWriter {
     );
   }
 
-  async replaceStream(page: StreamedPage): Promise<boolean> {
-    const place = this.#places.of(page.key);
-    const written = await this.#replace([page.key], (newName) => [
-      () => stageStream(page, { place, newName }),
-    ]);
-    return written > 0;
+  replaceStreams(pages: readonly StreamedPage[]): Promise<number> {
+    return this.#replace(
+      pages.map(({ key }) => key),
+      (newName) =>
+        pages.map((page) => () => stageStream(page, { place: this.#places.of(page.key), newName })),
+    );
   }
 
   /** The copies go before the page: a web server may give out a copy whose page is gone. */

@@ -1,6 +1,6 @@
 /** What stands under a page's name now: whether it is what is to be written, with its compressed copies. */
 import { open, stat } from "node:fs/promises";
-import { systemCode } from "./disk.ts";
+import { readFully, systemCode } from "./disk.ts";
 import { isCompressible, VARIANTS, variantsOf } from "./variants.ts";
 
 export interface StandingPage {
@@ -58,19 +58,6 @@ export async function areSame(one: string, other: string): Promise<boolean> {
   } finally {
     await Promise.all(handles.map((handle) => handle.close()));
   }
-}
-
-type Handle = Awaited<ReturnType<typeof open>>;
-
-/** As much as there is, up to the buffer's length: the system may give it in several bites. */
-async function readFully(handle: Handle, buffer: Buffer, offset: number): Promise<Buffer> {
-  let done = 0;
-  while (done < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, done, buffer.length - done, offset + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return buffer.subarray(0, done);
 }
 
 async function findInstant(place: string) {

@@ -10,12 +10,14 @@ export interface Variant {
   readonly encoding: "gzip" | "br";
   /** Of a smaller file there is no such copy: it would save nothing worth a second file. */
   readonly minBytes: number;
+  /** Of a larger one it would take seconds of a processor at each change. */
+  readonly maxBytes: number;
 }
 
 /** Best first. A packet of the network holds what is smaller than 1,400 bytes. */
 export const VARIANTS: readonly Variant[] = [
-  { suffix: ".br", encoding: "br", minBytes: 20_000 },
-  { suffix: ".gz", encoding: "gzip", minBytes: 1_400 },
+  { suffix: ".br", encoding: "br", minBytes: 20_000, maxBytes: 4_000_000 },
+  { suffix: ".gz", encoding: "gzip", minBytes: 1_400, maxBytes: Number.POSITIVE_INFINITY },
 ];
 
 const compressible = /(?:\.(?:html|json|css|js|xml|svg|txt)|\+json)$/;
@@ -26,7 +28,9 @@ export const isCompressible = (key: string): boolean => compressible.test(key);
 /** The copies that a file of this name and size has beside it. */
 export function variantsOf(key: string, sizeBytes: number): readonly Variant[] {
   if (!isCompressible(key)) return [];
-  return VARIANTS.filter(({ minBytes }) => sizeBytes >= minBytes);
+  return VARIANTS.filter(
+    ({ minBytes, maxBytes }) => sizeBytes >= minBytes && sizeBytes <= maxBytes,
+  );
 }
 
 /** The file that a copy of this name belongs to; undefined where it is no copy's name. */

@@ -1,4 +1,8 @@
-/** REBUILD: asks for pages that are there already: the Secretary has them written in their turn. */
+/**
+ * REBUILD: asks for pages that are there already: the Secretary has them written in their turn. After all
+ * simple pages comes their root.
+ */
+import { WHOLE_ROOT } from "../../../db/root-changes.ts";
 import { Refusal } from "../../../supervisor/index.ts";
 import { askUntilDone } from "../database.ts";
 import type { Answer } from "./answer.ts";
@@ -7,8 +11,14 @@ import type { Answer } from "./answer.ts";
 const STEP = 1_000;
 
 export const rebuild: Answer<"REBUILD"> = async (ctx, { database }, body) => {
-  if ("after" in body)
-    return askUntilDone(ctx, database, "requestPagesAfter", { ...body, limit: STEP });
+  if ("after" in body) {
+    const step = await askUntilDone(ctx, database, "requestPagesAfter", { ...body, limit: STEP });
+    if (body.kind === "simple" && step.next === null)
+      await askUntilDone(ctx, database, "requestPage", {
+        pages: [{ kind: "root", key: WHOLE_ROOT }],
+      });
+    return step;
+  }
   const key = "package" in body ? await nameOf(ctx, database, body.package) : "";
   await askUntilDone(ctx, database, "requestPage", { pages: [{ kind: body.kind, key }] });
   return { requested: 1, next: null, isFull: false };

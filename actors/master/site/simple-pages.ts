@@ -1,29 +1,28 @@
-/** Writes the Simple API: the root, and a project's page. */
-import { allSimpleNames } from "../../../db/views.ts";
+/** Writes a project's page of the Simple API. A page that goes leaves the root first. */
+import type { PageRequest } from "../../../protocol/model/page.ts";
 import { renderSimpleProject } from "../../../web/index/simple-project.ts";
-import { renderSimpleRoot, type SimpleRendering } from "../../../web/index/simple-root.ts";
 import { simplePageKeys } from "../../../web/public-key.ts";
-import type { Storage } from "../../../web/storage.ts";
-import type { PageWriter } from "./writer.ts";
+import type { Desk, PageWriter } from "./writer.ts";
 
-export const writeSimplePage: PageWriter = async ({ ask, storage }, name) => {
+export const writeSimplePage: PageWriter = async ({ ask, storage, root }, name) => {
   const view = await ask("simplePage", { name });
   const keys = simplePageKeys(name);
-  if (view !== null) return replaceBoth(storage, keys, renderSimpleProject(view));
-  await storage.remove(keys.html);
-  await storage.remove(keys.json);
-};
-
-export const writeSimpleRoot: PageWriter = async ({ ask, storage }) => {
-  const names = await allSimpleNames((args) => ask("simpleNames", args));
-  await replaceBoth(storage, simplePageKeys(), renderSimpleRoot(names));
-};
-
-async function replaceBoth(
-  storage: Storage,
-  keys: { readonly html: string; readonly json: string },
-  rendering: SimpleRendering,
-): Promise<void> {
+  if (view === null) {
+    await root.change(new Map([[name, false]]));
+    await storage.remove(keys.html);
+    await storage.remove(keys.json);
+    return;
+  }
+  const rendering = renderSimpleProject(view);
   await storage.replace(keys.html, rendering.html);
   await storage.replace(keys.json, rendering.json);
+};
+
+/** Before pages are written: takes those that will go from the root together, since each time joins it anew. */
+export async function leaveRoot({ ask, root }: Desk, pages: readonly PageRequest[]): Promise<void> {
+  const names = pages.filter(({ kind }) => kind === "simple").map(({ key }) => key);
+  if (names.length < 2) return;
+  const leaving = await ask("unlistedNames", { names });
+  if (leaving.length > 0)
+    await root.change(new Map(leaving.map((name): [string, boolean] => [name, false])));
 }

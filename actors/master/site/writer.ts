@@ -1,5 +1,6 @@
 /** What a writer of pages is given by the Scribe. Each kind of page has a writer: `writers.ts` lists them. */
 import type { RequestArgs, RequestName, RequestResult } from "../../../db/requests.ts";
+import type { RootIndex } from "../../../web/index/root-index.ts";
 import type { Site } from "../../../web/pages/site.ts";
 import type { Storage } from "../../../web/storage.ts";
 
@@ -8,6 +9,8 @@ export interface Desk {
   readonly ask: <N extends RequestName>(name: N, args: RequestArgs<N>) => Promise<RequestResult<N>>;
   readonly storage: Storage;
   readonly site: Site;
+  /** The root of the package index. */
+  readonly root: RootIndex;
 }
 
 /** Puts the page of this key in its place, or takes it away where its subject is gone. Repeatable. */

@@ -2,8 +2,9 @@
 import type { PageKind } from "../../../protocol/model/page.ts";
 import { writeFarmPages } from "./farm-pages.ts";
 import { writeProjectPages } from "./project-pages.ts";
+import { writeSimpleRoot } from "./root-page.ts";
 import { writeSearchPages } from "./search-pages.ts";
-import { writeSimplePage, writeSimpleRoot } from "./simple-pages.ts";
+import { writeSimplePage } from "./simple-pages.ts";
 import type { PageWriter } from "./writer.ts";
 
 export const pageWriters: Readonly<Record<PageKind, PageWriter>> = {

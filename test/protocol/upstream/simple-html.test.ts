@@ -50,7 +50,8 @@ describe("a link of a project page", () => {
     ['data-yanked=""', { yanked: "" }],
     ['data-yanked="bad\u0000 &#xD800;"', { yanked: "bad\ufffd \ufffd" }],
     ["", { yanked: null, requiresPython: null, coreMetadata: false, sha256: null }],
-    [`data-core-metadata="sha256=${SHA}"`, { coreMetadata: true }],
+    [`data-core-metadata="sha256=${SHA}"`, { coreMetadata: true, metadataSha256: SHA }],
+    ['data-provenance="https://p.test/x"', { provenanceUrl: "https://p.test/x" }],
     ['data-dist-info-metadata="true"', { coreMetadata: true }],
     ['data-core-metadata="false" data-dist-info-metadata="true"', { coreMetadata: false }],
   ])("with %j says %j", async (attributes, expected) => {

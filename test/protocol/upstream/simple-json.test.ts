@@ -10,6 +10,33 @@ const read = (value: unknown) =>
   readProjectJson(inPieces(JSON.stringify(value), 100), "foo", "https://index.example/simple/foo/");
 const readFile = (keys: object) => read({ ...page, files: [{ ...file, ...keys }] });
 
+describe("what a JSON page says of its project", () => {
+  const standing = { status: null, tracks: [], alternateLocations: [] };
+  const own = "https://pypi.test/simple/Foo/";
+  it.each([
+    [{}, standing],
+    [
+      { "project-status": { status: "archived", reason: "gone \ud800fishing" } },
+      { ...standing, status: { status: "archived", reason: "gone \ufffdfishing" } },
+    ],
+    [
+      { "project-status": { status: "deprecated", reason: 7 } },
+      { ...standing, status: { status: "deprecated", reason: "" } },
+    ],
+    [{ "project-status": { status: "active" } }, standing],
+    [{ "project-status": { status: "__proto__" } }, standing],
+    [{ "project-status": "archived" }, standing],
+    [{ meta: { "api-version": "1.4", tracks: [own, own] } }, { ...standing, tracks: [own] }],
+    [{ meta: { "api-version": "1.4", tracks: ["https://pypi.test/simple/bar/"] } }, standing],
+    [{ meta: { "api-version": "1.4", tracks: ["/simple/foo/", "ftp://x/foo/"] } }, standing],
+    [{ meta: { "api-version": "1.4", tracks: own } }, standing],
+    [{ "alternate-locations": [own] }, { ...standing, alternateLocations: [own] }],
+    [{ "alternate-locations": [7] }, standing],
+  ])("with %j is taken as %j", async (keys, expected) => {
+    expect(await read({ ...page, ...keys })).toMatchObject(expected);
+  });
+});
+
 describe("a file of a JSON page", () => {
   it.each([
     [{ yanked: true }, { yanked: "" }],
@@ -23,7 +50,11 @@ describe("a file of a JSON page", () => {
     [{ size: -12 }, { sizeBytes: null }],
     [{ "upload-time": "2024-02-03T04:05:06.123456Z" }, { uploadedAt: "2024-02-03T04:05:06.123Z" }],
     [{ "upload-time": "yesterday" }, { uploadedAt: null }],
-    [{ "core-metadata": { sha256: SHA } }, { coreMetadata: true }],
+    [{ "core-metadata": { sha256: SHA } }, { coreMetadata: true, metadataSha256: SHA }],
+    [{ "core-metadata": { sha256: "abc" } }, { coreMetadata: true, metadataSha256: null }],
+    [{ provenance: "../p" }, { provenanceUrl: "https://index.example/simple/p" }],
+    [{ provenance: "javascript:alert(1)" }, { provenanceUrl: null }],
+    [{ provenance: null }, { provenanceUrl: null }],
     [{ "core-metadata": false, "dist-info-metadata": true }, { coreMetadata: false }],
     [{ "dist-info-metadata": true }, { coreMetadata: true }],
     [{ hashes: { sha256: SHA.toUpperCase() } }, { sha256: SHA }],
