@@ -52,11 +52,23 @@ export class PublicPlaces {
       try {
         await rmdir(folder);
       } catch (error) {
-        if (["ENOTEMPTY", "EEXIST"].includes(systemCode(error))) break;
-        if (!["ENOENT", "ENOTDIR"].includes(systemCode(error))) throw error;
+        const isGone = ["ENOENT", "ENOTDIR"].includes(systemCode(error));
+        if (!isGone && !["ENOTEMPTY", "EEXIST"].includes(systemCode(error))) throw error;
+        if (!isGone && (await this.#isSynced(folder))) return;
       }
     }
     await syncFolder(folder);
+  }
+
+  /** False where somebody else has emptied it meanwhile, and taken it away. */
+  async #isSynced(folder: string): Promise<boolean> {
+    try {
+      await syncFolder(folder);
+      return true;
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return false;
+      throw error;
+    }
   }
 
   /**
