@@ -38,6 +38,14 @@ import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from
 import { changePackage, lookUp } from "./packages.ts";
 import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
 import { setPopularity } from "./popularity.ts";
+import {
+  draftProvenance,
+  dropDraft,
+  markSigned,
+  provenanceFacts,
+  signWith,
+  unsignedFiles,
+} from "./provenance.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
@@ -59,6 +67,8 @@ export const requests = {
   configureFarm,
   countedDownloads,
   deriveWants,
+  draftProvenance,
+  dropDraft,
   duePages,
   explainQueue,
   extendLeases,
@@ -83,12 +93,14 @@ export const requests = {
   lookAtWanted,
   markPlaced,
   markRemoved,
+  markSigned,
   openImport,
   openTokens,
   pagesWritten,
   ping,
   postponeProject,
   projectPage,
+  provenanceFacts,
   queueHealth,
   queueReport,
   recordAccess,
@@ -113,6 +125,7 @@ export const requests = {
   setPopularity,
   settleBuild,
   settleImport,
+  signWith,
   simpleNames,
   simplePage,
   sleepingSlaves,
@@ -121,6 +134,7 @@ export const requests = {
   tendAccessLog,
   thinHistory,
   unplaced,
+  unsignedFiles,
   unreadProjects,
   upstreamSerial,
   withdrawnFiles,

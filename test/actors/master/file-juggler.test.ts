@@ -112,6 +112,7 @@ async function collect(
           transfersPath: "/transfers",
           database: ref<DatabaseMessages>("/nobody"),
           storage,
+          signer: undefined,
           checkWheel: () => Promise.resolve(checked),
           fetchRetryMs: 1_000,
           stallMs,
