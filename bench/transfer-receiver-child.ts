@@ -127,6 +127,7 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
           transfersPath: "/transfers",
           database: ref<DatabaseMessages>("/nobody"),
           storage,
+          signer: undefined,
           checkWheel: async (question) => {
             const startedAt = performance.now();
             const checked = await checker.check(question);

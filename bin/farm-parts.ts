@@ -8,6 +8,7 @@ import { ensureFarmDatabase } from "../db/farm-database.ts";
 import { lockFolder } from "../db/folder-lock.ts";
 import { upgradeDatabase } from "../db/migrate.ts";
 import { startSampleUpstream } from "../samples/index.ts";
+import { writeNewSigningKey } from "../web/provenance/new-signing-key.ts";
 import { reportLines } from "./report-table.ts";
 
 /** @param binFolder where the programs lie, with a slash at the end */
@@ -17,6 +18,9 @@ export function farmParts(settings: FarmSettings, binFolder: string): FarmParts 
     startUpstream: (port) => startSampleUpstream({ port }),
     checkPython: (command) => probeInterpreter(command),
     lockFolder,
+    makeSigningKey: async (file) => {
+      await writeNewSigningKey(file, "Wheelwright farm");
+    },
     masterCommand: programCommand(binFolder, "piw-master"),
     slaveCommand: programCommand(binFolder, "piw-slave"),
     output: process.stdout,

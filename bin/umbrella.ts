@@ -144,8 +144,15 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
   [
     "keygen",
     {
-      doc: "Make a key pair for a master or a slave",
+      doc: "Make a key pair for a master or a slave, or a key to sign wheels with",
       load: async () => (await import("./commands/keygen.ts")).keygen,
+    },
+  ],
+  [
+    "verify",
+    {
+      doc: "Check a wheel against what the farm signed about it",
+      load: async () => (await import("./commands/verify.ts")).verify,
     },
   ],
   [

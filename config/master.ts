@@ -190,6 +190,11 @@ const masterOptions = {
   ),
   key: optional(pathFormat, "FILE", "Secret key of this master, from piw keygen"),
   "authorized-keys": authorizedKeysOption,
+  "signing-key": optional(
+    pathFormat,
+    "FILE",
+    "Sign the provenance of wheels with this key, from piw keygen --signing",
+  ),
   http: optional(listenFormat, "ADDR", "Serve the site over HTTP at this HOST:PORT"),
   "http-cert": optional(
     pathFormat,
@@ -281,6 +286,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     forceCodec: values["force-codec"],
     keyFile: values.key,
     authorizedKeysDir: values["authorized-keys"],
+    signingKeyFile: values["signing-key"],
     http,
     httpTls,
     accessLog: values["access-log"],

@@ -111,10 +111,10 @@ export const rebuildProgram = {
   name: "piw-rebuild",
   section: "rebuild",
   summary:
-    "Has pages of the site written again: home, search, project [PACKAGE] or index [PACKAGE]; without PACKAGE those of all packages. Exit code: 0 done; 1 refused, or nobody answers; 2 wrong usage.",
+    "Has pages of the site written again: home, search, project [PACKAGE] or index [PACKAGE]; without PACKAGE those of all packages. With provenance [PACKAGE] it has wheels signed that have no provenance. Exit code: 0 done; 1 refused, or nobody answers; 2 wrong usage.",
   operand: {
     name: "WHAT",
-    doc: "home, search, project or index, and a PACKAGE where only its page is meant",
+    doc: "home, search, project, index or provenance, and a PACKAGE where only its page or wheels are meant",
     variadic: true,
     required: true,
   },

@@ -13,6 +13,7 @@ import { listSlaveKeysProgram } from "./slave-key-tools.ts";
 import { listSlavesProgram } from "./slaves-tools.ts";
 import { listTargetsProgram } from "./target-tools.ts";
 import { keygenProgram, logProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
+import { verifyProgram } from "./verify.ts";
 
 const programs: readonly Program[] = [
   masterProgram,
@@ -33,6 +34,7 @@ const programs: readonly Program[] = [
   resumeProgram,
   keygenProgram,
   listSlaveKeysProgram,
+  verifyProgram,
 ];
 
 /** Section name -> the keys of all programs that have it. */

@@ -60,6 +60,8 @@ export interface MasterSettings {
   readonly keyFile: string | undefined;
   /** Folder of the slaves' public keys, absolute. */
   readonly authorizedKeysDir: string | undefined;
+  /** PEM file with the key that wheels are signed with, absolute; undefined: they are not. */
+  readonly signingKeyFile: string | undefined;
   /** Where the master's own HTTP server listens; undefined: there is none. */
   readonly http: ListenAddress | undefined;
   /** It speaks TLS with these files (PEM, absolute); undefined: plain HTTP. */

@@ -2,7 +2,7 @@
 import { commonOptions } from "./common-options.ts";
 import { controlQueueOption } from "./master.ts";
 import { flag, option, type Program } from "./option.ts";
-import { durationFormat, positionFormat } from "./value-format.ts";
+import { durationFormat, positionFormat, textFormat } from "./value-format.ts";
 
 export const waitOption = option(
   durationFormat,
@@ -106,12 +106,24 @@ export const keygenProgram = {
   name: "piw keygen",
   section,
   summary:
-    "Makes a key pair for a master or a slave: FILE, which stays secret, and FILE.pub, which the other side is given.",
+    "Makes a key pair for a master or a slave: FILE, which stays secret, and FILE.pub, which the other side is given. With --signing the key that a master signs wheels with, its public key FILE.pub and its certificate FILE.crt.",
   operand: {
     name: "FILE",
-    doc: "Where the secret key goes (default: piwheels.key)",
+    doc: "Where the secret key goes (default: piwheels.key; with --signing piwheels-signing.key)",
     variadic: false,
     required: false,
   },
-  options: commonOptions,
+  options: {
+    ...commonOptions,
+    signing: flag("Make a key for --signing-key of the master", { stored: false }),
+    name: option(
+      textFormat,
+      "NAME",
+      "Wheelwright farm",
+      "Of the farm, for the certificate of --signing",
+      {
+        stored: false,
+      },
+    ),
+  },
 } satisfies Program;

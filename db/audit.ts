@@ -26,6 +26,8 @@ export interface AuditedFile {
   readonly filename: string;
   readonly sha256: string;
   readonly metadataSha256: string;
+  /** Null: it has no provenance. */
+  readonly provenanceSha256: string | null;
   readonly sizeBytes: number;
   readonly isPlaced: boolean;
   /** Not placed, and settled long ago. */
@@ -41,7 +43,7 @@ export async function auditedFiles(
   return [
     ...(await sql<AuditedFile[]>`
       select f.id, p.name as package, f.filename, f.sha256, f.metadata_sha256 as "metadataSha256",
-        f.size_bytes as "sizeBytes", f.placed_at is not null as "isPlaced",
+        f.provenance_sha256 as "provenanceSha256", f.size_bytes as "sizeBytes", f.placed_at is not null as "isPlaced",
         f.placed_at is null and f.settled_at < now() - ${LATE}::interval as "isLate"
       from file f join version v on v.id = f.version_id join package p on p.id = v.package_id
       where f.removed_at is null
@@ -207,6 +209,18 @@ export function withdrawFile(sql: Sql, id: number): Promise<boolean> {
       { kind: "home", key: "" },
     ]);
     return true;
+  });
+}
+
+/** A file's provenance is lost: no page is to name it, and it may be signed anew. */
+export function forgetProvenance(sql: Sql, id: number, sha256: string): Promise<void> {
+  return transaction(sql, async (tx) => {
+    const [row] = await tx<{ package: string }[]>`
+      update file f set provenance_sha256 = null, provenance_draft = null
+      from version v join package p on p.id = v.package_id
+      where f.id = ${id} and f.provenance_sha256 = ${sha256} and v.id = f.version_id
+      returning p.name as package`;
+    if (row !== undefined) await requestPages(tx, [{ kind: "simple", key: row.package }]);
   });
 }
 

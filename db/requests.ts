@@ -38,6 +38,14 @@ import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from
 import { changePackage, lookUp } from "./packages.ts";
 import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
 import { setPopularity } from "./popularity.ts";
+import {
+  draftProvenance,
+  dropDraft,
+  markSigned,
+  provenanceFacts,
+  signWith,
+  unsignedFiles,
+} from "./provenance.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { rootChanges, rootWritten, unlistedNames } from "./root-changes.ts";
@@ -63,6 +71,8 @@ export const requests = {
   configureIndex,
   countedDownloads,
   deriveWants,
+  draftProvenance,
+  dropDraft,
   duePages,
   explainQueue,
   extendLeases,
@@ -87,12 +97,14 @@ export const requests = {
   lookAtWanted,
   markPlaced,
   markRemoved,
+  markSigned,
   openImport,
   openTokens,
   pagesWritten,
   ping,
   postponeProject,
   projectPage,
+  provenanceFacts,
   queueHealth,
   queueReport,
   recordAccess,
@@ -119,6 +131,7 @@ export const requests = {
   setPopularity,
   settleBuild,
   settleImport,
+  signWith,
   simpleNames,
   simplePage,
   sleepingSlaves,
@@ -128,6 +141,7 @@ export const requests = {
   thinHistory,
   unlistedNames,
   unplaced,
+  unsignedFiles,
   unreadProjects,
   upstreamSerial,
   withdrawnFiles,

@@ -125,6 +125,7 @@ const settleArgsSchema = z.object({
     missing: true,
     buildRequires: true,
     resolved: true,
+    environment: true,
     retryAfterMs: true,
     durationMs: true,
   }),
@@ -158,13 +159,18 @@ export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
   if (build.settled) return stored(tx, build);
 
   const { outcome, cause } = await decide(tx, build, args);
-  const { buildRequires, resolved } = args.result;
+  const { buildRequires, resolved, environment } = args.result;
   await tx`
     update build set settled_at = now(), outcome = ${outcome}, cause = ${cause},
       message = ${args.result.message}, missing = ${[...args.result.missing]},
       duration_ms = ${args.result.durationMs},
       stands = ${outcome === "published" || outcome === "failed"},
       resolved = ${resolved === undefined ? null : tx.json(resolved.map((each) => ({ ...each })))},
+      environment = ${
+        environment === undefined
+          ? null
+          : tx.json({ ...environment, limits: { ...environment.limits } })
+      },
       log_sha256 = ${args.log?.sha256 ?? null}, log_size_bytes = ${args.log?.sizeBytes ?? null}
     where token = ${build.token}`;
   if (buildRequires !== undefined)

@@ -48,7 +48,7 @@ export const simplePage = request(
     const rows = await sql<FileRow[]>`
       select f.filename, v.version, f.sha256, f.size_bytes as "sizeBytes",
         f.requires_python as "requiresPython", f.metadata_sha256 as "metadataSha256",
-        null as "provenanceSha256", v.yanked, f.settled_at as "uploadedAt"
+        f.provenance_sha256 as "provenanceSha256", v.yanked, f.settled_at as "uploadedAt"
       from version v
       join file f on f.version_id = v.id and f.placed_at is not null and f.removed_at is null
       where v.package_id = ${project.id}

@@ -26,6 +26,10 @@ export const wheelKey = (project: string, filename: string): string =>
 export const metadataKey = (project: string, filename: string): string =>
   `${wheelKey(project, filename)}.metadata`;
 
+/** What the farm signed about a wheel, beside it (PEP 740). */
+export const provenanceKey = (project: string, filename: string): string =>
+  `${wheelKey(project, filename)}.provenance`;
+
 /** The two renderings of a simple page: what a web server picks from by `Accept`. */
 export const SIMPLE_HTML = "index.html";
 export const SIMPLE_JSON = "index.v1+json";

@@ -7,7 +7,7 @@
  *     HOME/slave-N    builds and spool      HOME/run       sockets and pid files
  */
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -16,6 +16,7 @@ import {
   writeKeyFile,
   writePublicKeyFile,
 } from "../../protocol/transport/index.ts";
+import type { FarmParts } from "./parts.ts";
 
 /** `sun_path` of the smaller systems (104) without its ending zero and our longest socket's name. */
 const RUN_FOLDER_MAX = 103 - "/control.sock".length;
@@ -84,6 +85,8 @@ export interface FarmKeys {
   readonly masterKey: string;
   readonly masterPublicKey: string;
   readonly authorizedKeys: string;
+  /** See `makeSigningKey`. */
+  readonly signingKey: string;
   slaveKey(number: number): string;
 }
 
@@ -93,12 +96,24 @@ export function makeKeys(folder: FarmFolder, slaves: number): FarmKeys {
     masterKey: join(folder.keys, "master.key"),
     masterPublicKey: join(folder.keys, "master.pub"),
     authorizedKeys: join(folder.keys, "authorized"),
+    signingKey: join(folder.keys, "signing.key"),
     slaveKey: (number: number) => join(folder.keys, `slave-${number}.key`),
   };
   ensurePair(keys.masterKey, keys.masterPublicKey);
   for (let number = 1; number <= slaves; number += 1)
     ensurePair(keys.slaveKey(number), join(keys.authorizedKeys, `slave-${number}.pub`));
   return keys;
+}
+
+/** Makes the key that wheels are signed with, at the farm's first start. */
+export async function makeSigningKey(
+  { signingKey }: FarmKeys,
+  parts: Pick<FarmParts, "makeSigningKey">,
+): Promise<void> {
+  if (lstatSync(signingKey, { throwIfNoEntry: false }) !== undefined) return;
+  // The key is written last: these are of a start that was cut off before that.
+  for (const ending of [".pub", ".crt"]) rmSync(`${signingKey}${ending}`, { force: true });
+  await parts.makeSigningKey(signingKey);
 }
 
 /** The public file is written from the secret one where it is missing: a start may have been cut off between. */

@@ -16,6 +16,8 @@ export interface FarmParts {
   checkPython(command: string): Promise<{ readonly hasHeaders: boolean }>;
   /** Keeps a file's folder for this process; returns how to give it back. @throws Error naming who has it. */
   lockFolder(file: string, what: string): () => void;
+  /** Makes the key that wheels are signed with: this file, and beside it FILE.pub and FILE.crt. */
+  makeSigningKey(file: string): Promise<void>;
   /** Command lines of the two programs, to which options are added. */
   readonly masterCommand: readonly [string, ...string[]];
   readonly slaveCommand: readonly [string, ...string[]];

@@ -24,7 +24,13 @@ import {
   startSystem,
   supervisor,
 } from "../../supervisor/index.ts";
-import { type FarmFolder, type FarmKeys, makeFarmFolder, makeKeys } from "./farm-folder.ts";
+import {
+  type FarmFolder,
+  type FarmKeys,
+  makeFarmFolder,
+  makeKeys,
+  makeSigningKey,
+} from "./farm-folder.ts";
 import { endLeftover } from "./leftover-process.ts";
 import { waitForReport } from "./master-links.ts";
 import { isAllBuilt } from "./outcome.ts";
@@ -78,6 +84,7 @@ export async function startFarm(
     const site = await findFreeAddress(settings.http);
     for (const warning of warnings) progress.note(`warning: ${warning}`);
     const keys = makeKeys(folder, settings.slaves);
+    await makeSigningKey(keys, parts);
     const farm = await startTree({ settings, parts, folder, keys, site, progress }, logger, signal);
     void farm.system.terminated.then(unlock);
     return farm;
@@ -266,6 +273,7 @@ function masterArguments(
     ...Object.entries(queues).map(([name, address]) => `--${name}-queue=${address}`),
     `--key=${keys.masterKey}`,
     `--authorized-keys=${keys.authorizedKeys}`,
+    `--signing-key=${keys.signingKey}`,
     `--pypi-xmlrpc=${upstream?.xmlrpcUrl ?? "none"}`,
     `--pypi-simple=${upstream?.simpleUrl ?? ""}`,
     `--pypi-json=${upstream?.jsonUrl ?? "none"}`,

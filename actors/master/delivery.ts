@@ -93,6 +93,7 @@ export async function deliver(
         durationMs: result.durationMs,
         ...(result.buildRequires && { buildRequires: result.buildRequires }),
         ...(result.resolved && { resolved: result.resolved }),
+        ...(result.environment && { environment: result.environment }),
         ...(cause === "deferred" &&
           result.retryAfterMs !== undefined && { retryAfterMs: result.retryAfterMs }),
       },

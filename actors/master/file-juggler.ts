@@ -3,6 +3,7 @@
  * verified (a transfer per build, `transfer.ts`), and has what is settled placed (`placement.ts`). Both can be done again at
  * any time: what arrived stays in staging, blobs are named by their hash, names are for ever.
  */
+import type { RequestArgs } from "../../db/requests.ts";
 import type { FromFileSender, ToFileSender } from "../../protocol/links/files.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToImportDesk } from "../../protocol/links/tasks/import-desk.ts";
@@ -15,6 +16,7 @@ import {
 import type { LogPart } from "../../protocol/model/build-log.ts";
 import type { Collected, Delivery } from "../../protocol/model/delivery.ts";
 import type { DiskRoom } from "../../protocol/model/host.ts";
+import type { SignedStep } from "../../protocol/model/provenance.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -29,12 +31,13 @@ import {
   type Terminated,
   toError,
 } from "../../supervisor/index.ts";
-import type { Storage } from "../../web/storage.ts";
+import { type Storage, StorageError } from "../../web/storage.ts";
 import { type ChunkAnswer, importSource, slaveSource } from "./chunk-source.ts";
-import type { DatabaseRef } from "./database.ts";
+import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import type { TaskRefusals } from "./refusals.ts";
+import { publishKeys, type Signer, signFiles } from "./signing.ts";
 import { StoredLogs } from "./stored-logs.ts";
 import { type TransferMessages, transfer } from "./transfer.ts";
 import { TransferQueue } from "./transfer-queue.ts";
@@ -56,6 +59,8 @@ export interface FileJugglerArgs {
   readonly database: DatabaseRef;
   readonly storage: Storage;
   readonly checkWheel: WheelCheck;
+  /** Undefined: wheels are published without provenance. */
+  readonly signer: Signer | undefined;
   /** A range that did not come is asked for again after this, in ms. */
   readonly fetchRetryMs: number;
   /** A transfer without a single byte for this long is given up, in ms. */
@@ -83,6 +88,7 @@ interface State {
   readonly logs: StoredLogs;
   sweeps: number;
   isSweeping: boolean;
+  areKeysPublished: boolean;
 }
 
 type Context = ActorContext<FileJugglerMessages>;
@@ -116,6 +122,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       logs: new StoredLogs(args.storage),
       sweeps: 0,
       isSweeping: false,
+      areKeysPublished: false,
     };
   },
   handle: {
@@ -198,6 +205,17 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       });
       return reply;
     },
+    SIGN(state, { package: name, after, limit }, ctx) {
+      const reply = ctx.defer<SignedStep>();
+      ctx.run(async () => {
+        try {
+          reply.resolve(await signMore(state, ctx, { package: name, after, limit }));
+        } catch (error) {
+          reply.reject(error instanceof Refusal ? error : refusalOf(error));
+        }
+      });
+      return reply;
+    },
     ROOM(state, _body, ctx) {
       const reply = ctx.defer<DiskRoom>();
       // A disk that does not answer, such as one across a network, must not hold up the chunks.
@@ -238,6 +256,7 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       ctx.run(() => state.logs.close());
       ctx.run(async (signal) => {
         try {
+          await publishOwnKeys(state, ctx);
           await place(ctx, state.args, null);
           await removeWithdrawn(ctx, state.args);
           if (state.sweeps % SWEEPS_PER_CLEANING === 0)
@@ -251,6 +270,40 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
     },
   },
 });
+
+async function signMore(
+  { args }: State,
+  ctx: Context,
+  question: RequestArgs<"unsignedFiles">,
+): Promise<SignedStep> {
+  if (args.signer === undefined)
+    throw new Refusal("the master has no --signing-key: make one with piw keygen --signing", {
+      code: "failed",
+    });
+  const files = await askUntilDone(ctx, args.database, "unsignedFiles", question);
+  const signed = await signFiles(ctx, args, args.signer, files);
+  const last = files.at(-1)?.id;
+  return { signed, left: files.length - signed, next: last ?? null };
+}
+
+const refusalOf = (error: unknown): Refusal =>
+  error instanceof StorageError && error.code === "full"
+    ? new Refusal("the output disk is full", { code: "full" })
+    : new Refusal(toError(error).message, { code: "failed" });
+
+/** At each start, since the key may be another one. What fails is tried again at the next sweep. */
+async function publishOwnKeys(state: State, ctx: Context): Promise<void> {
+  const { signer } = state.args;
+  if (signer === undefined || state.areKeysPublished) return;
+  try {
+    await publishKeys(ctx, state.args, signer);
+    state.areKeysPublished = true;
+    ctx.log.info({ key: signer.key.id }, "wheels are signed with this key");
+  } catch (error) {
+    if (ctx.signal.aborted) throw error;
+    ctx.log.warn({ err: error }, "the public keys could not be written now");
+  }
+}
 
 function sourceOf({ args, peers }: State, delivery: Delivery) {
   const key = sender(delivery.slaveIdentity, delivery.slaveSlot);

@@ -8,6 +8,7 @@ import { type ActorRef, defineActor, type MessageOf, Refusal } from "../../super
 import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
 import { change, lookUp, remove } from "./chase/change.ts";
 import { rebuild } from "./chase/rebuild.ts";
+import { sign } from "./chase/sign.ts";
 import { addTarget, changeTarget, targets } from "./chase/target.ts";
 import { unwant, want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
@@ -28,6 +29,7 @@ const answers: Answers = {
   CHANGE: change,
   REMOVE: remove,
   REBUILD: rebuild,
+  SIGN: sign,
   TARGETS: targets,
   ADD_TARGET: addTarget,
   CHANGE_TARGET: changeTarget,

@@ -6,13 +6,16 @@
 import type { UnplacedFile, UnplacedLog } from "../../db/files.ts";
 import type { Token } from "../../protocol/model/build.ts";
 import { type Logger, Refusal } from "../../supervisor/index.ts";
-import { logKey, metadataKey, wheelKey } from "../../web/public-key.ts";
+import { logKey, metadataKey, provenanceKey, wheelKey } from "../../web/public-key.ts";
 import { type Storage, StorageError } from "../../web/storage.ts";
 import { type Asker, askUntilDone, type DatabaseRef } from "./database.ts";
+import { type Signer, signFiles } from "./signing.ts";
 
 interface Placement {
   readonly database: DatabaseRef;
   readonly storage: Storage;
+  /** Undefined: wheels are published without provenance. */
+  readonly signer: Signer | undefined;
 }
 
 /** What it needs of the actor that it works for. */
@@ -32,14 +35,17 @@ const BATCH = 200;
  */
 export async function place(
   ctx: PlacementContext,
-  { database, storage }: Placement,
+  placement: Placement,
   token: Token | null,
 ): Promise<void> {
+  const { database, storage, signer } = placement;
   const { files, logs } = await askUntilDone(ctx, database, "unplaced", { token, limit: BATCH });
   const placedFiles = await placeEach(ctx, files, wheelName, async (file) => {
     // The metadata first: whoever sees the wheel may ask for it (PEP 658).
     await storage.publishOnce(metadataKey(file.package, file.filename), file.metadataSha256);
     await storage.publishOnce(wheelKey(file.package, file.filename), file.sha256);
+    // After the wheel, whose name may turn out to be somebody else's; before anything tells of it.
+    if (signer !== undefined) await signFiles(ctx, placement, signer, [file]);
   });
   const fileIds = placedFiles.done.map((file) => file.id);
   if (fileIds.length > 0) {
@@ -127,6 +133,7 @@ export async function removeWithdrawn(
   for (const file of files) {
     await storage.remove(wheelKey(file.package, file.filename));
     await storage.remove(metadataKey(file.package, file.filename));
+    await storage.remove(provenanceKey(file.package, file.filename));
   }
   await askUntilDone(ctx, database, "markRemoved", { fileIds: files.map((file) => file.id) });
 }

@@ -42,6 +42,7 @@ import type { Refusals } from "./refusals.ts";
 import { scribe } from "./scribe.ts";
 import { secretary } from "./secretary.ts";
 import { seraph } from "./seraph.ts";
+import type { Signer } from "./signing.ts";
 import { type SlaveDriverMessages, slaveDriver } from "./slave-driver.ts";
 import { statusPublisher } from "./status-publisher.ts";
 import type { WheelCheck } from "./wheel-check.ts";
@@ -57,6 +58,7 @@ export interface Means {
   /** The master's own pair: parts let in nobody else. */
   readonly ownKeys: KeyPair | undefined;
   readonly storage: Storage | undefined;
+  readonly signer: Signer | undefined;
   readonly checkWheel: WheelCheck | undefined;
   readonly upstream: UpstreamClient | undefined;
   /** Who this process is to the database, where its tasks run here. */
@@ -277,6 +279,7 @@ function storageBranch({
   colleagues,
   ref,
   storage,
+  signer,
   checkWheel,
   refusals,
 }: Means): ChildSpec {
@@ -290,6 +293,7 @@ function storageBranch({
       database: colleagues.database,
       storage: needed(storage),
       checkWheel: needed(checkWheel),
+      signer,
       refusals: refusals.at(paths.fileJuggler),
       fetchRetryMs,
       stallMs: leaseMs,
@@ -346,7 +350,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
       database,
       storage: needed(storage),
       http: colleagues.http,
-      publicUrl: settings.publicUrl ?? settings.indexUrl?.replace(/\/simple\/*$/, ""),
+      publicUrl: siteUrl(settings),
     }),
     child("secretary", secretary, {
       database,
@@ -365,6 +369,7 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         link: ref<EndpointMessages<ImportAnswers>>(paths.importLink),
         database,
         cloudGazer: colleagues.cloudGazer,
+        fileJuggler: colleagues.fileJuggler,
         importDesk: ref<ImportDeskMessages>(paths.importDesk),
       }),
       child("import-desk", importDesk, {
@@ -421,6 +426,10 @@ function needed<T>(value: T | undefined): T {
   if (value === undefined) throw new TypeError("the part runs here without what it needs");
   return value;
 }
+
+/** Where the site is for its readers, without a slash at the end; undefined where nobody said it. */
+export const siteUrl = ({ publicUrl, indexUrl }: MasterSettings): string | undefined =>
+  publicUrl ?? indexUrl?.replace(/\/simple\/*$/, "");
 
 const httpAddress = ({ host, port }: ListenAddress): string =>
   `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

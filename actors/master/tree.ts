@@ -25,6 +25,7 @@ import {
   startSystem,
   supervisor,
 } from "../../supervisor/index.ts";
+import { readSigningKey } from "../../web/provenance/signing-key.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { findColleagues, paths } from "./colleagues.ts";
 import { localPart, type MasterPart, remotePart } from "./part.ts";
@@ -40,6 +41,7 @@ import {
   processName,
   refusalOf,
   servicesBranch,
+  siteUrl,
 } from "./tree-branches.ts";
 import { startWheelChecker } from "./wheel-check.ts";
 
@@ -58,6 +60,10 @@ export async function startMaster(
   const leading = isHere("db") ? ownProcess() : undefined;
   const ownKeys = settings.keyFile === undefined ? undefined : readKeyFile(settings.keyFile);
   const keys = ownKeys && serverKeys(ownKeys, settings.authorizedKeysDir, logger);
+  const signingKey =
+    isHere("fs") && settings.signingKeyFile !== undefined
+      ? readSigningKey(settings.signingKeyFile)
+      : undefined;
   const storage =
     isHere("fs") || isHere("web")
       ? await openLocalStorage(settings.outputPath, temporaryName(here))
@@ -106,6 +112,7 @@ export async function startMaster(
           keys,
           ownKeys,
           storage,
+          signer: signingKey && { key: signingKey, farmUrl: siteUrl(settings) },
           checkWheel: wheelChecker?.check,
           upstream,
           leading,

@@ -74,6 +74,7 @@ export async function runBuild(
       message: log.masked(outcome.message).slice(0, 2_000),
       missing: outcome.missing.map((requirement) => log.masked(requirement).slice(0, 500)),
       ...(outcome.resolved && { resolved: [...outcome.resolved] }),
+      ...(outcome.environment && { environment: outcome.environment }),
       ...(outcome.retryAfterMs !== undefined && { retryAfterMs: outcome.retryAfterMs }),
       ...(outcome.buildRequires && { buildRequires: [...outcome.buildRequires] }),
       durationMs: Math.round(performance.now() - startedAt),

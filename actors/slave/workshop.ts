@@ -4,7 +4,11 @@
  * outcome, and puts nothing in the outbox but the log.
  */
 import { join } from "node:path";
-import type { BuildOrder, ResolvedRequirement } from "../../protocol/model/build.ts";
+import type {
+  BuildEnvironment,
+  BuildOrder,
+  ResolvedRequirement,
+} from "../../protocol/model/build.ts";
 import type { Cause } from "../../protocol/model/cause.ts";
 import type { BuildLog } from "./build-log.ts";
 import type { BuildLogs } from "./build-logs.ts";
@@ -63,6 +67,8 @@ export interface Outcome extends Finding {
   readonly buildRequires?: readonly string[] | undefined;
   /** What was installed for it; undefined where nobody could tell. */
   readonly resolved?: readonly ResolvedRequirement[] | undefined;
+  /** What it ran in; undefined where it did not come to run. */
+  readonly environment?: BuildEnvironment | undefined;
 }
 
 const pipOnly: Runners = {
@@ -129,6 +135,10 @@ export class Workshop {
     return {
       ...outcome,
       buildRequires: this.#allRequires(),
+      environment:
+        this.#cell === undefined
+          ? undefined
+          : { runner: this.#runner.name.slice(0, 200), ...this.#site.sandbox.facts },
       resolved: resolved.length === 0 ? undefined : resolved,
     };
   }

@@ -84,7 +84,7 @@ function orphan(audit: Audit, { place }: Lying, detail: string, kind = "orphaned
   };
 }
 
-const isWheel = (name: string): boolean => /\.whl(?:\.metadata)?$/.test(name);
+const isWheel = (name: string): boolean => /\.whl(?:\.metadata|\.provenance)?$/.test(name);
 const projectOf = (folder: string): string => folder.split("/")[1] ?? "";
 
 async function strayFiles(
@@ -92,7 +92,7 @@ async function strayFiles(
   items: readonly Lying[],
 ): Promise<ReadonlyMap<Lying, Problem>> {
   const { sql } = audit;
-  const wheelOf = (name: string): string => name.replace(/\.metadata$/, "");
+  const wheelOf = (name: string): string => name.replace(/\.(?:metadata|provenance)$/, "");
   const states = await fileStates(sql, [
     ...new Set(items.filter(({ name }) => isWheel(name)).map(({ name }) => wheelOf(name))),
   ]);

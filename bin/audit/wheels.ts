@@ -1,8 +1,8 @@
 /** piw-audit: every wheel that stands, its metadata beside it, and their blobs. */
-import { type AuditedFile, auditedFiles, withdrawFile } from "../../db/audit.ts";
+import { type AuditedFile, auditedFiles, forgetProvenance, withdrawFile } from "../../db/audit.ts";
 import { markPlaced } from "../../db/files.ts";
 import { inspectWheel } from "../../protocol/packaging/wheel-archive.ts";
-import { metadataKey, wheelKey } from "../../web/public-key.ts";
+import { metadataKey, provenanceKey, wheelKey } from "../../web/public-key.ts";
 import { blobPlace, type Storage } from "../../web/storage.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
 import { clear, isGood, problemOf } from "./public-file.ts";
@@ -47,6 +47,8 @@ async function look(audit: Audit, file: AuditedFile): Promise<Problem[]> {
       ...unfit,
       mend: mendOf(unfit, (storage) => placeMetadata(audit, storage, file)),
     });
+  const unsigned = await problemOfProvenance(audit, file);
+  if (unsigned !== undefined) problems.push(unsigned);
   const blob = await problemOfBlob(audit, wheel, file);
   if (blob !== undefined) {
     const mend = async () => {
@@ -60,6 +62,30 @@ async function look(audit: Audit, file: AuditedFile): Promise<Problem[]> {
     problems.push({ ...blob, mend: mendOf(blob, mend) });
   }
   return problems;
+}
+
+async function problemOfProvenance(
+  audit: Audit,
+  { id, package: name, filename, provenanceSha256: sha256 }: AuditedFile,
+): Promise<Problem | undefined> {
+  if (sha256 === null) return undefined;
+  const { tree, sql, isQuick } = audit;
+  const key = provenanceKey(name, filename);
+  const problem = await problemOf(tree, key, { sha256 }, !isQuick);
+  if (problem === undefined) return undefined;
+  const mend = async (storage: Storage): Promise<string> => {
+    const hasBlob = await isGood(tree, blobPlace(sha256), { sha256 });
+    const done = await clear(audit, key);
+    if (hasBlob) {
+      await storage.publishOnce(key, sha256);
+      return `${done}placed again from its blob`;
+    }
+    const cleared = await clear(audit, blobPlace(sha256));
+    await tree.expectSameDisk();
+    await forgetProvenance(sql, id, sha256);
+    return `${done}${cleared}no good copy is left: pages name it no more, and piw-rebuild provenance signs anew`;
+  };
+  return { ...problem, mend: mendOf(problem, mend) };
 }
 
 const mendOf = (problem: Omit<Problem, "mend">, mend: Problem["mend"]): Problem["mend"] =>

@@ -5,6 +5,7 @@ import { harmless } from "../../config/log-line.ts";
 import { findNearest } from "../../config/nearest.ts";
 import { rebuildProgram } from "../../config/package-tools.ts";
 import type { ImportQuestions } from "../../protocol/links/import.ts";
+import type { SignedStep } from "../../protocol/model/provenance.ts";
 import { type Ask, importMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { type Frame, runProgram } from "../program.ts";
@@ -23,6 +24,7 @@ export function rebuild(argv: readonly string[]): Promise<void> {
       program: rebuildProgram,
       logLevel: "warn",
       run: (values, operands, frame) => {
+        if (operands[0] === "provenance") return signAll(operands.slice(1), values, frame);
         const { what, name } = readWhat(operands);
         const after = values.after ?? "";
         if (after !== "" && (name !== undefined || !isPerPackage(what)))
@@ -47,6 +49,34 @@ export function rebuild(argv: readonly string[]): Promise<void> {
   );
 }
 
+/** Wheels that were published before there was a key, or while signing failed. What has provenance keeps it. */
+function signAll(
+  [name, ...more]: readonly string[],
+  values: Parameters<typeof importMaster>[0] & { readonly after: string | undefined },
+  frame: Frame,
+): Promise<number> {
+  if (more.length > 0) throw new ConfigurationError("name one package, or none for all of them");
+  if (values.after !== undefined)
+    throw new ConfigurationError("--after goes with project or index: what is signed is not again");
+  return withMaster(importMaster(values, frame), async (ask) => {
+    const progress = openProgress();
+    let [signed, left] = [0, 0];
+    try {
+      for (let after: number | null = 0; after !== null; ) {
+        const step: SignedStep = await ask("SIGN", { package: name ?? null, after });
+        [signed, left, after] = [signed + step.signed, left + step.left, step.next];
+        progress.show(`${signed} wheels signed`);
+      }
+    } finally {
+      progress.clear();
+    }
+    frame.print(`provenance: ${counted(signed, "wheel")} signed`);
+    if (left > 0)
+      throw new Error(`${counted(left, "wheel")} could not be signed: the master's log says why`);
+    return 0;
+  });
+}
+
 const isPerPackage = (what: What): what is "project" | "index" =>
   what === "project" || what === "index";
 
@@ -57,7 +87,7 @@ function readWhat([what = "", name, ...more]: readonly string[]): {
 } {
   if (!Object.hasOwn(kinds, what))
     throw new ConfigurationError(
-      `"${harmless(what.slice(0, 60))}" cannot be written again; the nearest that can is ${findNearest(what, Object.keys(kinds)) ?? ""}`,
+      `"${harmless(what.slice(0, 60))}" cannot be written again; the nearest that can is ${findNearest(what, [...Object.keys(kinds), "provenance"]) ?? ""}`,
     );
   const known = what as What;
   if (more.length > 0) throw new ConfigurationError("name one package, or none for all of them");

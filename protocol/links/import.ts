@@ -13,6 +13,7 @@ import {
   removedSchema,
   subjectSchema,
 } from "../model/package-change.ts";
+import { signedStepSchema } from "../model/provenance.ts";
 import { countSchema, projectNameSchema } from "../model/scalar.ts";
 import { targetSpecSchema } from "../model/target.ts";
 import {
@@ -64,6 +65,14 @@ const toServer = {
       /** So many pages are owed already that none was requested: ask again in a while. */
       isFull: z.boolean(),
     }),
+  },
+  /**
+   * Has public wheels signed that have no provenance, of one package or of all, a stretch at a time: `after` is the
+   * `next` of the answer before, 0 at first.
+   */
+  SIGN: {
+    body: z.object({ package: projectNameSchema.nullable(), after: countSchema }),
+    reply: signedStepSchema,
   },
   TARGETS: { body: z.object({}), reply: z.array(targetRowSchema) },
   ADD_TARGET: {

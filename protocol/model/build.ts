@@ -65,6 +65,16 @@ export const resolvedRequirementSchema = z.object({
 export type ResolvedRequirement = Immutable<z.infer<typeof resolvedRequirementSchema>>;
 export const MAX_RESOLVED = 500;
 
+/** What a build ran in, as its slave says. Limits by name, such as `memoryBytes`; null: not limited. */
+export const buildEnvironmentSchema = z.object({
+  runner: textSchema(200),
+  sandbox: textSchema(50),
+  /** `index`, `full` or `none`. */
+  network: textSchema(50),
+  limits: z.record(z.string().max(50), z.number().nonnegative().nullable()),
+});
+export type BuildEnvironment = Immutable<z.infer<typeof buildEnvironmentSchema>>;
+
 /** A runner may put a build off for as long as this. */
 export const MAX_DEFER_MS = 7 * 24 * 3_600_000;
 
@@ -78,6 +88,8 @@ export const buildResultSchema = z.object({
   buildRequires: z.array(textSchema(500)).max(200).exactOptional(),
   /** What was installed to build it, in this order; absent where that is not known. */
   resolved: z.array(resolvedRequirementSchema).max(MAX_RESOLVED).exactOptional(),
+  /** What it ran in; absent where it did not come to run. */
+  environment: buildEnvironmentSchema.exactOptional(),
   /** Not to be tried again before so long; only with `deferred`. */
   retryAfterMs: durationSchema.max(MAX_DEFER_MS).exactOptional(),
   durationMs: durationSchema,

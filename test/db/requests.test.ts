@@ -106,12 +106,27 @@ describe("a request and what it gives", () => {
     await settle(sql, slave, third, {}, [wheel("gone", "py3-none-any")]);
     const { files, logs } = await run(sql, "unplaced", { token: null, limit: 10 });
     expect([files.length, logs.length]).toEqual([2, 1]);
+    const fileIds = files.map((file) => file.id);
+    const [unsigned] = await run(sql, "provenanceFacts", { fileIds });
+    expect(unsigned).toMatchObject({
+      draft: null,
+      facts: { package: "pkg", version: "2.0", token: first, isImport: false },
+    });
+    const drafted = { fileId: unsigned?.facts.fileId ?? 0, sha256: hash("provenance") };
+    expect(await run(sql, "draftProvenance", drafted)).toBe(hash("provenance"));
+    await run(sql, "dropDraft", { ...drafted, sha256: hash("another") });
+    await run(sql, "markSigned", { signed: [drafted] });
+    const key = { id: hash("key"), certificate: "PEM" };
+    expect(await run(sql, "signWith", key)).toMatchObject([key]);
     await run(sql, "markPlaced", {
-      fileIds: files.map((file) => file.id),
+      fileIds,
       logTokens: logs.map((log) => log.token),
     });
     expect(await run(sql, "referencedBlobs", { sha256s: [hash("m2.0"), hash("no")] })).toEqual([
       hash("m2.0"),
+    ]);
+    expect(await run(sql, "unsignedFiles", { package: null, after: 0, limit: 10 })).toMatchObject([
+      { package: "gone" },
     ]);
 
     expect(await run(sql, "simplePage", { name: "unheard-of" })).toBeNull();

@@ -28,6 +28,8 @@ export interface LocalMasterOptions {
   readonly times?: Partial<MasterTimes>;
   /** Default 0: none. */
   readonly diskReserveBytes?: number;
+  /** Default: wheels are not signed. */
+  readonly signingKeyFile?: string;
   /** Default 0: a free one, and another one whenever the server is restarted. */
   readonly httpPort?: number;
 }
@@ -88,6 +90,7 @@ export class LocalMaster {
         },
         keyFile: undefined,
         authorizedKeysDir: undefined,
+        signingKeyFile: options.signingKeyFile,
         http: { host: "127.0.0.1", port: options.httpPort ?? 0 },
         indexUrl: undefined,
         follow: "all",

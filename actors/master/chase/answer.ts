@@ -5,6 +5,7 @@
  */
 import type { ImportQuestions } from "../../../protocol/links/import.ts";
 import type { ToCloudGazer } from "../../../protocol/links/tasks/cloud-gazer.ts";
+import type { ToFileJuggler } from "../../../protocol/links/tasks/file-juggler.ts";
 import type { WheelImportQuestions } from "../../../protocol/links/wheel-import.ts";
 import type { ActorRef, BodyOf, Logger, ReplyOf } from "../../../supervisor/index.ts";
 import type { Asker, DatabaseRef } from "../database.ts";
@@ -13,6 +14,7 @@ import type { Asker, DatabaseRef } from "../database.ts";
 export interface AnswerMeans {
   readonly database: DatabaseRef;
   readonly cloudGazer: ActorRef<ToCloudGazer>;
+  readonly fileJuggler: ActorRef<ToFileJuggler>;
 }
 
 /** What an answer needs of the actor that it works for. */

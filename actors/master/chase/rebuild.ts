@@ -24,7 +24,8 @@ export const rebuild: Answer<"REBUILD"> = async (ctx, { database }, body) => {
   return { requested: 1, next: null, isFull: false };
 };
 
-async function nameOf(
+/** The canonical name of a package that the farm knows. @throws Refusal code `unknown` */
+export async function nameOf(
   ctx: Parameters<Answer<"REBUILD">>[0],
   database: Parameters<Answer<"REBUILD">>[1]["database"],
   spelling: string,

@@ -13,6 +13,7 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { BuildEnvironment } from "../../../protocol/model/build.ts";
 import { countTasksOfUser } from "../build-processes.ts";
 import { buildEnvironment } from "../environment.ts";
 import type { Interpreter } from "../interpreter.ts";
@@ -130,6 +131,17 @@ export class Sandbox {
   get description(): string {
     const { bubblewrap, network } = this.#means;
     return `${bubblewrap === undefined ? "no sandbox" : "bubblewrap"}, network ${network}`;
+  }
+
+  /** For whoever reads what a build ran in. */
+  get facts(): Omit<BuildEnvironment, "runner"> {
+    const { bubblewrap, network } = this.#means;
+    const limits = Object.entries(this.#settings.limits) as [string, number | undefined][];
+    return {
+      sandbox: bubblewrap === undefined ? "none" : "bubblewrap",
+      network,
+      limits: Object.fromEntries(limits.map(([name, value]) => [name, value ?? null])),
+    };
   }
 
   openCell(request: CellRequest): Promise<Cell> {

@@ -8,6 +8,8 @@ import { buildResultSchema, tokenSchema } from "../../model/build.ts";
 import { logPartSchema, logPositionSchema } from "../../model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../model/delivery.ts";
 import { diskRoomSchema } from "../../model/host.ts";
+import { signedStepSchema } from "../../model/provenance.ts";
+import { countSchema, projectNameSchema } from "../../model/scalar.ts";
 import { declareProtocol } from "../declare.ts";
 import { chunkMessages } from "../files.ts";
 
@@ -37,6 +39,18 @@ export const fileJugglerProtocol = declareProtocol({
     READ_LOG: {
       body: z.object({ token: tokenSchema, position: logPositionSchema }),
       reply: logPartSchema.nullable(),
+    },
+    /**
+     * Signs public wheels that have no provenance, after one, in the order of their numbers. Refusal codes: `full`;
+     * `failed`, where the master has no key.
+     */
+    SIGN: {
+      body: z.object({
+        package: projectNameSchema.nullable(),
+        after: countSchema,
+        limit: z.int().positive().max(1_000),
+      }),
+      reply: signedStepSchema,
     },
     /** How much room the output disk has. */
     ROOM: { reply: diskRoomSchema },

@@ -112,6 +112,7 @@ async function start(checked: CheckedWheel, stallMs = 10_000) {
           transfersPath: "/transfers",
           database: ref<DatabaseMessages>("/nobody"),
           storage,
+          signer: undefined,
           checkWheel: () => Promise.resolve(checked),
           fetchRetryMs: 1_000,
           stallMs,

@@ -31,6 +31,7 @@ import { logPositionSchema } from "../../../protocol/model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { diskRoomSchema } from "../../../protocol/model/host.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
+import { signedStepSchema } from "../../../protocol/model/provenance.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
 import { everythingSchema, slaveFiguresSchema } from "../../../protocol/model/statistics.ts";
 import { farmEventSchema } from "../../../protocol/model/status.ts";
@@ -103,6 +104,17 @@ const said = {
     },
     PLACE: { body: fc.record({ token: fc.option(token) }, { noNullPrototype: true }) },
     ROOM: { reply: valuesOf(diskRoomSchema) },
+    SIGN: {
+      body: fc.record(
+        {
+          package: fc.option(fc.string({ minLength: 1, maxLength: 20 })),
+          after: fc.nat(),
+          limit: fc.integer({ min: 1, max: 1_000 }),
+        },
+        { noNullPrototype: true },
+      ),
+      reply: valuesOf(signedStepSchema),
+    },
     CLEAR: { body: fc.record({ token }, { noNullPrototype: true }) },
     READ_LOG: {
       body: fc.record({ token, position }, { noNullPrototype: true }),
