@@ -138,7 +138,9 @@ describe("who is meant", () => {
     await sql`update slave set last_seen_at = now() - interval '31 days' where label = 'gone'`;
     const listed = await run(sql, "listSlaves", null);
     expect(listed.map(({ label }) => label)).toEqual(["here"]);
-    expect(await steer({ label: "*" }, "sleep")).toEqual(["here", "gone"]);
+    expect(await steer({ label: "*" }, "sleep")).toEqual(["here"]);
+    // Named, it is meant, and listed from then on.
+    expect(await steer({ label: "gone" }, "sleep")).toEqual(["gone"]);
     expect(await run(sql, "listSlaves", null)).toHaveLength(2);
   });
 
@@ -154,5 +156,21 @@ describe("who is meant", () => {
       asleep: null,
       build: { token, package: "a", version: "1.0", target: "cp311-linux_x86_64" },
     });
+  });
+
+  it("is, of more than can be told at once, those that were seen lately", async () => {
+    await sql`
+      insert into slave (identity, slot, label, product_version, hostname, os, board, last_seen_at)
+      select 'crowd', 'f' || n, 'crowd-' || n, '1', 'h', '', '', now() - n * interval '1 minute'
+      from generate_series(1, 10010) n order by n desc`;
+    const { targetIds } = await hello(sql, "here", [target(11)]);
+    await sql`
+      insert into slave_target (slave_id, target_id)
+      select id, ${targetIds[0] ?? 0}::int from slave where identity = 'crowd'`;
+    const told = await steer({ label: "*" }, "sleep");
+    expect(told).toHaveLength(10_000);
+    expect(told).toContain("here");
+    expect(told).toContain("crowd-1");
+    expect(told).not.toContain("crowd-10010");
   });
 });
