@@ -7,6 +7,7 @@ import { z } from "zod";
 import { type BuildOrder, buildOrderSchema, tokenSchema } from "../protocol/model/build.ts";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countSchema, durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
+import { PASSED_FOR_MS } from "../protocol/model/steering.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { activateTargets, failAsPoison, leaseTrial, type Patient } from "./health.ts";
 import { request } from "./request.ts";
@@ -94,7 +95,7 @@ export const leaseBuild = request(
           array(select b.target_id || ' ' || b.version_id
             from slave o join build b on b.slave_id = o.id
             where o.identity = s.identity and o.machine = s.machine
-              and b.passed_at > now() - ${PASSED_FOR}::interval) as passed
+              and b.passed_at > now() - ${PASSED_FOR_MS} * interval '1 millisecond') as passed
         from slave s where id = ${args.slaveId}`;
       if (slave === undefined) return null;
       if (slave.is_stale) {
@@ -175,9 +176,6 @@ async function findOrder(tx: Tx, token: number): Promise<OrderRow | undefined> {
 
 const answer = (row: OrderRow | undefined, place: Place | null) =>
   row === undefined ? null : { order: toOrder(row), targetId: row.target_id, place };
-
-/** How long a machine is not given a build again that a person had it drop. */
-const PASSED_FOR = "10 minutes";
 
 /** From `TARGET VERSION`. */
 const passedVersions = (passed: readonly string[], targetId: number): number[] =>
