@@ -55,7 +55,7 @@ const toOrder = (row: OrderRow): BuildOrder => ({
  * The next build for a slave, or null when there is none. Asked again by a slave that holds
  * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
  * `place` is null then, for the trial of a slave that is asleep (health.ts), and where the pick went past
- * what this machine was told to drop (`passed_at`).
+ * what this machine was told to drop, or had too little memory or disk for (`passed_at`).
  *
  * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
  * so that no recomputation can overwrite the row from a snapshot without the lease. The bound is one

@@ -109,6 +109,42 @@ describe("a build that a person has a slave skip", () => {
   });
 });
 
+describe.each(["out-of-memory", "out-of-disk"] as const)(
+  "a build that a slave has run %s with",
+  (cause) => {
+    const due = async () => {
+      await sql`update work set not_before = now() where state = 'waiting'`;
+      await run(sql, "sweepQueue", { retry, absentMs: 3_600_000 });
+    };
+
+    it("is for another machine first, whose limits may be larger", async () => {
+      const small = await hello(sql, "small", [target(11)], { slot: "folder#1" });
+      const itsOther = await hello(sql, "small", [target(11)], { slot: "folder#2" });
+      const large = await hello(sql, "large", [target(11)]);
+      await recordProject(sql, "a", [release("1.0")]);
+      const settled = await settle(sql, small, await tokenOf(small), { cause });
+      expect(settled.outcome).toBe("again");
+      await due();
+      expect(await lease(sql, small)).toBeNull();
+      expect(await lease(sql, itsOther)).toBeNull();
+      expect(await nameOf(large)).toBe("a");
+    });
+
+    it("comes back to the only one that there is, and fails with that cause in the end", async () => {
+      const one = await hello(sql, "one", [target(11)]);
+      await recordProject(sql, "a", [release("1.0")]);
+      for (let attempt = 1; attempt <= retry.maxAttempts; attempt += 1) {
+        await due();
+        await sql`update build set passed_at = passed_at - interval '10 minutes'`;
+        const { outcome } = await settle(sql, one, await tokenOf(one), { cause });
+        expect(outcome).toBe(attempt < retry.maxAttempts ? "again" : "failed");
+      }
+      expect(await sql`select cause from build where stands`).toEqual([{ cause }]);
+      expect(await queue(sql)).toEqual([]);
+    });
+  },
+);
+
 describe("who is meant", () => {
   it("is told by label, by pattern, by number; a job's own label means that one", async () => {
     const slots = ["f#1", "f#2"];
