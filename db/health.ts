@@ -36,8 +36,8 @@ const PEERS_SEEN = 200;
 const PEERS_MIN = 5;
 /** More failures than any slave has before it is noticed. */
 const RETURNED_MAX = 1_000;
-/** A build that was lost with so many different slaves is not given to another. */
-const POISON_SLAVES = 3;
+/** A build that was lost with so many different machines is not given to another. */
+const POISON_MACHINES = 3;
 
 /** Not the slave's doing: it was told to stop, or the build waits for something that nobody has. */
 const INNOCENT = ["built", "killed", "dependency-missing", "deferred"];
@@ -226,25 +226,27 @@ export const sleepingSlaves = request(
 );
 
 /**
- * Fails a build that has taken several slaves down: each of them had a lease of it when it was lost. Returns
+ * Fails a build that has taken several machines down: each of them had a lease of it when it was lost. Returns
  * whether it did. A result that comes after all still counts (`givenUp` in settle.ts).
  */
 export async function failAsPoison(
   tx: Tx,
   build: { readonly token: number; readonly version_id: number; readonly target_id: number },
 ): Promise<boolean> {
-  const [lost] = await tx<{ slaves: number; labels: string }[]>`
-    select count(*)::int as slaves, coalesce(string_agg(label, ', ' order by label), '') as labels
+  const [lost] = await tx<{ machines: number; labels: string }[]>`
+    select count(*)::int as machines, coalesce(string_agg(label, ', ' order by label), '') as labels
     from (
-      select distinct s.id, s.label from build b join slave s on s.id = b.slave_id
+      -- The jobs of one process go down together: they are one.
+      select min(s.label) as label from build b join slave s on s.id = b.slave_id
       where b.version_id = ${build.version_id} and b.target_id = ${build.target_id}
         and b.cause = 'slave-lost' and not b.is_trial
         -- Since it was last built, or what was built of it removed.
         and b.token > coalesce((select max(o.token) from build o
           where o.version_id = b.version_id and o.target_id = b.target_id
             and o.settled_at is not null), 0)
+      group by s.identity, s.machine
     ) lost`;
-  if (lost === undefined || lost.slaves < POISON_SLAVES) return false;
+  if (lost === undefined || lost.machines < POISON_MACHINES) return false;
   await tx`
     update build set stands = true, outcome = 'failed', settled_at = now(), cause = 'poison',
       message = ${`the slaves that had it were lost: ${lost.labels}`.slice(0, 500)}

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { type BuildOrder, buildOrderSchema, tokenSchema } from "../protocol/model/build.ts";
 import type { Immutable } from "../protocol/model/immutable.ts";
 import { countSchema, durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
+import { PASSED_FOR_MS } from "../protocol/model/steering.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { activateTargets, failAsPoison, leaseTrial, type Patient } from "./health.ts";
 import { request } from "./request.ts";
@@ -54,7 +55,7 @@ const toOrder = (row: OrderRow): BuildOrder => ({
  * The next build for a slave, or null when there is none. Asked again by a slave that holds
  * nothing it answers with the lease that the slave already has, so that a lost answer costs no build;
  * `place` is null then, for the trial of a slave that is asleep (health.ts), and where the pick went past
- * what this machine was told to drop (`passed_at`).
+ * what this machine was told to drop, or had too little memory or disk for (`passed_at`).
  *
  * The pick walks `work_ready` from `below` down and skips what others hold. It locks the version too,
  * so that no recomputation can overwrite the row from a snapshot without the lease. The bound is one
@@ -94,7 +95,7 @@ export const leaseBuild = request(
           array(select b.target_id || ' ' || b.version_id
             from slave o join build b on b.slave_id = o.id
             where o.identity = s.identity and o.machine = s.machine
-              and b.passed_at > now() - ${PASSED_FOR}::interval) as passed
+              and b.passed_at > now() - ${PASSED_FOR_MS} * interval '1 millisecond') as passed
         from slave s where id = ${args.slaveId}`;
       if (slave === undefined) return null;
       if (slave.is_stale) {
@@ -176,9 +177,6 @@ async function findOrder(tx: Tx, token: number): Promise<OrderRow | undefined> {
 
 const answer = (row: OrderRow | undefined, place: Place | null) =>
   row === undefined ? null : { order: toOrder(row), targetId: row.target_id, place };
-
-/** How long a machine is not given a build again that a person had it drop. */
-const PASSED_FOR = "10 minutes";
 
 /** From `TARGET VERSION`. */
 const passedVersions = (passed: readonly string[], targetId: number): number[] =>

@@ -165,6 +165,7 @@ export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
       message = ${args.result.message}, missing = ${[...args.result.missing]},
       duration_ms = ${args.result.durationMs},
       stands = ${outcome === "published" || outcome === "failed"},
+      passed_at = case when ${outcome === "again" && isOfMachine(cause)} then now() else passed_at end,
       resolved = ${resolved === undefined ? null : tx.json(resolved.map((each) => ({ ...each })))},
       environment = ${
         environment === undefined
@@ -186,6 +187,12 @@ export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
   const settled = await findBuild(tx, args.token);
   return stored(tx, settled ?? build);
 }
+
+/**
+ * Another machine may have more of it, or larger limits: it has the next try, where there is one. On its own this one
+ * tries again later, and after the last attempt the cause stands.
+ */
+const isOfMachine = (cause: Cause): boolean => cause === "out-of-memory" || cause === "out-of-disk";
 
 async function decide(
   tx: Tx,

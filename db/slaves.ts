@@ -40,6 +40,8 @@ export const helloSlave = request(
       targetIds: z.array(rowIdSchema),
       /** Tokens that it lists and that are settled, cancelled, or somebody else's: to be dropped. */
       drop: z.array(tokenSchema),
+      /** Of these, those of its own that are settled: nothing of them is wanted any more. */
+      settled: z.array(tokenSchema),
       /** A target came that the farm did not know: versions are to be requeued. */
       isNewTarget: z.boolean(),
       /** Why a person has put it to sleep. */
@@ -93,7 +95,18 @@ export const helloSlave = request(
         const keeps = await keep(tx, slaveId, token, args.leaseMs, args.finished.includes(token));
         if (!keeps) drop.push(token);
       }
-      return { slaveId, targetIds, drop, isNewTarget, asleep: slave?.asleep ?? null };
+      const settled = await tx<{ token: number }[]>`
+        select token from build
+        where token = any(${drop}) and slave_id = ${slaveId} and settled_at is not null
+        order by token`;
+      return {
+        slaveId,
+        targetIds,
+        drop,
+        settled: settled.map(({ token }) => token),
+        isNewTarget,
+        asleep: slave?.asleep ?? null,
+      };
     }),
 );
 

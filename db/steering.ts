@@ -37,8 +37,7 @@ export const listSlaves = request(
           array(select t.name from slave_target st join target t on t.id = st.target_id
             where st.slave_id = slave.id order by t.rank, t.name) as targets
         from slave
-        where ${isBuilder(sql)} and (last_seen_at > now() - ${FORGOTTEN_AFTER}::interval
-            or asleep_since is not null or exists (select from lease l where l.slave_id = slave.id))
+        where ${isBuilder(sql)} and ${isRemembered(sql)}
         order by last_seen_at desc limit ${MOST_SLAVES_LISTED}
       ) s
       left join lateral (
@@ -118,14 +117,13 @@ export const steerSlaves = request(
   async (sql, { slaves, action, why }) =>
     transaction(sql, async (tx) => {
       const found = await findSlaves(tx, slaves, action === "kill");
-      for (const { id } of found) {
-        if (action === "wake") await wakeSlave(tx, id);
-        if (action === "sleep")
-          await tx`
-            update slave set asleep_since = coalesce(asleep_since, now()), asleep_by = 'person',
-              asleep_why = ${why}
-            where id = ${id} and asleep_by is distinct from 'person'`;
-      }
+      if (action === "wake")
+        for (const { id, asleepBy } of found) if (asleepBy !== null) await wakeSlave(tx, id);
+      if (action === "sleep")
+        await tx`
+          update slave set asleep_since = coalesce(asleep_since, now()), asleep_by = 'person',
+            asleep_why = ${why}
+          where id = any(${found.map(({ id }) => id)}) and asleep_by is distinct from 'person'`;
       return found
         .toSorted((a, b) => (a.label === b.label ? a.id - b.id : a.label < b.label ? -1 : 1))
         .map(({ id, label, asleepBy, token, package: name, version }) => ({
@@ -137,8 +135,12 @@ export const steerSlaves = request(
     }),
 );
 
-/** In the order of their ids, locked: two people may say opposite things at once. */
+/**
+ * In the order of their ids, locked: two people may say opposite things at once. A pattern means those that are listed;
+ * one that was not seen for long has to be named. Where there are too many, those seen lately.
+ */
 function findSlaves(tx: Tx, asked: SlavesAsked, withSiblings: boolean) {
+  const isPattern = "label" in asked && asked.label.includes("*");
   const isMeant =
     "id" in asked
       ? tx`s.id = ${asked.id}`
@@ -162,17 +164,24 @@ function findSlaves(tx: Tx, asked: SlavesAsked, withSiblings: boolean) {
     left join build b on b.token = l.token
     left join version v on v.id = b.version_id
     left join package p on p.id = v.package_id
-    where ${isBuilder(tx)} and slave.id in (
-      select case when ${withSiblings} then o.id else s.id end
-      from slave s
-      left join slave o on ${withSiblings} and o.identity = s.identity and o.machine = s.machine
-      where ${isMeant})
-    order by slave.id limit ${MOST_SLAVES_LISTED} for no key update of slave`;
+    where slave.id = any(array(
+      select slave.id from slave
+      where ${isBuilder(tx)} and (not ${isPattern} or ${isRemembered(tx)}) and slave.id in (
+        select case when ${withSiblings} then o.id else s.id end
+        from slave s
+        left join slave o on ${withSiblings} and o.identity = s.identity and o.machine = s.machine
+        where ${isMeant})
+      order by slave.last_seen_at desc limit ${MOST_SLAVES_LISTED}))
+    order by slave.id for no key update of slave`;
 }
 
 /** Who imports has a row of `slave` too, without targets, and nothing to steer. */
 const isBuilder = (sql: Sql | Tx) => sql`exists (
   select from slave_target st where st.slave_id = slave.id)`;
+
+const isRemembered = (sql: Sql | Tx) => sql`(
+  slave.last_seen_at > now() - ${FORGOTTEN_AFTER}::interval or slave.asleep_since is not null
+  or exists (select from lease l where l.slave_id = slave.id))`;
 
 const likePattern = (label: string): string =>
   label.replaceAll(/[\\%_]/g, "\\$&").replaceAll("*", "%");

@@ -55,8 +55,8 @@ export interface Peer {
 
 export type SendResult = "sent" | "gone" | "full";
 
-/** Why a peer's session ended. */
-export type PeerEnd = "silent" | "replaced" | "refused" | "left" | "closed";
+/** Why a peer's session ended. `revoked`: its identity may not come again. */
+export type PeerEnd = "silent" | "replaced" | "refused" | "revoked" | "left" | "closed";
 
 /** What a bound endpoint tells its owner. Called one at a time, never re-entrantly. */
 export interface ServerHandlers<ToServer extends LinkMessages> {

@@ -7,7 +7,12 @@
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import type { Presence, ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { LogPart } from "../../protocol/model/build-log.ts";
-import { MOST_SLAVES_LISTED, type Steering } from "../../protocol/model/steering.ts";
+import {
+  MOST_SLAVES_LISTED,
+  PASSED_FOR_MS,
+  type Steering,
+  slaveMatcher,
+} from "../../protocol/model/steering.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -58,6 +63,8 @@ interface State {
   readonly presences: Map<string, Presence>;
   /** Slaves that were told to die, and until when they are told again (monotonic ms): they may not have heard it. */
   readonly killed: Map<string, { readonly reason: string; readonly untilMs: number }>;
+  /** Processes that dropped a build by a person's word, and until when they may not have it (monotonic ms). */
+  readonly skipped: Map<string, number>;
   /** Identities whose sessions crashed, and until when they are refused (monotonic ms). */
   readonly penalties: Map<string, { crashes: number; untilMs: number }>;
   isPaused: boolean;
@@ -75,6 +82,9 @@ const KILLED_FOR_MS = 600_000;
 /** A slave closes its connection when it hears DIE. */
 const DIE_WITHIN_MS = 5_000;
 
+/** The jobs of a process have slots of their own, `FOLDER#2` and so on. */
+const processOf = ({ identity, slot }: Peer): string =>
+  `${identity} ${slot.replace(/#[0-9]+$/, "")}`;
 const slotOf = ({ identity, slot }: Peer): string => `${identity} ${slot}`;
 const sessionId = (peerId: string) => `s${peerId.replaceAll(/[^A-Za-z0-9_-]/g, "_")}`;
 
@@ -91,6 +101,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       sleeping: new Map(),
       presences: new Map(),
       killed: new Map(),
+      skipped: new Map(),
       penalties: new Map(),
       isPaused: false,
     };
@@ -224,6 +235,22 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     },
     COUNT: (state) => state.presences.size,
     PRESENT: (state) => [...state.presences.values()].slice(0, MOST_SLAVES_LISTED),
+    KILL(state, { slaves, reason }, ctx) {
+      const isMeant = slaveMatcher(slaves);
+      const processes = new Set<string>();
+      for (const [peerId, presence] of state.presences) {
+        const peer = state.peers.get(peerId);
+        if (peer !== undefined && isMeant(presence)) processes.add(processOf(peer));
+      }
+      const told: Presence[] = [];
+      for (const [peerId, presence] of state.presences) {
+        const peer = state.peers.get(peerId);
+        if (peer === undefined || !processes.has(processOf(peer))) continue;
+        told.push(presence);
+        steer(state, ctx, peer, presence, "kill", reason);
+      }
+      return told.slice(0, MOST_SLAVES_LISTED);
+    },
     STEER(state, { slaveIds, action, reason }, ctx) {
       const meant = new Set(slaveIds);
       const told: Presence[] = [];
@@ -315,6 +342,7 @@ function steer(
       return;
     case "skip":
       if (running === null) return;
+      noteSkip(state, peer);
       send(state, peer, { type: "DONE", body: { token: running, ifRunning: true } });
       session.tell("STEERED", { action, token: running });
       return;
@@ -342,16 +370,30 @@ function kill(state: State, ctx: Context, peer: Peer, reason: string): void {
   ctx.after(DIE_WITHIN_MS, "END", peer);
 }
 
-/** As many as there is work, the one that has slept longest first; the others ask again by themselves. */
+/**
+ * As many as there is work, the one that has slept longest first; the others ask again by themselves. One whose process
+ * has dropped a build may be refused just that, so another is woken beside it.
+ */
 function wakeSome(state: State, targetId: number, count: number): void {
   let left = count;
   for (const [peerId, served] of [...state.sleeping]) {
     if (left <= 0) return;
     if (served.length > 0 && !served.includes(targetId)) continue;
+    const peer = state.peers.get(peerId);
     wake(state, peerId);
-    left -= 1;
+    const isRefused = peer !== undefined && hasSkipped(state, peer);
+    if (!isRefused) left -= 1;
   }
 }
+
+function noteSkip(state: State, peer: Peer): void {
+  const now = performance.now();
+  for (const [process, untilMs] of state.skipped) if (untilMs < now) state.skipped.delete(process);
+  state.skipped.set(processOf(peer), now + PASSED_FOR_MS);
+}
+
+const hasSkipped = ({ skipped }: State, peer: Peer): boolean =>
+  (skipped.get(processOf(peer)) ?? Number.NEGATIVE_INFINITY) > performance.now();
 
 function wake(state: State, peerId: string): void {
   const peer = state.peers.get(peerId);

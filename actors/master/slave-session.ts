@@ -45,7 +45,7 @@ export interface SlaveSessionMessages {
   DELIVERED(body: { readonly token: Token; readonly isOurs: boolean }): void;
   /** A person wants this of the slave, and the Slave Driver has told it. */
   STEERED(body: Steered): void;
-  /** The lease of a killed slave is released. */
+  /** The leases of a killed slave are released. */
   RELEASED(): void;
   /** A Slave Driver that was started again does not know what this slave does. */
   INTRODUCE(): void;
@@ -103,7 +103,7 @@ interface State extends SessionContext {
   readonly passed: Set<Token>;
   /** Why a person has put it to sleep; null: nobody has. */
   asleep: string | null;
-  /** DIE was said by a person's word; `released` once nobody waits for its build any more. */
+  /** A person has killed it or revoked its key; `released` once nobody waits for its builds any more. */
   killed: "no" | "yes" | "released";
   hasGone: boolean;
   /** What the Slave Driver was told last, as text. */
@@ -214,6 +214,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       ctx.log.info({ slave: state.label, end }, "slave is gone");
       if (state.phase !== "greeting") tellStatus(state, "gone");
       state.hasGone = true;
+      if (end === "revoked") giveUp(state, ctx);
       if (state.killed !== "yes") ctx.exit();
     },
     READ_LOG: (state, question, ctx) => askForLog(state, question, ctx),
@@ -232,7 +233,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       drop(state, token, "running");
       tellPresence(state);
       // Cancelled, it may still be there; it is not to be waited for until it expires.
-      ctx.run(() => release(state, ctx, token));
+      ctx.run(() => release(state, ctx, [token]));
     },
     DELIVERED(state, { token, isOurs }) {
       state.delivering.delete(token);
@@ -318,7 +319,11 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
       idleIntervalMs: state.idleIntervalMs,
     },
   });
-  for (const token of dropped) drop(state, token);
+  // One that it still ran may be finished by now: settling decides what that is worth.
+  for (const token of dropped)
+    drop(state, token, hello.finished.includes(token) ? "any" : "running");
+  // What an earlier session fetched of them, and could not clear before it ended.
+  for (const token of welcome.settled) state.fileJuggler.tell("CLEAR", { token });
   ctx.log.info(
     {
       slave: state.label,
@@ -530,19 +535,25 @@ function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): 
 }
 
 /** `isPassed`: a person had it dropped. */
-async function release(state: State, ctx: Context, token: Token, isPassed = false): Promise<void> {
-  const args = { slaveId: state.slaveId, tokens: [token], isPassed, retry: state.retry };
+async function release(
+  state: State,
+  ctx: Context,
+  tokens: readonly Token[],
+  isPassed = false,
+): Promise<void> {
+  const args = { slaveId: state.slaveId, tokens: [...tokens], isPassed, retry: state.retry };
   try {
     await askUntilDone(ctx, state.database, "releaseLeases", args);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    ctx.log.warn({ err: error, build: token }, "a lease could not be released; it expires");
+    ctx.log.warn({ err: error, builds: tokens }, "a lease could not be released; it expires");
   }
 }
 
 async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void> {
   const { running } = state;
-  if (running !== undefined && !bye.finished.includes(running)) await release(state, ctx, running);
+  if (running !== undefined && !bye.finished.includes(running))
+    await release(state, ctx, [running]);
   ctx.log.info({ slave: state.label }, "slave says BYE");
   tellStatus(state, "gone");
   ctx.exit();
@@ -563,7 +574,7 @@ function pass(state: State, token: Token, ctx: Context): void {
     state.phase = "idle";
   }
   tellPresence(state);
-  ctx.run(() => release(state, ctx, token, true));
+  ctx.run(() => release(state, ctx, [token], true));
 }
 
 /** The session stays until the slave has closed it: the end of its connection says that it has heard DIE. */
@@ -571,10 +582,22 @@ function die(state: State, ctx: Context): void {
   if (state.killed !== "no") return;
   const { running } = state;
   ctx.log.warn({ slave: state.label, build: running }, "a person has killed this slave");
-  state.killed = running === undefined ? "released" : "yes";
-  if (running === undefined) return;
+  releaseForGood(state, ctx, running === undefined ? [] : [running]);
+}
+
+/** It may not come again: nobody is to wait until its leases run out. What it has finished is for others, too. */
+function giveUp(state: State, ctx: Context): void {
+  if (state.killed !== "no") return;
+  const { running, finished } = state;
+  releaseForGood(state, ctx, [...(running === undefined ? [] : [running]), ...finished]);
+}
+
+/** The session stays until the database knows, also where that is away. */
+function releaseForGood(state: State, ctx: Context, tokens: readonly Token[]): void {
+  state.killed = tokens.length === 0 ? "released" : "yes";
+  if (tokens.length === 0) return;
   ctx.run(async () => {
-    await release(state, ctx, running);
+    await release(state, ctx, tokens);
     ctx.self.tell("RELEASED");
   });
 }
@@ -604,12 +627,12 @@ function drop(state: State, token: Token, which: "any" | "running" = "any"): voi
 
 /** Where it has changed; the Slave Driver goes by it when a person asks, or wants something of the slave. */
 function tellPresence(state: State): void {
-  const { phase, slaveId, running = null } = state;
+  const { phase, slaveId, label, running = null } = state;
   if (phase === "greeting") return;
   const told = `${phase} ${running}`;
   if (told === state.told) return;
   state.told = told;
-  const presence = { slaveId, phase, running };
+  const presence = { slaveId, label, phase, running };
   state.slaveDriver.tell("PRESENCE", { peerId: state.peer.id, presence });
 }
 

@@ -41,14 +41,25 @@ function stateOf(presence: Presence | undefined, isAsleep: boolean): SlaveRow["s
   return presence.phase === "idle" && isAsleep ? "asleep" : presence.phase;
 }
 
-/** The database first: a slave that comes back in between hears it there. */
+/**
+ * The database first: a slave that comes back in between hears it there. Where it is away, a kill is told to those that
+ * are connected: what does harm has to be stopped then, too.
+ */
 export async function steer(
-  { database, slaveDriver }: Helpers,
+  helpers: Helpers,
   slaves: SlavesAsked,
   action: Steering,
 ): Promise<Steered[]> {
+  const { database, slaveDriver } = helpers;
   const why = reasons[action];
-  const meant = await database.ask("steerSlaves", { slaves, action, why }, ANSWER_OPTIONS);
+  let meant: RequestResult<"steerSlaves">;
+  try {
+    meant = await database.ask("steerSlaves", { slaves, action, why }, ANSWER_OPTIONS);
+  } catch (error) {
+    const killed = action === "kill" ? await killPresent(helpers, slaves, why) : [];
+    if (killed.length === 0) throw error;
+    return killed;
+  }
   if (meant.length === 0) return [];
   const slaveIds = meant.map(({ id }) => id);
   const told = byId(
@@ -57,6 +68,18 @@ export async function steer(
   return meant.map((slave) => {
     const { id, label } = slave;
     return { id, label, ...outcomes[action](told.get(id), slave) };
+  });
+}
+
+async function killPresent(
+  { slaveDriver }: Helpers,
+  slaves: SlavesAsked,
+  reason: string,
+): Promise<Steered[]> {
+  const killed = await slaveDriver.ask("KILL", { slaves, reason }, ANSWER_OPTIONS);
+  return killed.map((presence) => {
+    const { slaveId: id, label } = presence;
+    return { id, label, ...outcomes.kill(presence, { id, label, asleepBy: null, build: null }) };
   });
 }
 

@@ -29,6 +29,33 @@ export const slaveStateSchema = z.enum(["idle", "building", "delivering", "aslee
 /** More slaves than are listed at once. */
 export const MOST_SLAVES_LISTED = 10_000;
 
+/** How long a process is not given a build again that a person had it drop. */
+export const PASSED_FOR_MS = 600_000;
+
+/** Who is meant, by what its session knows. The database has the same rule for all that it knows (`db/steering.ts`). */
+export function slaveMatcher(
+  asked: SlavesAsked,
+): (slave: { readonly slaveId: number; readonly label: string }) => boolean {
+  if ("id" in asked) return ({ slaveId }) => slaveId === asked.id;
+  return ({ label }) =>
+    fits(asked.label, label) || fits(asked.label, label.replace(/#[0-9]+$/, ""));
+}
+
+/** `*` stands for any letters. The first place where a piece fits is as good as any later one. */
+function fits(pattern: string, label: string): boolean {
+  const [first = "", ...rest] = pattern.split("*");
+  const last = rest.pop();
+  if (last === undefined) return label === pattern;
+  if (!label.startsWith(first)) return false;
+  let from = first.length;
+  for (const piece of rest) {
+    const at = label.indexOf(piece, from);
+    if (at < 0) return false;
+    from = at + piece.length;
+  }
+  return label.length - last.length >= from && label.endsWith(last);
+}
+
 const labelSchema = z.string().max(200);
 
 export const slaveRowSchema = z.object({

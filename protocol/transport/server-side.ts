@@ -173,7 +173,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     const { door, tally } = this.#options;
     if (door.keys?.mayStay(session.peer.identity) !== false) return false;
     tally.count("key not authorised", { peer: session.peer });
-    this.#drop(session, "the key is no longer authorised");
+    this.#drop(session, "the key is no longer authorised", "revoked");
     return true;
   }
 
@@ -442,11 +442,11 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     else this.#post("END", routingId, frame.session, end);
   }
 
-  #drop(session: Session, reason: string): void {
+  #drop(session: Session, reason: string, end: "refused" | "revoked" = "refused"): void {
     const words: End = { end: "dropped", reason: reason.slice(0, 2_000) };
     this.#ended.add(`${session.route} ${session.id}`, words);
     this.#sayEnd(session, words, LAST_WORDS_MS);
-    this.#end(session, "refused");
+    this.#end(session, end);
   }
 
   #sayEnd(session: Session, words: End, withinMs: number): void {

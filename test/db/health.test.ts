@@ -245,6 +245,21 @@ describe("a poison build", () => {
     await expectDefinition();
   });
 
+  it("is not one that the jobs of one process have lost, who go down together", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    for (const slot of ["folder#1", "folder#2", "folder#3", "folder#4"]) {
+      const slave = await hello(sql, "a", [target(11)], { slot });
+      await sql`update retry set not_before = now()`;
+      await sql`update work set not_before = now() where state = 'waiting'`;
+      await run(sql, "sweepQueue", { retry: { ...retry, maxAttempts: 99 }, absentMs });
+      await lease(sql, slave);
+      await sql`update lease set expires_at = now() - interval '1 second'`;
+      await run(sql, "sweepQueue", { retry: { ...retry, maxAttempts: 99 }, absentMs });
+    }
+    expect(await sql`select 1 from build where cause = 'slave-lost'`).toHaveLength(4);
+    expect(await sql`select 1 from build where cause = 'poison'`).toHaveLength(0);
+  });
+
   it("is not one that the same slave has lost each time", async () => {
     await recordProject(sql, "pkg", [release("1.0")]);
     for (let at = 0; at < 4; at += 1) {

@@ -109,6 +109,42 @@ describe("a build that a person has a slave skip", () => {
   });
 });
 
+describe.each(["out-of-memory", "out-of-disk"] as const)(
+  "a build that a slave has run %s with",
+  (cause) => {
+    const due = async () => {
+      await sql`update work set not_before = now() where state = 'waiting'`;
+      await run(sql, "sweepQueue", { retry, absentMs: 3_600_000 });
+    };
+
+    it("is for another machine first, whose limits may be larger", async () => {
+      const small = await hello(sql, "small", [target(11)], { slot: "folder#1" });
+      const itsOther = await hello(sql, "small", [target(11)], { slot: "folder#2" });
+      const large = await hello(sql, "large", [target(11)]);
+      await recordProject(sql, "a", [release("1.0")]);
+      const settled = await settle(sql, small, await tokenOf(small), { cause });
+      expect(settled.outcome).toBe("again");
+      await due();
+      expect(await lease(sql, small)).toBeNull();
+      expect(await lease(sql, itsOther)).toBeNull();
+      expect(await nameOf(large)).toBe("a");
+    });
+
+    it("comes back to the only one that there is, and fails with that cause in the end", async () => {
+      const one = await hello(sql, "one", [target(11)]);
+      await recordProject(sql, "a", [release("1.0")]);
+      for (let attempt = 1; attempt <= retry.maxAttempts; attempt += 1) {
+        await due();
+        await sql`update build set passed_at = passed_at - interval '10 minutes'`;
+        const { outcome } = await settle(sql, one, await tokenOf(one), { cause });
+        expect(outcome).toBe(attempt < retry.maxAttempts ? "again" : "failed");
+      }
+      expect(await sql`select cause from build where stands`).toEqual([{ cause }]);
+      expect(await queue(sql)).toEqual([]);
+    });
+  },
+);
+
 describe("who is meant", () => {
   it("is told by label, by pattern, by number; a job's own label means that one", async () => {
     const slots = ["f#1", "f#2"];
@@ -138,7 +174,9 @@ describe("who is meant", () => {
     await sql`update slave set last_seen_at = now() - interval '31 days' where label = 'gone'`;
     const listed = await run(sql, "listSlaves", null);
     expect(listed.map(({ label }) => label)).toEqual(["here"]);
-    expect(await steer({ label: "*" }, "sleep")).toEqual(["gone", "here"]);
+    expect(await steer({ label: "*" }, "sleep")).toEqual(["here"]);
+    // Named, it is meant, and listed from then on.
+    expect(await steer({ label: "gone" }, "sleep")).toEqual(["gone"]);
     expect(await run(sql, "listSlaves", null)).toHaveLength(2);
   });
 
@@ -154,5 +192,21 @@ describe("who is meant", () => {
       asleep: null,
       build: { token, package: "a", version: "1.0", target: "cp311-linux_x86_64" },
     });
+  });
+
+  it("is, of more than can be told at once, those that were seen lately", async () => {
+    await sql`
+      insert into slave (identity, slot, label, product_version, hostname, os, board, last_seen_at)
+      select 'crowd', 'f' || n, 'crowd-' || n, '1', 'h', '', '', now() - n * interval '1 minute'
+      from generate_series(1, 10010) n order by n desc`;
+    const { targetIds } = await hello(sql, "here", [target(11)]);
+    await sql`
+      insert into slave_target (slave_id, target_id)
+      select id, ${targetIds[0] ?? 0}::int from slave where identity = 'crowd'`;
+    const told = await steer({ label: "*" }, "sleep");
+    expect(told).toHaveLength(10_000);
+    expect(told).toContain("here");
+    expect(told).toContain("crowd-1");
+    expect(told).not.toContain("crowd-10010");
   });
 });

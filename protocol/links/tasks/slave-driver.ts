@@ -5,12 +5,13 @@ import { tokenSchema } from "../../model/build.ts";
 import { logPartSchema, logPositionSchema, MAX_LOG_WAIT_MS } from "../../model/build-log.ts";
 import type { Immutable } from "../../model/immutable.ts";
 import { countSchema, rowIdSchema } from "../../model/scalar.ts";
-import { MOST_SLAVES_LISTED, steeringSchema } from "../../model/steering.ts";
+import { MOST_SLAVES_LISTED, slavesAskedSchema, steeringSchema } from "../../model/steering.ts";
 import { declareProtocol } from "../declare.ts";
 import { newWorkSchema } from "./target-ids.ts";
 
 export const presenceSchema = z.object({
   slaveId: rowIdSchema,
+  label: z.string().max(200),
   phase: z.enum(["idle", "building", "delivering"]),
   /** The build in hand. */
   running: tokenSchema.nullable(),
@@ -41,6 +42,11 @@ export const slaveDriverProtocol = declareProtocol({
     COUNT: { reply: countSchema },
     /** What each of them does now. */
     PRESENT: { reply: z.array(presenceSchema).max(MOST_SLAVES_LISTED) },
+    /** Kills those that are here and meant, with all jobs of their processes: without the database nobody else knows them. */
+    KILL: {
+      body: z.object({ slaves: slavesAskedSchema, reason: z.string().max(500) }),
+      reply: z.array(presenceSchema).max(MOST_SLAVES_LISTED),
+    },
     /** Tells those of them that are here; the others are not in the answer. */
     STEER: {
       body: z.object({

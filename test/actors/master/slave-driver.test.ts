@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
 import { type SlaveDriverMessages, slaveDriver } from "../../../actors/master/slave-driver.ts";
 import type { ToSlave } from "../../../protocol/links/slave.ts";
+import type { SlavesAsked } from "../../../protocol/model/steering.ts";
 import {
   type ActorRef,
   child,
@@ -67,7 +68,7 @@ const hello = (of: Peer) =>
 
 async function killed(of: Peer): Promise<void> {
   await driver.ask("PEER_OPENED", of);
-  const presence = { slaveId: 1, phase: "building", running: 5 } as const;
+  const presence = { slaveId: 1, label: "one", phase: "building", running: 5 } as const;
   await driver.ask("PRESENCE", { peerId: of.id, presence });
   const steer = { slaveIds: [1, 2], action: "kill", reason: "killed by a person" } as const;
   expect(await driver.ask("STEER", steer)).toEqual([presence]);
@@ -98,7 +99,7 @@ test("a killed slave whose connection was lost is told again; one that has left 
 
 test("who is not here is not in the answer, and a skip without a build says nothing", async () => {
   await start();
-  const idle = { slaveId: 3, phase: "idle", running: null } as const;
+  const idle = { slaveId: 3, label: "three", phase: "idle", running: null } as const;
   await driver.ask("PEER_OPENED", peer("1"));
   await driver.ask("PRESENCE", { peerId: "1", presence: idle });
   await driver.ask("PRESENCE", { peerId: "gone", presence: { ...idle, slaveId: 4 } });
@@ -116,7 +117,7 @@ test("who was put to sleep is not woken in place of another", async () => {
     ["2", 2],
   ] as const) {
     await driver.ask("PEER_OPENED", peer(id));
-    const presence = { slaveId, phase: "idle", running: null } as const;
+    const presence = { slaveId, label: id, phase: "idle", running: null } as const;
     await driver.ask("PRESENCE", { peerId: id, presence });
     await driver.ask("SLEEPING", { peerId: id, targetIds: [7] });
   }
@@ -127,4 +128,44 @@ test("who was put to sleep is not woken in place of another", async () => {
     ["1", "SLEEP"],
     ["2", "CONT"],
   ]);
+});
+
+test("work is offered to another slave beside one whose process was told to drop a build", async () => {
+  await start();
+  const jobs = [peer("1", "folder#1"), peer("2", "folder#2"), peer("3", "elsewhere")];
+  for (const [at, job] of jobs.entries()) {
+    await driver.ask("PEER_OPENED", job);
+    const running = at === 0 ? 5 : null;
+    const phase = at === 0 ? "building" : "idle";
+    const presence = { slaveId: at + 1, label: job.slot, phase, running } as const;
+    await driver.ask("PRESENCE", { peerId: job.id, presence });
+    if (at > 0) await driver.ask("SLEEPING", { peerId: job.id, targetIds: [7] });
+  }
+  await driver.ask("STEER", { slaveIds: [1], action: "skip", reason: "" });
+  // Its other job has slept longest, and may not have what came back.
+  await driver.ask("WAKE", { work: [{ targetId: 7, count: 1 }] });
+  await until("two to be woken", () =>
+    said.filter(({ message }) => message.type === "CONT").length === 2 ? true : undefined,
+  );
+});
+
+test("a kill by label needs nobody else: all jobs of the process that is meant hear of it, and no other", async () => {
+  await start();
+  const jobs = [peer("1", "folder#1"), peer("2", "folder#2"), peer("3", "elsewhere")];
+  const labels = ["cellar#1", "cellar#2", "attic"];
+  for (const [at, job] of jobs.entries()) {
+    await driver.ask("PEER_OPENED", job);
+    const presence = { slaveId: at + 1, label: labels[at] ?? "", phase: "idle", running: null };
+    await driver.ask("PRESENCE", { peerId: job.id, presence } as never);
+  }
+  const kill = async (slaves: SlavesAsked) =>
+    (await driver.ask("KILL", { slaves, reason: "killed by a person" })).map(({ label }) => label);
+  expect(await kill({ label: "nobody" })).toEqual([]);
+  expect(await kill({ label: "cellar#1" })).toEqual(["cellar#1", "cellar#2"]);
+  await until("both to hear", () => (said.length === 2 ? true : undefined));
+  expect(said).toEqual([
+    { peer: "1", message: die },
+    { peer: "2", message: die },
+  ]);
+  expect(await kill({ id: 3 })).toEqual(["attic"]);
 });

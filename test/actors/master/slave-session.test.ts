@@ -32,17 +32,24 @@ type Question =
   | "COLLECT"
   | "PLACE"
   | "unplaced"
-  | "yieldNames";
+  | "yieldNames"
+  | "CLEAR";
 type Colleague = Record<Question, (body: unknown) => unknown>;
 
 interface Colleagues {
   /** Questions that get no answer before the test gives it. */
   readonly held: Set<Question>;
-  readonly asked: { readonly question: Question; readonly reply: Deferred<unknown> }[];
+  readonly asked: {
+    readonly question: Question;
+    readonly body: unknown;
+    readonly reply: Deferred<unknown>;
+  }[];
 }
 
 const answers: Record<Question, unknown> = {
-  helloSlave: { slaveId: 1, targetIds: [], asleep: null, drop: [], isNewTarget: false },
+  helloSlave: {
+    ...{ slaveId: 1, targetIds: [], asleep: null, drop: [], settled: [], isNewTarget: false },
+  },
   findDelivery: null,
   releaseLeases: 0,
   RENEW: true,
@@ -51,12 +58,13 @@ const answers: Record<Question, unknown> = {
   PLACE: null,
   unplaced: { files: [{ id: 9, filename: "a.whl" }], logs: [] },
   yieldNames: null,
+  CLEAR: undefined,
 };
 
 function answer(question: Question) {
-  return ({ held, asked }: Colleagues, _body: unknown, ctx: ActorContext<Colleague>) => {
+  return ({ held, asked }: Colleagues, body: unknown, ctx: ActorContext<Colleague>) => {
     const reply = ctx.defer<unknown>();
-    asked.push({ question, reply });
+    asked.push({ question, body, reply });
     if (!held.has(question)) reply.resolve(answers[question]);
     return reply;
   };
@@ -75,6 +83,7 @@ const colleague = defineActor<Colleague, Colleagues, Colleagues>({
     PLACE: answer("PLACE"),
     unplaced: answer("unplaced"),
     yieldNames: answer("yieldNames"),
+    CLEAR: answer("CLEAR"),
   },
 });
 
@@ -152,10 +161,10 @@ async function start(...held: Question[]): Promise<void> {
 }
 
 const say = (message: MessageOf<FromSlave>) => driver.ask("PEER_MESSAGE", { peer, message });
-const hello = (running: number[] = []) =>
+const hello = (running: number[] = [], finished: number[] = []) =>
   say({
     type: "HELLO",
-    body: { version: "1.2.3", label: "slave", targets: [], running, finished: [] } as never,
+    body: { version: "1.2.3", label: "slave", targets: [], running, finished } as never,
   });
 const ask = (question: Question) => colleagues.asked.filter((each) => each.question === question);
 const heard = (type: MessageOf<ToSlave>["type"]) =>
@@ -260,4 +269,45 @@ test("a settled file that is lost and that the slave has not any more is given u
   await untilHeard("DONE");
   expect(ask("yieldNames")).toHaveLength(1);
   expect(ask("PLACE")).toHaveLength(1);
+});
+
+test("the builds of a slave whose key is revoked are for others at once, also when the database was away", async () => {
+  await start("releaseLeases", "findDelivery");
+  await hello([5], [6]);
+  await untilHeard("ACK");
+  await session.ask("INTRODUCE");
+  await driver.ask("PEER_CLOSED", { peer, end: "revoked" });
+  const asked = await until("its release", () => ask("releaseLeases")[0]);
+  expect(asked.body).toMatchObject({ slaveId: 1, tokens: [5, 6], isPassed: false });
+  expect(hasSession()).toBe(true);
+  asked.reply.resolve(2);
+  await until("its end", () => (hasSession() ? undefined : true));
+});
+
+test("a slave that is merely gone keeps its builds", async () => {
+  await start();
+  await hello([5], [6]);
+  await untilHeard("ACK");
+  await driver.ask("PEER_CLOSED", { peer, end: "silent" });
+  await until("its end", () => (hasSession() ? undefined : true));
+  expect(ask("releaseLeases")).toEqual([]);
+});
+
+test("what HELLO names and is settled is cleared; a build that may have ended meanwhile is dropped only while it runs", async () => {
+  await start("helloSlave");
+  await hello([5, 6], [7, 8]);
+  const greeting = await until("helloSlave", () => ask("helloSlave")[0]);
+  greeting.reply.resolve({
+    ...(answers.helloSlave as object),
+    drop: [5, 7, 8],
+    settled: [7],
+  });
+  await until("three drops", () => (heard("DONE").length === 3 ? true : undefined));
+  expect(heard("DONE").map(({ body }) => body)).toEqual([
+    { token: 5, ifRunning: true },
+    { token: 7 },
+    { token: 8 },
+  ]);
+  await until("the clearing", () => ask("CLEAR")[0]);
+  expect(ask("CLEAR").map(({ body }) => body)).toEqual([{ token: 7 }]);
 });

@@ -35,6 +35,7 @@ import { signedStepSchema } from "../../../protocol/model/provenance.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
 import { everythingSchema, slaveFiguresSchema } from "../../../protocol/model/statistics.ts";
 import { farmEventSchema } from "../../../protocol/model/status.ts";
+import { slavesAskedSchema } from "../../../protocol/model/steering.ts";
 import { taskNodeSchema } from "../../../protocol/model/task-tree.ts";
 import { decode, encode } from "../../../protocol/transport/codec.ts";
 import type { ActorRef, Protocol } from "../../../supervisor/index.ts";
@@ -158,6 +159,13 @@ const said = {
     },
     COUNT: { reply: valuesOf(countSchema) },
     PRESENT: { reply: list(presenceSchema) },
+    KILL: {
+      body: fc.record(
+        { slaves: valuesOf(slavesAskedSchema), reason: fc.lorem() },
+        { noNullPrototype: true },
+      ),
+      reply: list(presenceSchema),
+    },
     STEER: {
       body: fc.record(
         {
