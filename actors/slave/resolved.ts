@@ -32,7 +32,7 @@ export class ResolvedReader {
   readonly #reports: string[] = [];
   #reportsLength = 0;
 
-  /** Output of the build. Lines may come in pieces. */
+  /** Output of the build as its log says it, without secrets. Lines may come in pieces. */
   write(chunk: Buffer): void {
     const lines = chunk.toString("latin1").split("\n");
     for (const [at, part] of lines.entries()) {
