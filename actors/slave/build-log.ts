@@ -66,6 +66,7 @@ export class BuildLog {
   /** Where the tail begins, as position and in the finished file. */
   #tail: { readonly position: number; readonly offset: number } | undefined;
   readonly #waiting = new Set<() => void>();
+  #listener: (text: Buffer) => void = () => undefined;
 
   private constructor(path: string, file: FileHandle, options: LogOptions) {
     const { limitBytes = LOG_LIMIT_BYTES, memoryBytes = MEMORY_BYTES, secrets = [] } = options;
@@ -84,6 +85,11 @@ export class BuildLog {
   /** Takes output as it comes; a line is there when it has ended. After `finish` it is dropped. */
   write(chunk: Buffer): void {
     if (!this.#isEnded) this.#take(this.#mask.push(chunk));
+  }
+
+  /** From now on `listener` is given all that the log says, in whole lines mostly. One at a time. */
+  listen(listener: (text: Buffer) => void): void {
+    this.#listener = listener;
   }
 
   /** A line of the slave's own. */
@@ -141,6 +147,7 @@ export class BuildLog {
   #take(text: Buffer): void {
     if (text.length === 0) return;
     this.#newest.push(text);
+    this.#listener(text);
     this.#wake();
     if (!this.#isWriting) void this.#write();
   }

@@ -72,11 +72,11 @@ export async function runBuild(
     const result: BuildResult = {
       cause: outcome.cause,
       message: log.masked(outcome.message).slice(0, 2_000),
-      missing: outcome.missing.map((requirement) => log.masked(requirement).slice(0, 500)),
+      missing: maskedTexts(outcome.missing, log),
       ...(outcome.resolved && { resolved: [...outcome.resolved] }),
       ...(outcome.environment && { environment: outcome.environment }),
       ...(outcome.retryAfterMs !== undefined && { retryAfterMs: outcome.retryAfterMs }),
-      ...(outcome.buildRequires && { buildRequires: [...outcome.buildRequires] }),
+      ...(outcome.buildRequires && { buildRequires: maskedTexts(outcome.buildRequires, log) }),
       durationMs: Math.round(performance.now() - startedAt),
       files: outcome.wheels.map((wheel) => wheel.file),
       log: logFile,
@@ -93,6 +93,10 @@ export async function runBuild(
     await removeTree(folder);
   }
 }
+
+/** They are shown to everybody, and a requirement may be a URL with a password in it. */
+const maskedTexts = (requirements: readonly string[], log: BuildLog): string[] =>
+  requirements.map((requirement) => log.masked(requirement).slice(0, 500));
 
 const noRoomFor = ({ token }: BuildOrder, error: unknown): NoRoomError =>
   new NoRoomError(`the slave's disk has no room for build ${token}`, { cause: error });

@@ -32,7 +32,7 @@ export class ResolvedReader {
   readonly #reports: string[] = [];
   #reportsLength = 0;
 
-  /** Output of the build. Lines may come in pieces. */
+  /** Output of the build as its log says it, without secrets. Lines may come in pieces. */
   write(chunk: Buffer): void {
     const lines = chunk.toString("latin1").split("\n");
     for (const [at, part] of lines.entries()) {
@@ -87,6 +87,8 @@ export class ResolvedReader {
     const dash = word.lastIndexOf("-");
     const [name, version] = [word.slice(0, dash), word.slice(dash + 1)];
     if (dash <= 0 || word.length > 300 || parseVersion(version) === undefined) return;
+    // What the log's mask has taken out has none.
+    if (!/^[a-z0-9](?:[\w.-]*[a-z0-9])?$/i.test(name)) return;
     const resolved = { name: canonicalName(name), version, sha256: null };
     if (!resolvedRequirementSchema.safeParse(resolved).success) return;
     this.#installed.delete(resolved.name);

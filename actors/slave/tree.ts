@@ -212,6 +212,7 @@ const sandboxSettings = (settings: SlaveSettings): SandboxSettings => ({
   network: settings.network,
   allowedHosts: settings.allowedHosts,
   limits: settings.limits,
+  jobs: settings.jobs,
   secret: [settings.dir, ...configurationFiles, ...(settings.keyFile ? [settings.keyFile] : [])],
   runFolder: join(settings.dir, "work"),
 });

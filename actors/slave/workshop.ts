@@ -103,6 +103,8 @@ export class Workshop {
   readonly #signal: AbortSignal;
   #buildRequires: readonly string[] | undefined;
   #cell: Cell | undefined;
+  /** The build's own code has run: what is odd about its folder from now on may be its doing. */
+  #hasRun = false;
   readonly #resolved = new ResolvedReader();
   readonly #runner: Runner;
 
@@ -120,6 +122,7 @@ export class Workshop {
     this.#buildId = buildId;
     this.#log = log;
     this.#signal = signal;
+    log.listen((text) => this.#resolved.write(text));
     this.#runner = chooseRunner(site.runners ?? pipOnly, request.order);
   }
 
@@ -227,6 +230,7 @@ export class Workshop {
       : await NamedPipe.create(told.statusPath, STATUS_PIPE, (chunk) => statuses.write(chunk));
     const env = { ...this.#environment(), ...(reports && { PIP_REPORT: reports.path }) };
     const command = commandOf(runner, told, env);
+    this.#hasRun = true;
     let exit: Exit;
     try {
       exit = await runCommand(
@@ -238,10 +242,7 @@ export class Workshop {
           cell,
         },
         killGraceMs === undefined ? { timeoutMs } : { timeoutMs, graceMs: killGraceMs },
-        (chunk) => {
-          this.#log.write(chunk);
-          this.#resolved.write(chunk);
-        },
+        (chunk) => this.#log.write(chunk),
         this.#signal,
       );
     } finally {
@@ -305,6 +306,13 @@ export class Workshop {
     if (error instanceof SdistError) return failed(error.buildCause, message);
     if (error instanceof BadWheelError) return failed("bad-wheel", message);
     if (isDiskFull(error)) return failed("out-of-disk", message);
+    if (this.#hasRun && isTampering(error, this.#folder)) {
+      const inFolder = message.replaceAll(`${this.#folder}/`, "");
+      return failed(
+        "build-failed",
+        `the build has locked or moved what is in its folder: ${inFolder}`,
+      );
+    }
     // What is left is this machine's doing (no processes left, a file system gone), not the package's.
     return failed("slave-lost", `the slave could not build: ${message}`);
   }
@@ -326,6 +334,19 @@ const isOfItself = ({ cause }: Finding): boolean =>
 
 export const isDiskFull = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+
+const tamperedCodes = ["EACCES", "EPERM", "ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENOTEMPTY"];
+
+/** Of what lies in the build's folder, something cannot be read that the slave had put there or that a build leaves. */
+function isTampering(error: unknown, folder: string): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { code, path } = each as NodeJS.ErrnoException;
+    if (code !== undefined && tamperedCodes.includes(code)) {
+      return path?.startsWith(`${folder}/`) ?? false;
+    }
+  }
+  return false;
+}
 
 /** What a runner of one's own is made of, which lies anywhere. */
 const readableOf = ({ run, path }: Runner): readonly string[] =>

@@ -3,8 +3,11 @@
  * process tree ends and the result says which limit, and nothing of the slave's is seen.
  */
 
+import { spawnSync } from "node:child_process";
+import { appendFileSync, readlinkSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { unlimited } from "../../actors/slave/sandbox/limits.ts";
 import { wheelPieces } from "../protocol/packaging/wheel-builder.ts";
@@ -12,6 +15,7 @@ import { buildZip } from "../protocol/packaging/zip-builder.ts";
 import {
   buildAsOrdinaryUser,
   countMarked,
+  killOrdinaryBuild,
   processMark,
   slaveHome,
 } from "../support/ordinary-user.ts";
@@ -93,6 +97,67 @@ time.sleep(1000)`,
       /^ended at the limit of disk, 80 MB: its folder held \d+(\.\d)? MB$/,
     );
     expect(left).toEqual([]);
+  });
+
+  test("what a build locks against reading counts at the limit of disk all the same", async (context) => {
+    const { result } = await buildAsOrdinaryUser(
+      {
+        settings: limitedTo({ diskBytes: 60_000_000 }),
+        body: `
+os.makedirs("locked/inner")
+for n in range(90):
+    with open("locked/inner/filler-%d" % n, "wb") as file:
+        file.write(b"x" * 1_000_000)
+os.chmod("locked/inner", 0)
+os.chmod("locked", 0)
+time.sleep(1000)`,
+      },
+      context,
+    );
+    expect(result).toMatchObject({ cause: "out-of-disk", files: [] });
+    expect(result.message).toMatch(
+      /^ended at the limit of disk, 60 MB: its folder held \d+(\.\d)? MB$/,
+    );
+  });
+
+  test("what others write to the disk is not counted against a build, also where it locks its folders", async (context) => {
+    const home = await slaveHome();
+    const neighbour = join(home.folder, "neighbour");
+    let written = 0;
+    const writing = setInterval(() => {
+      if (written < 20) appendFileSync(neighbour, Buffer.alloc(10_000_000, 1));
+      written += 1;
+    }, 200);
+    onTestFinished(() => clearInterval(writing));
+    const { result } = await buildAsOrdinaryUser(
+      {
+        settings: limitedTo({ diskBytes: 60_000_000 }),
+        body: `
+os.mkdir("locked")
+for _ in range(200):
+    os.chmod("locked", 0)
+    time.sleep(0.03)`,
+      },
+      context,
+      home,
+    );
+    expect(written).toBeGreaterThan(10);
+    expect(result).toMatchObject({ cause: "built" });
+  });
+
+  test("a build that locks the folder of its wheels has failed, and not the slave", async (context) => {
+    const { result } = await buildAsOrdinaryUser(
+      {
+        settings: { sandbox },
+        // pip can still move a wheel into it, and nobody can list it.
+        body: `os.chmod(os.path.join(os.environ["HOME"], "../out"), 0o300)`,
+      },
+      context,
+    );
+    expect(result).toMatchObject({ cause: "build-failed", files: [] });
+    expect(result.message).toMatch(
+      /^the build has locked or moved what is in its folder: .* 'out'$/,
+    );
   });
 
   test("a single file stops growing at the limit of disk", async (context) => {
@@ -192,6 +257,40 @@ while not os.path.exists("started"):
   });
 });
 
+describe.skipIf(!isLinux)("what a build needs", () => {
+  test("is told to the master without the secrets in it", async (context) => {
+    const secret = "ghp_abcdefghijklmnopqrstuvwxyz0123";
+    const { result, log } = await buildAsOrdinaryUser(
+      {
+        settings: { sandbox: "none" },
+        requires: [],
+        // As pip says it of what it has installed.
+        body: `print("Successfully installed ${secret}-1.0 harmless-2.0")`,
+      },
+      context,
+    );
+    expect(log).toContain("Successfully installed ***");
+    expect(result.resolved).toMatchObject([{ name: "harmless", version: "2.0" }]);
+
+    const url = "https://someone:hunter2word@127.0.0.1:9/helper-1.0.tar.gz";
+    const needy = await buildAsOrdinaryUser(
+      {
+        settings: { sandbox: "none" },
+        requires: [`helper @ ${url}`],
+        body: "pass",
+      },
+      context,
+    );
+    expect(JSON.stringify(needy)).not.toContain("hunter2word");
+    expect(needy.result.buildRequires).toEqual([
+      "helper @ https://***@127.0.0.1:9/helper-1.0.tar.gz",
+    ]);
+  });
+});
+
+const bwrap = spawnSync("bwrap", ["--help"], { encoding: "utf8" });
+const canDisableUserNamespaces = bwrap.stdout?.includes("--disable-userns") ?? false;
+
 describe.skipIf(!isLinux)("in the sandbox", () => {
   const settings = { sandbox: "bubblewrap", limits: unlimited } as const;
 
@@ -222,7 +321,15 @@ for pid in os.listdir("/proc"):
         print("PROCESS", open("/proc/%s/cmdline" % pid).read().replace(chr(0), " ")[:60])
         attempt("environment", lambda: open("/proc/%s/environ" % pid).read())
 print("ENV", sorted(os.environ.items()))
-print("NS", subprocess.call(["unshare", "--user", "--map-root-user", "true"]))`,
+for name in os.listdir("/proc/self/ns"):
+    print("NAMESPACE", name, os.readlink("/proc/self/ns/" + name))
+print("HOST", socket.gethostname())
+print("SESSION", os.getsid(0))
+for line in open("/proc/self/status"):
+    if line.startswith(("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd", "NoNewPrivs")):
+        print("STATUS", *line.split())
+print("CORE", *resource.getrlimit(resource.RLIMIT_CORE))
+print("UNSHARE", subprocess.call(["unshare", "--user", "--map-root-user", "true"]))`,
       },
       context,
       home,
@@ -240,6 +347,18 @@ print("NS", subprocess.call(["unshare", "--user", "--map-root-user", "true"]))`,
     expect(outcome("shm")).toBe("/dev/shm/fine");
     expect(log).not.toMatch(/PROCESS .*ordinary-build/);
     expect(log.match(/^ *PROCESS /gm)?.length).toBeLessThan(12);
+    for (const name of ["user", "pid", "ipc", "uts", "net", "mnt"]) {
+      const inside = new RegExp(`NAMESPACE ${name} (\\S+)`).exec(log)?.[1];
+      expect(inside).toMatch(new RegExp(`^${name}:`));
+      expect(inside).not.toBe(readlinkSync(`/proc/self/ns/${name}`));
+    }
+    expect(log).toMatch(/^ *HOST build$/m);
+    // Of a session that began outside there is no number in here; its terminal could be written to.
+    expect(log).toMatch(/^ *SESSION [1-9]\d*$/m);
+    expect(log.match(/STATUS Cap\w+: 0+$/gm)).toHaveLength(5);
+    expect(log).toMatch(/STATUS NoNewPrivs: 1$/m);
+    expect(log).toMatch(/^ *CORE 0 0$/m);
+    if (canDisableUserNamespaces) expect(log).toMatch(/^ *UNSHARE [1-9]\d*$/m);
   });
 
   test("with network = index a build has what it needs from the index, and reaches nothing else", async (context) => {
@@ -288,6 +407,23 @@ print("TUNNEL", tunnel.recv(100).split(b"\\r")[0].decode())`,
     expect(log).toContain("TUNNEL HTTP/1.1 403 Forbidden");
     expect(log).toContain(`The sandbox kept this build from 127.0.0.1:${port}`);
     expect(visits).toBe(0);
+  });
+
+  test("all of a build ends with a slave that is killed, at once and by nobody's hand", async (context) => {
+    const mark = processMark();
+    await killOrdinaryBuild(
+      {
+        settings,
+        body: `
+if os.fork() == 0:
+    os.setsid()
+    os.execve("/bin/sh", ["sh", "-c", "while :; do sleep 1; done", "${mark}"], {})
+time.sleep(1000)`,
+      },
+      () => countMarked(mark) > 0,
+      context,
+    );
+    await expect.poll(() => countMarked(mark), { timeout: 30_000 }).toBe(0);
   });
 
   test("with network = none not even the index is reached", async (context) => {

@@ -16,6 +16,7 @@ export const openSandbox = (
       network: undefined,
       allowedHosts: [],
       limits: unlimited,
+      jobs: 1,
       secret: [folder],
       runFolder: join(folder, "run"),
       ...settings,

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { onTestFinished, type TestContext } from "vitest";
@@ -57,13 +58,8 @@ export async function slaveHome(): Promise<{ folder: string; secretFile: string 
 
 const program = fileURLToPath(new URL("./ordinary-build.ts", import.meta.url));
 
-/** Skips the test where this machine has no working bubblewrap. */
-export async function buildAsOrdinaryUser(
-  attempt: Attempt,
-  context: TestContext,
-  home?: { folder: string },
-): Promise<Extract<OrdinaryResult, { kind: "built" }>> {
-  const { folder } = home ?? (await slaveHome());
+/** Starts the program; its last line is its answer. */
+async function startOrdinaryBuild(attempt: Attempt, folder: string) {
   const sdist = scriptedSdist(attempt);
   const upstream = await startSampleUpstream({ files: [sdist, ...(attempt.files ?? [])] });
   onTestFinished(() => upstream.close());
@@ -88,7 +84,7 @@ export async function buildAsOrdinaryUser(
       buildTag: null,
     },
   };
-  const run = await execa(process.execPath, ["--import", "tsx", program, JSON.stringify(job)], {
+  const running = execa(process.execPath, ["--import", "tsx", program, JSON.stringify(job)], {
     env: {
       PATH: process.getuid?.() === 0 ? "/usr/local/bin:/usr/bin:/bin" : process.env["PATH"],
       HOME: join(folder, "home"),
@@ -99,9 +95,56 @@ export async function buildAsOrdinaryUser(
     stderr: "inherit",
     timeout: 110_000,
   });
-  const result = JSON.parse(run.stdout.trimEnd().split("\n").at(-1) ?? "") as OrdinaryResult;
+  // Not itself: it is a promise too.
+  return { running };
+}
+
+const answerOf = (stdout: string) =>
+  JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as OrdinaryResult;
+
+/** Skips the test where this machine has no working bubblewrap. */
+export async function buildAsOrdinaryUser(
+  attempt: Attempt,
+  context: TestContext,
+  home?: { folder: string },
+): Promise<Extract<OrdinaryResult, { kind: "built" }>> {
+  const { folder } = home ?? (await slaveHome());
+  const { running } = await startOrdinaryBuild(attempt, folder);
+  const result = answerOf((await running).stdout);
   if (result.kind === "no-sandbox") return context.skip(result.why);
   return result;
+}
+
+/** Kills the program (SIGKILL) once it is time. Skips as `buildAsOrdinaryUser` does; fails where the build ends before. */
+export async function killOrdinaryBuild(
+  attempt: Attempt,
+  isTime: () => boolean,
+  context: TestContext,
+): Promise<void> {
+  const { folder } = await slaveHome();
+  const { running } = await startOrdinaryBuild(attempt, folder);
+  let isOver = false;
+  const ended = running.then(
+    ({ stdout }) => {
+      isOver = true;
+      return answerOf(stdout);
+    },
+    (error: unknown) => {
+      isOver = true;
+      return error;
+    },
+  );
+  while (!isTime() && !isOver) await delay(50);
+  if (!isOver) {
+    running.kill("SIGKILL");
+    await ended;
+    return;
+  }
+  const answer = await ended;
+  if (answer instanceof Error) throw answer;
+  const result = answer as OrdinaryResult;
+  if (result.kind === "no-sandbox") return context.skip(result.why);
+  throw new Error(`the build ended before it was killed: ${result.result.message}`);
 }
 
 /** A word for a command line, by which its process is found whatever it does to its environment. */

@@ -5,7 +5,7 @@
 import { packSdist } from "../../samples/index.ts";
 
 export interface ScriptedSdist {
-  /** Lines of the function that builds; `os`, `sys`, `time`, `socket`, `signal` and `subprocess` are imported. */
+  /** Lines of the function that builds; `os`, `resource`, `sys`, `time`, `socket`, `signal` and `subprocess` are imported. */
   readonly body: string;
   readonly requires?: readonly string[];
 }
@@ -32,7 +32,7 @@ export function scriptedSdist({ body, requires = [] }: ScriptedSdist): {
 }
 
 const backEnd = (stem: string, body: string) => `
-import base64, hashlib, os, signal, socket, subprocess, sys, time, zipfile
+import base64, hashlib, os, resource, signal, socket, subprocess, sys, time, zipfile
 
 def script():
 ${body

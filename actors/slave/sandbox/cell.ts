@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { ProcessTree } from "../build-processes.ts";
 import { type BubblewrapMeans, bubblewrapArguments, PROXY_SOCKET_INSIDE } from "./bubblewrap.ts";
 import type { BuildGroup } from "./cgroups.ts";
+import type { DiskWatch } from "./disk-watch.ts";
 import { watchLimits } from "./limit-watch.ts";
 import { type LimitHit, prlimitArguments, type ResourceLimits } from "./limits.ts";
 import { RELAY_PORT, relaySource } from "./relay.ts";
@@ -37,8 +38,9 @@ export interface CellParts {
   readonly limits: ResourceLimits;
   /** The program; undefined where there is none. */
   readonly prlimit: string | undefined;
-  /** Tasks of this user when the build began. */
-  readonly otherTasks: number;
+  /** Tasks of this user that the kernel counts with the build's own; undefined: other builds' too, so that no wall stands. */
+  readonly otherTasks: number | undefined;
+  readonly disk: DiskWatch;
   readonly group: BuildGroup | undefined;
 }
 
@@ -114,8 +116,8 @@ export class Cell {
 
   /** Watches over a command until the returned function is called. `onHit` is called at most once. */
   watch(tree: ProcessTree, onHit: (hit: LimitHit) => void): () => void {
-    const { folder, limits, group } = this.#parts;
-    return watchLimits({ tree, folder, limits, group }, onHit);
+    const { folder, limits, group, disk } = this.#parts;
+    return watchLimits({ tree, folder, limits, group, disk }, onHit);
   }
 
   /** A limit that the kernel held by itself. */

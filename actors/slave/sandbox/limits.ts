@@ -73,16 +73,20 @@ export function sizeText(bytes: number): string {
  * it stands a little above the limit, which the watch tells; it is the wall that a fork bomb stops at
  * between two looks.
  *
- * @param otherTasks of the same user, that RLIMIT_NPROC would count too
+ * @param otherTasks of the same user, that RLIMIT_NPROC would count too; undefined where other builds are among them: one that
+ *   reached the wall would keep the others from starting anything
  * @param hardest what the slave itself may ask for at most: beyond it prlimit would fail, and each build with it
  */
 export function prlimitArguments(
   limits: ResourceLimits,
-  otherTasks: number,
+  otherTasks: number | undefined,
   hardest: HardLimits = hardLimits(),
 ): string[] {
   const { memoryBytes, processes, files, diskBytes } = limits;
-  const wall = processes === undefined ? undefined : processWall(processes) + otherTasks;
+  const wall =
+    processes === undefined || otherTasks === undefined
+      ? undefined
+      : processWall(processes) + otherTasks;
   const asked = { nofile: files, data: memoryBytes, fsize: diskBytes, nproc: wall };
   const words = (Object.keys(asked) as (keyof HardLimits)[]).flatMap((name) => {
     const value = asked[name];

@@ -10,7 +10,7 @@
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, mkdtemp } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { homedir, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { BuildEnvironment } from "../../../protocol/model/build.ts";
@@ -23,6 +23,7 @@ import { AllowedHosts } from "./allowed-hosts.ts";
 import type { BubblewrapMeans } from "./bubblewrap.ts";
 import { Cell, type NetworkAccess, type OpenProxy } from "./cell.ts";
 import { type BuildGroup, Cgroups } from "./cgroups.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { IndexProxy } from "./index-proxy.ts";
 import type { ResourceLimits } from "./limits.ts";
 import { extraPath, interpreterPaths, realPath } from "./visible-paths.ts";
@@ -33,7 +34,10 @@ export interface SandboxSettings {
   readonly network: NetworkAccess | undefined;
   /** `HOST` or `HOST:PORT`, reached with `network = index` beside the indexes. */
   readonly allowedHosts: readonly string[];
+  /** Of each build. */
   readonly limits: ResourceLimits;
+  /** Builds that may run at the same time. */
+  readonly jobs: number;
   /** The slave's own files and folders, for no build to see. */
   readonly secret: readonly string[];
   /** Sockets are made here; what lies in it goes at the next start. */
@@ -63,6 +67,7 @@ interface Means {
   readonly network: NetworkAccess;
   readonly prlimit: string | undefined;
   readonly cgroups: Cgroups | undefined;
+  readonly disk: DiskWatch;
 }
 
 export class Sandbox {
@@ -86,12 +91,13 @@ export class Sandbox {
     interpreters: readonly CellRequest["interpreter"][],
   ): Promise<Sandbox> {
     const prlimit = (await answers("prlimit", ["--version"])) === undefined ? undefined : "prlimit";
+    const disk = new DiskWatch();
     const taken = Cgroups.take();
     const cgroups = taken instanceof Cgroups ? taken : undefined;
     const found =
       settings.sandbox === "none"
         ? "--sandbox none was given"
-        : await findBubblewrap(settings, interpreters, { prlimit, cgroups });
+        : await findBubblewrap(settings, interpreters, { prlimit, cgroups, disk });
     const bubblewrap = typeof found === "string" ? undefined : found;
     if (settings.sandbox === "bubblewrap" && typeof found === "string") {
       throw new SandboxError(`the sandbox does not work here: ${found}`);
@@ -118,13 +124,18 @@ export class Sandbox {
             "open files are not limited, and one large process is seen late: install util-linux for prlimit",
           ]
         : []),
+      ...(settings.jobs > 1 && isTooMuchMemory(settings)
+        ? [
+            `${settings.jobs} builds together may take more memory than this machine has, and the kernel then ends any of them: lower --max-memory or --jobs`,
+          ]
+        : []),
       ...(cgroups === undefined && typeof taken === "string"
         ? [
             `memory and processes of a build are counted four times a second, not held by the kernel: ${taken}`,
           ]
         : []),
     ];
-    return new Sandbox(settings, { bubblewrap, network, prlimit, cgroups }, lacks);
+    return new Sandbox(settings, { bubblewrap, network, prlimit, cgroups, disk }, lacks);
   }
 
   /** In one line for people: `bubblewrap, network index`. */
@@ -149,11 +160,14 @@ export class Sandbox {
   }
 }
 
+const isTooMuchMemory = ({ limits, jobs }: SandboxSettings): boolean =>
+  (limits.memoryBytes ?? Number.POSITIVE_INFINITY) * jobs > totalmem();
+
 /** @returns in words why not, where it does not work */
 async function findBubblewrap(
   settings: SandboxSettings,
   interpreters: readonly CellRequest["interpreter"][],
-  means: Pick<Means, "prlimit" | "cgroups">,
+  means: Pick<Means, "prlimit" | "cgroups" | "disk">,
 ): Promise<BubblewrapMeans | string> {
   const help = await answers("bwrap", ["--help"]);
   if (help === undefined) return "bubblewrap is not installed (Debian: apt install bubblewrap)";
@@ -225,8 +239,8 @@ async function openCell(
   means: Means,
   { folder, buildId, interpreter, readable = [], urls, note }: CellRequest,
 ): Promise<Cell> {
-  const { bubblewrap, network, prlimit, cgroups } = means;
-  const { limits, allowedHosts, runFolder } = settings;
+  const { bubblewrap, network, prlimit, cgroups, disk } = means;
+  const { limits, allowedHosts, runFolder, jobs } = settings;
   const visible = [
     ...interpreterPaths(interpreter.executable, interpreter.prefixes, [
       homedir(),
@@ -249,7 +263,8 @@ async function openCell(
       proxy,
       limits,
       prlimit,
-      otherTasks: countTasksOfUser(),
+      otherTasks: otherTasks(bubblewrap !== undefined, jobs),
+      disk,
       group,
     });
   } catch (error) {
@@ -257,6 +272,18 @@ async function openCell(
     await proxy?.close();
     throw error;
   }
+}
+
+/** The first Linux that counts the tasks of a user in each user namespace by itself. */
+const COUNTS_BY_NAMESPACE = [5, 14] as const;
+
+/** What RLIMIT_NPROC counts beside the build's own tasks; undefined where that may be other builds'. */
+function otherTasks(hasOwnNamespace: boolean, jobs: number): number | undefined {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const [since, sinceMinor] = COUNTS_BY_NAMESPACE;
+  const isCountedAlone = major > since || (major === since && minor >= sinceMinor);
+  if (hasOwnNamespace && isCountedAlone) return 0;
+  return jobs === 1 ? countTasksOfUser() : undefined;
 }
 
 /** Longest path of a unix socket, with the zero at its end (unix(7)). */

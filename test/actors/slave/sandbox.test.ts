@@ -1,5 +1,6 @@
 /** What a slave decides at its start, and the walls that it puts around a build. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { bubblewrapArguments, type Walls } from "../../../actors/slave/sandbox/bubblewrap.ts";
@@ -24,6 +25,7 @@ const open = async (settings: Partial<SandboxSettings>) =>
       network: undefined,
       allowedHosts: [],
       limits: unlimited,
+      jobs: 1,
       secret: [],
       runFolder: await temporaryFolder(),
       ...settings,
@@ -50,6 +52,34 @@ test.each([
     await expect(open({ sandbox, network })).rejects.toThrow(why);
   },
 );
+
+test.each([
+  [1, /--nproc=\d+/],
+  [3, /^(?!.*--nproc)/],
+])(
+  "without a sandbox the kernel counts the processes of all builds: with %d jobs no build's wall may be another's",
+  async (jobs, words) => {
+    const folder = await temporaryFolder();
+    const sandbox = await open({
+      sandbox: "none",
+      jobs,
+      limits: { ...unlimited, processes: 50 },
+    });
+    const cell = await sandbox.openCell({
+      ...{ folder, buildId: "b", urls: [], note: () => undefined },
+      interpreter: { executable: "/usr/bin/python3", prefixes: [] },
+    });
+    onTestFinished(() => cell.close());
+    expect(cell.commandLine(["true"], folder).join(" ")).toMatch(words);
+  },
+);
+
+test("builds that may take more memory together than there is are told of", async () => {
+  const limits = { ...unlimited, memoryBytes: totalmem() / 2 };
+  const said = /3 builds together may take more memory than this machine has/;
+  expect((await open({ sandbox: "none", jobs: 3, limits })).lacks.join("\n")).toMatch(said);
+  expect((await open({ sandbox: "none", jobs: 2, limits })).lacks.join("\n")).not.toMatch(said);
+});
 
 const walls = (more: Partial<Walls>): Walls => ({
   program: "bwrap",
