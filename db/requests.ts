@@ -47,7 +47,10 @@ import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
-import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
+import { projectPage, simpleNames, simplePage } from "./views.ts";
+import { farmFailures, homePage, searchList } from "./views-farm.ts";
+import { queuePage } from "./views-queue.ts";
+import { statisticsPage } from "./views-statistics.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
 import { deriveWants } from "./wanted-closure.ts";
 
@@ -62,6 +65,7 @@ export const requests = {
   duePages,
   explainQueue,
   extendLeases,
+  farmFailures,
   farmFigures,
   findDelivery,
   findLogs,
@@ -90,6 +94,7 @@ export const requests = {
   postponeProject,
   projectPage,
   queueHealth,
+  queuePage,
   queueReport,
   recordAccess,
   recordChanges,
@@ -116,6 +121,7 @@ export const requests = {
   simpleNames,
   simplePage,
   sleepingSlaves,
+  statisticsPage,
   steerSlaves,
   sweepQueue,
   tendAccessLog,
