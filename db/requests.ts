@@ -57,8 +57,11 @@ import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { configureIndex } from "./upstream-standing.ts";
-import { homePage, projectPage, searchList } from "./views.ts";
+import { projectPage } from "./views.ts";
+import { farmFailures, homePage, searchList } from "./views-farm.ts";
+import { queuePage } from "./views-queue.ts";
 import { simpleNames, simplePage } from "./views-simple.ts";
+import { statisticsPage } from "./views-statistics.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
 import { deriveWants } from "./wanted-closure.ts";
 
@@ -76,6 +79,7 @@ export const requests = {
   duePages,
   explainQueue,
   extendLeases,
+  farmFailures,
   farmFigures,
   findDelivery,
   findLogs,
@@ -106,6 +110,7 @@ export const requests = {
   projectPage,
   provenanceFacts,
   queueHealth,
+  queuePage,
   queueReport,
   recordAccess,
   recordChanges,
@@ -135,6 +140,7 @@ export const requests = {
   simpleNames,
   simplePage,
   sleepingSlaves,
+  statisticsPage,
   steerSlaves,
   sweepQueue,
   tendAccessLog,

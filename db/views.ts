@@ -5,18 +5,13 @@
 import { z } from "zod";
 import {
   type Downloads,
-  homePageSchema,
   type ProjectFile,
   type ProjectRelease,
   projectPageSchema,
-  type RecentBuild,
   type ReleaseBuild,
-  searchListSchema,
 } from "../protocol/model/page.ts";
 import { projectNameSchema } from "../protocol/model/scalar.ts";
-import { readDownloads } from "./downloads.ts";
 import { request } from "./request.ts";
-import { readTallies } from "./tallies.ts";
 
 /** A view's row as the driver gives it: an instant is a Date there, and a number in the view. */
 type WithDate<Row, Instant extends keyof Row> = Omit<Row, Instant> & {
@@ -24,26 +19,6 @@ type WithDate<Row, Instant extends keyof Row> = Omit<Row, Instant> & {
 };
 
 const nameArgs = z.object({ name: projectNameSchema });
-
-/** Every package that has a file, with its downloads in 30 days and ever, by what Lumberjack has counted. */
-export const searchList = request(
-  { args: z.null(), result: searchListSchema, slow: true },
-  async (sql) => {
-    const rows = await sql<{ name: string; lately: number; ever: number }[]>`
-      with recent as (
-        select package, sum(downloads)::bigint as n from access_package_day
-        where day > (now() at time zone 'UTC')::date - 30 group by package
-      )
-      select p.name, coalesce(r.n, 0) as lately, coalesce(a.downloads, 0) as ever
-      from package p
-      left join recent r on r.package = p.name
-      left join access_package a on a.package = p.name
-      where exists (select from version v join file f on f.version_id = v.id
-                    where v.package_id = p.id and f.placed_at is not null and f.removed_at is null)
-      order by p.name collate "C"`;
-    return rows.map(({ name, lately, ever }) => [name, lately, ever] as [string, number, number]);
-  },
-);
 
 interface BuildStateRow {
   version: string;
@@ -140,39 +115,3 @@ export const projectPage = request(
 );
 
 const noDownloads: Downloads = { last30Days: 0, ever: 0 };
-
-export const homePage = request(
-  { args: z.null(), result: homePageSchema, slow: true },
-  async (sql) => {
-    const [clock] = await sql<{ as_of: Date }[]>`select now() as as_of`;
-    const tallies = await readTallies(sql);
-    const total = (name: string): number => tallies(name, 0).total;
-    const downloads = await readDownloads(sql);
-    const recent = await sql<WithDate<RecentBuild, "endedAt">[]>`
-      select p.name as package, v.version, t.name as target, b.cause, b.message,
-        b.settled_at as "endedAt", coalesce(b.duration_ms, 0) as "durationMs",
-        case when b.log_placed_at is not null then b.token end as "logToken"
-      from build b
-      join version v on v.id = b.version_id join package p on p.id = v.package_id
-      join target t on t.id = b.target_id
-      where b.settled_at is not null order by b.settled_at desc limit 20`;
-    return {
-      asOf: clock?.as_of.getTime() ?? 0,
-      packages: total("packages"),
-      versionsBuilt: total("versions_built"),
-      files: total("files"),
-      filesSizeBytes: total("bytes"),
-      queue: {
-        ready: total("ready"),
-        leased: total("leased"),
-        waiting: total("waiting"),
-        blocked: total("blocked"),
-      },
-      failed: total("failed"),
-      buildsLastHour: tallies("builds", 0).lastHour,
-      newVersionsLastHour: tallies("versions", 0).lastHour,
-      downloads: { last30Days: downloads.downloads30Days, ever: downloads.downloads },
-      recentBuilds: recent.map((build) => ({ ...build, endedAt: build.endedAt.getTime() })),
-    };
-  },
-);

@@ -45,6 +45,14 @@ export const projectPageKey = (project: string): string => `project/${project}/i
 export const HOME_PAGE_KEY = "index.html";
 /** What the search looks through. */
 export const SEARCH_LIST_KEY = "packages.json";
+export const PACKAGES_PAGE_KEY = "packages.html";
+/** Names that begin with some letters: canonical names have only letters, digits and hyphens. */
+export const namesPageKey = (prefix: string): string => `packages/names-${prefix}.html`;
+/** Which pages the writer of the search has written beside the fixed ones, for it to find those that have gone. */
+export const SEARCH_PAGES_KEY = "packages/pages.json";
+export const QUEUE_PAGE_KEY = "queue.html";
+export const STATISTICS_PAGE_KEY = "stats.html";
+export const FARM_JSON_KEY = "farm.json";
 export const NOT_FOUND_PAGE_KEY = "404.html";
 
 /**

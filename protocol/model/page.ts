@@ -4,9 +4,8 @@
  */
 import { z } from "zod";
 import { tokenSchema } from "./build.ts";
-import { causeSchema } from "./cause.ts";
 import type { Immutable } from "./immutable.ts";
-import { countSchema, durationSchema, instantSchema } from "./scalar.ts";
+import { countSchema, instantSchema } from "./scalar.ts";
 
 /**
  * `simple` and `project` have a package's name as key; `root`, `home` and `search` (the list that is
@@ -112,50 +111,3 @@ export const projectPageSchema = z.object({
 });
 /** The page of one project, also of one that has nothing built yet. */
 export type ProjectPage = Immutable<z.infer<typeof projectPageSchema>>;
-
-const recentBuildSchema = z.object({
-  /** Canonical name. */
-  package: z.string(),
-  version: z.string(),
-  target: z.string(),
-  cause: causeSchema,
-  /** One line for people, "" when there is nothing to add to the cause. */
-  message: z.string(),
-  /** In ms since 1970. */
-  endedAt: instantSchema,
-  durationMs: durationSchema,
-  /** Null when its log is not published. */
-  logToken: tokenSchema.nullable(),
-});
-export type RecentBuild = Immutable<z.infer<typeof recentBuildSchema>>;
-
-export const homePageSchema = z.object({
-  /** The database's clock when the numbers were taken, in ms since 1970. */
-  asOf: instantSchema,
-  /** Packages with at least one published file. */
-  packages: countSchema,
-  /** Versions with at least one published file. */
-  versionsBuilt: countSchema,
-  files: countSchema,
-  filesSizeBytes: countSchema,
-  /** Rows of the build queue by state. */
-  queue: z.object({
-    ready: countSchema,
-    leased: countSchema,
-    waiting: countSchema,
-    blocked: countSchema,
-  }),
-  /** (version, target) pairs whose last attempt failed and stands. */
-  failed: countSchema,
-  /** Attempts that ended, and versions that came to be known. */
-  buildsLastHour: countSchema,
-  newVersionsLastHour: countSchema,
-  downloads: downloadsSchema,
-  /** Newest first; twenty are plenty. */
-  recentBuilds: z.array(recentBuildSchema),
-});
-/** The numbers of the whole farm at one instant. */
-export type HomePage = Immutable<z.infer<typeof homePageSchema>>;
-
-/** Per package with a published file, by name: downloads of 30 days, and ever. */
-export const searchListSchema = z.array(z.tuple([z.string(), countSchema, countSchema]));

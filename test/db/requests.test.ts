@@ -238,7 +238,7 @@ describe("a request and what it gives", () => {
     });
     const page1 = await run(sql, "requestPagesAfter", { kind: "simple", after: "", limit: 1 });
     expect(page1).toEqual({ requested: 1, next: "gone", isFull: false });
-    expect(await run(sql, "searchList", null)).toEqual([["pkg", 0, 0]]);
+    expect(await run(sql, "searchList", { after: "", limit: 10 })).toEqual([["pkg", 0, 0]]);
     const builds = { package: "pkg", versions: [], isOfBuildsOnly: true, skip: null };
     expect(await run(sql, "removePackage", builds)).toMatchObject({ outcome: "removed", files: 1 });
     expect(await run(sql, "addTarget", { spec: target(14), rank: null })).toEqual({

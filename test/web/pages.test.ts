@@ -1,6 +1,7 @@
 /** The pages say what they are given, and nothing that they are given can be more than text. */
 import { describe, expect, test } from "vitest";
-import type { HomePage, ProjectFile, ProjectPage } from "../../protocol/model/page.ts";
+import type { HomePage } from "../../protocol/model/farm-page.ts";
+import type { ProjectFile, ProjectPage } from "../../protocol/model/page.ts";
 import { siteAssets } from "../../web/assets.ts";
 import { escapeHtml, findWebUrl, html } from "../../web/html.ts";
 import { renderHomePage } from "../../web/pages/home-page.ts";
@@ -24,9 +25,13 @@ const home: HomePage = {
   failed: 77,
   buildsLastHour: 41,
   newVersionsLastHour: 6_543,
+  slaves: 9,
+  day: [],
+  downloadsByDay: [],
   downloads: { last30Days: 54321, ever: 987654 },
   recentBuilds: [
     {
+      token: 123_456,
       package: "tidepool",
       version: "1.4.0",
       target: "cp311-linux_x86_64",

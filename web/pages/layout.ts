@@ -1,7 +1,7 @@
 /** The frame that all pages of the site share. Works without JavaScript and from any web server. */
 import { assetUrl } from "../assets.ts";
 import { type Html, html } from "../html.ts";
-import type { Site } from "./site.ts";
+import { absoluteUrl, type Site } from "./site.ts";
 
 export interface LayoutOptions {
   /** The page's own path, `/queue.html`: for the mark in the navigation, and as its one address. */
@@ -28,8 +28,7 @@ const farmFeeds = [["Builds of the farm", "/feeds/builds.xml"]] as const;
 /** @param title of this page; "" for the home page, which has the site's own */
 export function layout(site: Site, title: string, body: Html, options: LayoutOptions = {}): string {
   const { path, description, scripts = [], feeds = [] } = options;
-  const canonical =
-    path === undefined || site.url === "" ? undefined : new URL(path, withSlash(site.url)).href;
+  const canonical = path === undefined || site.url === "" ? undefined : absoluteUrl(site, path);
   return html`<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -55,5 +54,3 @@ ${body}
 </html>
 `.text;
 }
-
-const withSlash = (url: string): string => (url.endsWith("/") ? url : `${url}/`);

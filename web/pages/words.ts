@@ -73,3 +73,12 @@ const verdictTones: Record<Verdict, Tone> = {
 };
 
 export const toneOf = (cause: Cause): Tone => verdictTones[verdictOf(cause)];
+
+/** `now`, `in about 3 h`, `in about 5 days`: as exact as an estimate is. */
+export function estimateText(inMs: number): string {
+  const minutes = inMs / 60_000;
+  if (minutes < 2) return "now";
+  if (minutes < 90) return `in about ${Math.ceil(minutes / 5) * 5} min`;
+  if (minutes < 48 * 60) return `in about ${Math.round(minutes / 60)} h`;
+  return `in about ${countText(Math.round(minutes / 1_440))} days`;
+}
