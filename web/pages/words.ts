@@ -7,6 +7,11 @@ const integers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 /** `12,345`. */
 export const countText = (count: number): string => integers.format(count);
 
+const shortIntegers = new Intl.NumberFormat("en", { notation: "compact" });
+
+/** `12K`: where there is little room. */
+export const shortCountText = (count: number): string => shortIntegers.format(count);
+
 /** `1.5 MB`: decimal units, as disks are sold and PyPI shows sizes. */
 export function sizeText(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB", "PB"];
