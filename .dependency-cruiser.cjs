@@ -132,6 +132,20 @@ module.exports = {
       to: { dependencyTypes: ["core"] },
     },
     {
+      name: "browser-scripts-stand-alone",
+      severity: "error",
+      comment:
+        "They run in a browser: they import one another and nothing else, and nobody imports them.",
+      from: { path: "^web/scripts/" },
+      to: { pathNot: "^web/scripts/" },
+    },
+    {
+      name: "nobody-imports-browser-scripts",
+      severity: "error",
+      from: { pathNot: "^(web/scripts|test)/" },
+      to: { path: "^web/scripts/" },
+    },
+    {
       name: "product-knows-no-tests",
       severity: "error",
       from: { pathNot: "^(test|bench|scripts|examples)/" },
@@ -146,7 +160,7 @@ module.exports = {
     {
       name: "no-orphans",
       severity: "error",
-      from: { orphan: true, pathNot: "[.]d[.]ts$|config[.](ts|js|cjs)$|^[.]" },
+      from: { orphan: true, pathNot: "[.]d[.]ts$|config[.](ts|js|cjs)$|^[.]|^web/scripts/" },
       to: {},
     },
   ],

@@ -10,6 +10,7 @@ const checks = [
   ["tests", ["vitest/vitest.mjs", "run", "--project", "unit", "--project", "conformance"]],
   ["lint with types", ["eslint/bin/eslint.js", "--max-warnings=0", "."]],
   ["types", ["typescript/bin/tsc", "--noEmit", "-p", "tsconfig.json"]],
+  ["types of browser scripts", ["typescript/bin/tsc", "-p", "web/scripts/tsconfig.json"]],
   [
     "import rules",
     ["dependency-cruiser/bin/dependency-cruise.mjs", "--config", ".dependency-cruiser.cjs", "."],

@@ -6,7 +6,7 @@ import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
 import type { PageRequest } from "../../protocol/model/page.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
-import { siteAssets } from "../../web/pages/layout.ts";
+import { siteAssets } from "../../web/assets.ts";
 import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
 import type { Site } from "../../web/pages/site.ts";
 import { NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";

@@ -1,8 +1,8 @@
 /** The home page in a real browser. */
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { siteAssets } from "../../web/assets.ts";
 import { renderHomePage } from "../../web/pages/home-page.ts";
-import { siteAssets } from "../../web/pages/layout.ts";
 import { startWebServer, type WebServer } from "../../web/server.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import {

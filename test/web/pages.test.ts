@@ -1,9 +1,9 @@
 /** The pages say what they are given, and nothing that they are given can be more than text. */
 import { describe, expect, test } from "vitest";
 import type { HomePage, ProjectFile, ProjectPage } from "../../protocol/model/page.ts";
+import { siteAssets } from "../../web/assets.ts";
 import { escapeHtml, findWebUrl, html } from "../../web/html.ts";
 import { renderHomePage } from "../../web/pages/home-page.ts";
-import { siteAssets } from "../../web/pages/layout.ts";
 import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
 import { renderProjectPage } from "../../web/pages/project-page.ts";
 import { pipOptionsFor } from "../../web/pages/site.ts";
@@ -214,22 +214,28 @@ test("hostile names, summaries, reasons and messages stay text on every page", (
     renderNotFoundPage({ name: hostile }),
   ];
   for (const page of pages) {
-    expect(page).not.toMatch(/<img|<script|javascript:|"&gt;&lt;img[^"]*"[^<]*onerror=[^&]*"/);
+    expect(page).not.toMatch(
+      /<img src=x|<script(?! type="module" src="\/assets)|javascript:|"&gt;&lt;img[^"]*"[^<]*onerror=[^&]*"/,
+    );
     expect(page).toContain("&lt;script&gt;");
   }
 });
 
 test("no page holds a script, a style or an event of its own, which the headers forbid", () => {
   for (const page of [renderHomePage(home, site), renderProjectPage(project, site)]) {
-    expect(page).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=/);
+    expect(page).not.toMatch(
+      /<script(?! type="module" src="\/assets\/[a-z.0-9]+"><\/script>)|<style|\sstyle=|\son[a-z]+=/,
+    );
   }
 });
 
 test("what the pages refer to as assets is there to be written", () => {
-  const referred = [...renderHomePage(home, site).matchAll(/href="\/(assets\/[^"]+)"/g)].map(
-    ([, key]) => key,
-  );
-  expect(referred).toEqual(siteAssets.map(({ key }) => key));
+  const keys = siteAssets.map(({ key }) => key);
+  for (const page of [renderHomePage(home, site), renderProjectPage(project, site)]) {
+    const referred = [...page.matchAll(/(?:href|src)="\/(assets\/[^"]+)"/g)].map(([, key]) => key);
+    expect(keys).toEqual(expect.arrayContaining(referred));
+    expect(referred.length).toBeGreaterThan(2);
+  }
   expect(siteAssets.every(({ key, contents }) => isPublicKey(key) && contents !== "")).toBe(true);
 });
 

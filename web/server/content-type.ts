@@ -22,8 +22,11 @@ export function contentTypeOf(key: string): string {
     : "application/octet-stream";
 }
 
-/** Pages change; a published file never does, nor does the log of a build that has ended. */
+/** Pages change; a published file never does, nor the log of a build that has ended, nor what has a hash in its name. */
 export function cacheControlOf(key: string): string {
-  const isPage = !/^(simple\/[^/]+|logs\/.+)\/(?!index\.)[^/]+$/.test(key);
+  const isPage =
+    !/^((simple\/[^/]+|logs\/.+)\/(?!index\.)[^/]+|assets\/[a-z-]+\.[0-9a-f]{12}\.[a-z]+)$/.test(
+      key,
+    );
   return isPage ? "public, max-age=600" : "public, max-age=31536000, immutable";
 }
