@@ -47,7 +47,8 @@ import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
-import { homePage, projectPage, searchList, simpleNames, simplePage } from "./views.ts";
+import { homePage, searchList, simpleNames, simplePage } from "./views.ts";
+import { projectBuilds, projectPage, projectReleases, projectSpellings } from "./views-project.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
 import { deriveWants } from "./wanted-closure.ts";
 
@@ -88,7 +89,10 @@ export const requests = {
   pagesWritten,
   ping,
   postponeProject,
+  projectBuilds,
   projectPage,
+  projectReleases,
+  projectSpellings,
   queueHealth,
   queueReport,
   recordAccess,

@@ -20,4 +20,11 @@ export function pipOptionsFor(site: Site): string {
   return `--index-url ${indexUrlOf(site)}${trust}`;
 }
 
+/** uv takes plain HTTP from anywhere, and asks for no other index then. */
+export const uvOptionsFor = (site: Site): string => `--default-index ${indexUrlOf(site)}`;
+
+/** @param path of something on the site, `/project/foo/` */
+export const absoluteUrl = (site: Site, path: string): string =>
+  new URL(path.replace(/^\/+/, ""), withSlash(site.url)).href;
+
 const withSlash = (url: string): string => (url.endsWith("/") ? url : `${url}/`);
