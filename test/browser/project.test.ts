@@ -282,7 +282,7 @@ describe.skipIf(browserMissing !== undefined)(`in a browser${browserNote}`, () =
 
     test("without script says where the plain log is", async () => {
       const { page: shown } = await browser.open(logUrl(FAILED), { javaScript: false });
-      await shown.getByText("Without it follow the links on a project's page").waitFor();
+      await shown.locator("#log-without-script").waitFor();
     });
   });
 });

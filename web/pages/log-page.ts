@@ -22,7 +22,7 @@ export const renderLogPage = (site: Site): string =>
     site,
     "Build log",
     html`<h1 id="log-title">Build log</h1>
-<noscript><p class="notice">This page shows a build's log with line numbers and a search, and needs JavaScript for that. Without it follow the links on a project's page: there they lead to the log as plain text.</p></noscript>
+<p id="log-without-script" class="notice">This page shows a build's log with line numbers and a search, by a script that has not run. Without it follow the links on a project's page: there they lead to the log as plain text.</p>
 <div id="log-viewer" class="log-viewer" data-patterns="${patterns}">
 <p id="log-about" class="lead"></p>
 <p><span id="log-status" role="status"></span> <a id="log-raw" href="/" hidden>The raw log</a></p>

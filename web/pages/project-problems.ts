@@ -130,7 +130,7 @@ function itemOf({ version, builds }: Item, upstreamBase: string | null): Html {
   const waits =
     needs.length === 0
       ? undefined
-      : html`<span class="quiet">waits for ${needs.map((need, index) => html`${index === 0 ? undefined : ", "}${needLink(need, upstreamBase)}`)}</span>`;
+      : html`<span class="quiet waits">waits for ${needs.map((need, index) => html`${index === 0 ? undefined : ", "}${needLink(need, upstreamBase)}`)}</span>`;
   return html`<li><strong>${version}</strong> for ${targets}${triesOf(builds)}${waits}${message}</li>
 `;
 }

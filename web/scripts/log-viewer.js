@@ -137,6 +137,7 @@ function say(text) {
 /* ---- Reading ---- */
 
 async function read() {
+  part("log-without-script").hidden = true;
   if (!Number.isSafeInteger(token) || token <= 0) {
     say("This address names no build. Follow a link to a log from a project's page.");
     return;

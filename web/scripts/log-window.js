@@ -68,6 +68,7 @@ export class LogWindow {
   /** @param {number} length of the log as it is now */
   resize(length) {
     this.#length = length;
+    this.#measure();
     this.refresh();
   }
 
@@ -77,9 +78,7 @@ export class LogWindow {
     this.#isDue = true;
     requestAnimationFrame(() => {
       this.#isDue = false;
-      const row = this.#parts.rows.firstElementChild;
-      const height = row?.getBoundingClientRect().height ?? 0;
-      if (height > 0) this.#rowPx = height;
+      this.#measure();
       const whole = Math.min(this.#length * this.#rowPx, TALLEST_PX);
       this.#parts.spacer.style.height = `${whole}px`;
       this.#draw();
@@ -99,13 +98,17 @@ export class LogWindow {
     this.#goTo(this.#length);
   }
 
-  /** @param {number} rows */
-  move(rows) {
-    this.#goTo(this.#first + rows);
+  /** How high a row is depends on the reader's fonts: one that is drawn tells it. */
+  #measure() {
+    const { rows } = this.#parts;
+    if (rows.firstElementChild === null && this.#length > 0) rows.append(this.#render(1));
+    const height = rows.firstElementChild?.getBoundingClientRect().height ?? 0;
+    if (height > 0) this.#rowPx = height;
   }
 
   /** @param {number} wanted */
   #goTo(wanted) {
+    this.#measure();
     const lastFirst = Math.max(1, this.#length - this.#rowsShown + 1);
     const first = Math.min(Math.max(1, wanted), lastFirst);
     const whole = Math.min(this.#length * this.#rowPx, TALLEST_PX);

@@ -50,6 +50,9 @@ export function destinationOf(target: string): Destination {
     }
   }
   const key = segments.join("/");
+  if (room === "project" && segments.length === 3 && segments[2] === "json") {
+    return isFolder ? { kind: "file", key: `${key}/index.json` } : toFolder(key);
+  }
   if (room === "logs" && key.endsWith(".gz")) return { kind: "log", key };
   return { kind: "file", key: isFolder ? `${key}/index.html` : key };
 }
