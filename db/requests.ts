@@ -57,8 +57,8 @@ import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { configureIndex } from "./upstream-standing.ts";
-import { projectPage } from "./views.ts";
 import { farmFailures, homePage, searchList } from "./views-farm.ts";
+import { projectBuilds, projectPage, projectReleases, projectSpellings } from "./views-project.ts";
 import { queuePage } from "./views-queue.ts";
 import { simpleNames, simplePage } from "./views-simple.ts";
 import { statisticsPage } from "./views-statistics.ts";
@@ -107,7 +107,10 @@ export const requests = {
   pagesWritten,
   ping,
   postponeProject,
+  projectBuilds,
   projectPage,
+  projectReleases,
+  projectSpellings,
   provenanceFacts,
   queueHealth,
   queuePage,

@@ -42,6 +42,21 @@ export function simplePageKeys(project?: string): { readonly html: string; reado
 
 export const projectPageKey = (project: string): string => `project/${project}/index.html`;
 
+/** What programs read of a project; its URL is the folder's. */
+export const projectJsonKey = (project: string): string => `project/${project}/json/index.json`;
+
+/** Releases of a project beyond its newest, the oldest on page 1. */
+export const projectArchiveKey = (project: string, page: number): string =>
+  `project/${project}/releases/${page}/index.html`;
+
+/** Atom feed of a project's builds. */
+export const projectFeedKey = (project: string): string => `project/${project}/builds.xml`;
+
+export const badgeKey = (project: string): string => `badge/${project}.svg`;
+
+/** The page that shows any log. */
+export const LOG_PAGE_KEY = "log.html";
+
 export const HOME_PAGE_KEY = "index.html";
 /** What the search looks through. */
 export const SEARCH_LIST_KEY = "packages.json";

@@ -8,9 +8,10 @@ import type { PageRequest } from "../../protocol/model/page.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { siteAssets } from "../../web/assets.ts";
 import { RootIndex } from "../../web/index/root-index.ts";
+import { renderLogPage } from "../../web/pages/log-page.ts";
 import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
 import type { Site } from "../../web/pages/site.ts";
-import { NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";
+import { LOG_PAGE_KEY, NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";
 import type { Storage } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import { leaveRoot } from "./site/simple-pages.ts";
@@ -43,6 +44,7 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
     const { storage } = args;
     for (const asset of siteAssets) await storage.replace(asset.key, asset.contents);
     await storage.replace(NOT_FOUND_PAGE_KEY, renderNotFoundPage({ name: SITE_NAME }));
+    await storage.replace(LOG_PAGE_KEY, renderLogPage({ name: SITE_NAME, url: "" }));
     // A site that has nothing yet has a root, a home page and a search list all the same.
     ctx.run(async () => {
       const pages = [

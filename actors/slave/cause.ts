@@ -4,8 +4,8 @@
  * asked afterwards (index-answer.ts), since pip's log does not tell "503" from "no such project".
  */
 import type { Cause } from "../../protocol/model/cause.ts";
+import { tellingLine } from "../../protocol/model/telling-line.ts";
 import type { Exit } from "./launch.ts";
-import { tellingLine } from "./telling-line.ts";
 
 export interface Finding {
   readonly cause: Cause;

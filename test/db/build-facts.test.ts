@@ -41,8 +41,11 @@ it("keeps what was installed to build, and why a wheel is suspicious, for the pr
     select resolved from build where token = ${token}`;
   expect(row?.resolved).toEqual(resolved);
   await sql`update file set placed_at = now()`;
+  const [shown] = await run(sql, "projectReleases", { name: "pkg", from: 0, limit: 10 });
+  expect(shown?.files).toMatchObject([{ suspicious: "no machine code" }]);
+  expect(shown?.builds).toMatchObject([{ state: "built", resolved }]);
   const page = await run(sql, "projectPage", { name: "pkg" });
-  expect(page?.files).toMatchObject([{ suspicious: "no machine code" }]);
+  expect(page?.chosen?.builtWith).toEqual(resolved);
 });
 
 it("offers a build that was put off again after the time that was asked for, however often", async () => {

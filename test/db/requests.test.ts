@@ -152,10 +152,14 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "rootChanges", { after: "", limit: 10 })).toEqual(noted.slice(1));
     expect(await run(sql, "unlistedNames", { names: ["pkg", "x"] })).toEqual(["x"]);
     expect(await run(sql, "projectPage", { name: "unheard-of" })).toBeNull();
-    const page = await run(sql, "projectPage", { name: "pkg" });
-    expect(
-      page?.releases.map((each) => [each.version, each.releasedAt, each.builds[0]?.state]),
-    ).toEqual([
+    expect(await run(sql, "projectPage", { name: "pkg" })).toMatchObject({ releaseCount: 3 });
+    expect(await run(sql, "projectSpellings", { name: "pkg" })).toEqual(["Pkg"]);
+    expect(await run(sql, "projectBuilds", { name: "pkg" })).toMatchObject([
+      { version: "1.0", cause: "dependency-missing" },
+      { version: "2.0", cause: "built", hasLog: true },
+    ]);
+    const shown = await run(sql, "projectReleases", { name: "pkg", from: 0, limit: 10 });
+    expect(shown.map((each) => [each.version, each.releasedAt, each.builds[0]?.state])).toEqual([
       ["3.0rc1", Date.UTC(2024, 0, 4), undefined],
       ["2.0", null, "built"],
       ["1.0", Date.UTC(2024, 0, 2), "blocked"],

@@ -1,104 +1,198 @@
 /**
- * The page of one project: how to install it, what was built for which target with the log of
- * each build, and its files. Every spelling of the name leads here; the canonical one is the address.
+ * The page of one project: how to install it, what was built for which target with the log of each build, why the
+ * rest was not, its files, and what it needs. It shows the newest releases only, however many there are: the
+ * archive (project-archive.ts) has them all. Every spelling of the name leads here.
  */
-import type {
-  ProjectFile,
-  ProjectPage,
-  ProjectRelease,
-  ReleaseBuild,
-} from "../../protocol/model/page.ts";
+import {
+  type ProjectPage,
+  type ProjectRelease,
+  RELEASES_A_STRETCH,
+} from "../../protocol/model/project-page.ts";
 import { findWebUrl, type Html, html } from "../html.ts";
-import { logKey, urlPathOf, wheelKey } from "../public-key.ts";
+import { badgeKey, projectArchiveKey, projectFeedKey, urlPathOf } from "../public-key.ts";
 import { layout } from "./layout.ts";
-import { pipOptionsFor, type Site } from "./site.ts";
-import { countText, dateText, sizeText, stateWords } from "./words.ts";
+import { plot } from "./plot.ts";
+import { filesOf, fileTable } from "./project-files.ts";
+import { installation } from "./project-install.ts";
+import { builtWith, dependencies } from "./project-needs.ts";
+import { problemsOf } from "./project-problems.ts";
+import { placeText, skipReasonOf } from "./project-reasons.ts";
+import { releaseKey, releaseTable } from "./project-releases.ts";
+import { absoluteUrl, type Site } from "./site.ts";
+import { countText, instantText, sizeText } from "./words.ts";
 
-export function renderProjectPage(page: ProjectPage, site: Site): string {
-  const upstream = findWebUrl(page.upstreamUrl);
+/** Releases that the page has; beyond them there is the archive. */
+export const RELEASES_ON_PAGE = RELEASES_A_STRETCH;
+/** Those that are not folded. */
+const RELEASES_OPEN = 10;
+const FILES_OPEN = 20;
+const FILES_ON_PAGE = 200;
+const DAY_MS = 86_400_000;
+const PLOT_DAYS = 90;
+
+/** @param releases the newest ones, newest first: `RELEASES_ON_PAGE` of them, or all where there are fewer */
+export function renderProjectPage(
+  page: ProjectPage,
+  releases: readonly ProjectRelease[],
+  site: Site,
+): string {
+  const { name, chosen } = page;
+  const problems = problemsOf(page, releases);
+  const path = `/project/${name}/`;
   return layout(
     site,
     page.displayName,
-    html`<h1>${page.displayName}</h1>
-${page.summary === "" ? undefined : html`<p class="lead">${page.summary}</p>`}
-${page.skipReason === null ? undefined : html`<p class="notice">The farm does not build this package: ${page.skipReason}.</p>`}
-${upstream === undefined ? undefined : html`<p><a href="${upstream}" rel="noopener nofollow">The project upstream</a></p>`}
-<h2>Install</h2>
-${page.files.length === 0 ? html`<p>There is no wheel of this project here yet.</p>` : installation(page, site)}
-<h2>Releases</h2>
-${page.releases.length === 0 ? html`<p>No release is known.</p>` : releaseTable(page)}
-<h2>Files</h2>
-${page.files.length === 0 ? html`<p>No file has been published.</p>` : fileTable(page)}
-${page.downloads.ever === 0 ? undefined : html`<p class="quiet">Downloaded ${countText(page.downloads.last30Days)} times in 30 days and ${countText(page.downloads.ever)} times ever, as of when this page was written.</p>`}`,
+    html`<div data-project="${name}">
+${heading(page)}
+<h2 id="install">Install</h2>
+${chosen === null ? html`<p>There is no wheel of this project here yet.</p>` : installation(page, chosen, site)}
+<h2 id="releases">Releases</h2>
+${releases.length === 0 ? html`<p>No release is known.</p>` : releaseTables(page, releases)}
+${problems === undefined ? undefined : html`<h2 id="reasons">What is not built, and why</h2>\n${problems}`}
+<h2 id="files">Files</h2>
+${page.fileCount === 0 ? html`<p>No file has been published.</p>` : fileTables(page, releases)}
+${chosen === null ? undefined : html`<h2 id="needs">Needs</h2>\n${dependencies(page, chosen)}`}
+${chosen === null || chosen.builtWith.length === 0 ? undefined : html`<h2 id="built-with">Built with</h2>\n<p>What was installed to build the newest wheel of ${chosen.version}:</p>\n${builtWith(chosen.builtWith)}`}
+${page.downloads.ever === 0 ? undefined : downloads(page)}
+<h2 id="more">More of this project</h2>
+${more(page, site)}
+</div>`,
+    {
+      path,
+      description: `Wheels of ${page.displayName}${page.summary === "" ? "" : `: ${page.summary}`}`,
+      scripts: ["log-links.js"],
+      feeds: page.isAttempted
+        ? [[`Builds of ${page.displayName}`, urlPathOf(projectFeedKey(name))]]
+        : [],
+    },
   );
 }
 
-function installation(page: ProjectPage, site: Site): Html {
-  const packages = systemPackagesOf(page.files);
-  const system =
-    packages.length === 0
+function heading(page: ProjectPage): Html {
+  const upstream = findWebUrl(page.upstreamUrl);
+  const skip = page.skipReason === null ? undefined : skipReasonOf(page.skipReason, "package");
+  const facts = [
+    page.chosen === null
       ? undefined
-      : html`<p>Its newest wheels need libraries of the system. On Debian and its kin:</p>
-<pre class="command"><code>sudo apt install ${packages.join(" ")}</code></pre>`;
-  return html`<pre class="command"><code>pip install ${pipOptionsFor(site)} ${page.name}</code></pre>
-${system}`;
-}
-
-/** Those of the version that pip would choose: the newest that is neither yanked nor a pre-release. */
-function systemPackagesOf(files: readonly ProjectFile[]): readonly string[] {
-  const usable = files.filter((file) => file.yanked === null);
-  const chosen = usable.find((file) => !file.isPrerelease) ?? usable[0];
-  const names = usable
-    .filter((file) => file.version === chosen?.version)
-    .flatMap((file) => file.aptDependencies);
-  return [...new Set(names)].sort();
-}
-
-const releaseTable = (page: ProjectPage): Html => html`<div class="scroll"><table class="releases">
-<thead><tr><th scope="col">Version</th><th scope="col">Released</th>${page.targets.map((target) => html`<th scope="col">${target}</th>`)}</tr></thead>
-<tbody>
-${page.releases.map((release) => releaseRow(release, page.targets))}</tbody>
-</table></div>`;
-
-function releaseRow(release: ProjectRelease, targets: readonly string[]): Html {
-  const builds = new Map(release.builds.map((build) => [build.target, build]));
-  const marks = [
-    release.isPrerelease ? html` <span class="mark">pre-release</span>` : undefined,
-    yankedMark(release.yanked),
-    release.skipReason === null
+      : html`<li>newest: <strong>${page.chosen.version}</strong></li>`,
+    page.chosen?.requiresPython === null || page.chosen === null
       ? undefined
-      : html` <span class="mark">${release.skipReason}</span>`,
+      : html`<li>Python ${page.chosen.requiresPython}</li>`,
+    html`<li>${countText(page.releaseCount)} ${page.releaseCount === 1 ? "release" : "releases"}</li>`,
+    html`<li>${countText(page.fileCount)} ${page.fileCount === 1 ? "file" : "files"}${page.fileCount === 0 ? undefined : `, ${sizeText(page.sizeBytes)}`}</li>`,
+    upstream === undefined
+      ? undefined
+      : html`<li><a href="${upstream}" rel="noopener nofollow">Upstream</a></li>`,
   ];
-  const released = release.releasedAt === null ? "" : dateText(release.releasedAt);
-  return html`<tr><th scope="row">${release.version}${marks}</th><td>${released}</td>${targets.map((target) => html`<td>${buildCell(builds.get(target))}</td>`)}</tr>
-`;
+  return html`<h1>${page.displayName}</h1>
+${page.summary === "" ? undefined : html`<p class="lead">${page.summary}</p>\n`}<ul class="facts">${facts}</ul>
+${skip === undefined ? undefined : html`<p class="notice"><strong>${skip.title}.</strong> ${skip.what} ${skip.advice}</p>\n`}`;
 }
 
-function buildCell(build: ReleaseBuild | undefined): Html | undefined {
-  if (build === undefined) return undefined;
-  const { text, tone } = stateWords[build.state];
-  const reason = build.reason === "" ? undefined : html` title="${build.reason}"`;
-  const state = html`<span class="state ${tone.name}"${reason}><span aria-hidden="true">${tone.sign}</span> ${text}</span>`;
-  if (build.logToken === null) return state;
-  return html`<a href="${urlPathOf(logKey(build.logToken))}">${state}</a>`;
-}
-
-const suspicionMark = (why: string | null): Html | undefined =>
-  why === null ? undefined : html` <span class="mark bad" title="${why}">suspicious</span>`;
-
-const yankedMark = (yanked: string | null): Html | undefined =>
-  yanked === null
+function releaseTables(page: ProjectPage, releases: readonly ProjectRelease[]): Html {
+  const open = releases.slice(0, RELEASES_OPEN);
+  const folded = releases.slice(RELEASES_OPEN);
+  return html`${page.targets.length === 0 ? html`<p>No builder has said yet what it builds for.</p>` : undefined}
+${queueNote(page)}${releaseTable(open, page.targets, "Releases and what was built of them")}
+${
+  folded.length === 0
     ? undefined
-    : html` <span class="mark bad"${yanked === "" ? undefined : html` title="${yanked}"`}>yanked</span>`;
+    : html`<details><summary>${countText(folded.length)} older ${folded.length === 1 ? "release" : "releases"}</summary>
+${releaseTable(folded, page.targets, "Older releases and what was built of them")}</details>
+`
+}${archiveLinks(page)}${releaseKey(releases)}`;
+}
 
-const fileTable = (page: ProjectPage): Html => html`<div class="scroll"><table>
-<thead><tr><th scope="col">File</th><th scope="col">Size</th><th scope="col">Requires Python</th><th scope="col">Built</th><th scope="col">SHA-256</th></tr></thead>
-<tbody>
-${page.files.map((file) => fileRow(page.name, file))}</tbody>
-</table></div>`;
-
-function fileRow(project: string, file: ProjectFile): Html {
-  const prerelease = file.isPrerelease ? html` <span class="mark">pre-release</span>` : undefined;
-  return html`<tr><th scope="row"><a href="${urlPathOf(wheelKey(project, file.filename))}#sha256=${file.sha256}">${file.filename}</a>${prerelease}${yankedMark(file.yanked)}${suspicionMark(file.suspicious)}</th><td>${sizeText(file.sizeBytes)}</td><td>${file.requiresPython ?? ""}</td><td>${dateText(file.uploadedAt)}</td><td><code title="${file.sha256}">${file.sha256.slice(0, 12)}</code></td></tr>
+function queueNote({ places, asOf }: ProjectPage): Html | undefined {
+  if (places.length === 0) return undefined;
+  return html`<ul class="places">
+${places.map(({ version, target, before, hourly }) => html`<li>${version} for ${target} is on the queue: ${placeText(before, hourly)}.</li>\n`)}</ul>
+<p class="quiet">As of ${instantText(asOf)}. <a href="/queue.html">The whole queue</a></p>
 `;
+}
+
+/** Pages of the archive, the newest first: as many as are of use to a person, and the oldest. */
+const ARCHIVE_LINKS = 12;
+
+export function archivePages(releaseCount: number): number {
+  return releaseCount <= RELEASES_ON_PAGE ? 0 : Math.ceil(releaseCount / RELEASES_A_STRETCH);
+}
+
+function archiveLinks({ name, releaseCount }: ProjectPage): Html | undefined {
+  const count = archivePages(releaseCount);
+  if (count === 0) return undefined;
+  const pages = Array.from({ length: count }, (_, index) => count - index);
+  const shown = pages.filter((page, index) => index < ARCHIVE_LINKS || page === 1);
+  return html`<p>All ${countText(releaseCount)} releases with their files, from new to old: ${shown.map((page) => html`<a href="${archivePath(name, page)}">page ${page}</a> `)}</p>
+`;
+}
+
+export const archivePath = (name: string, page: number): string =>
+  urlPathOf(projectArchiveKey(name, page)).replace(/index\.html$/, "");
+
+function fileTables(page: ProjectPage, releases: readonly ProjectRelease[]): Html {
+  const files = filesOf(releases).slice(0, FILES_ON_PAGE);
+  const open = files.slice(0, FILES_OPEN);
+  const folded = files.slice(FILES_OPEN);
+  const left = page.fileCount - files.length;
+  return html`${open.length === 0 ? html`<p>None of the releases above has a file.</p>` : fileTable(page.name, open, "Files")}
+${
+  folded.length === 0
+    ? undefined
+    : html`<details><summary>${countText(folded.length)} more ${folded.length === 1 ? "file" : "files"}</summary>
+${fileTable(page.name, folded, "More files")}</details>
+`
+}${
+  left <= 0
+    ? undefined
+    : html`<p>${countText(left)} more: <a href="/simple/${page.name}/">all files in the index</a>${archivePages(page.releaseCount) === 0 ? undefined : ", or by release above"}.</p>
+`
+}`;
+}
+
+function downloads({ downloads: { last30Days, ever }, downloadDays, asOf }: ProjectPage): Html {
+  const today = asOf - (asOf % DAY_MS);
+  const from = today - (PLOT_DAYS - 1) * DAY_MS;
+  const byDay = new Map(downloadDays.map((day) => [day.at, day.downloads]));
+  const points = Array.from({ length: PLOT_DAYS }, (_, index) => {
+    const at = from + index * DAY_MS;
+    return { at, value: byDay.get(at) ?? 0 };
+  });
+  return html`<h2 id="downloads">Downloads</h2>
+<p>${countText(last30Days)} in the last 30 days, ${countText(ever)} ever, as the farm's servers have counted them.</p>
+${plot({
+  title: "Downloads a day",
+  series: [{ name: "downloads", points }],
+  from,
+  to: today + DAY_MS,
+  stepMs: DAY_MS,
+  unit: "downloads",
+  kind: "bars",
+})}`;
+}
+
+function more(page: ProjectPage, site: Site): Html {
+  const { name, spellings } = page;
+  const badge = urlPathOf(badgeKey(name));
+  const others = spellings.filter((spelling) => spelling !== name);
+  return html`<ul class="more">
+<li><a href="/project/${name}/json/">The same as JSON</a>, and <a href="/simple/${name}/">its page in the simple index</a></li>
+${
+  page.isAttempted
+    ? html`<li><a href="${urlPathOf(projectFeedKey(name))}">Its builds as a feed</a></li>
+<li>A badge: <img src="${badge}" alt="State of the builds of ${name}" height="20">
+${badgeMarkup(page, site)}</li>
+`
+    : undefined
+}${
+  others.length === 0
+    ? undefined
+    : html`<li>Also written ${others.map((spelling, index) => html`${index === 0 ? undefined : ", "}<code>${spelling}</code>`)}</li>
+`
+}</ul>`;
+}
+
+function badgeMarkup({ name }: ProjectPage, site: Site): Html {
+  const markdown = `[![wheels](${absoluteUrl(site, urlPathOf(badgeKey(name)))})](${absoluteUrl(site, `/project/${name}/`)})`;
+  return html`<pre class="command"><code>${markdown}</code></pre>`;
 }

@@ -1,6 +1,6 @@
 /** Numbers, sizes, times and states as people read them: the same words on every page. */
 import { type Cause, type Verdict, verdictOf } from "../../protocol/model/cause.ts";
-import type { ReleaseBuildState } from "../../protocol/model/page.ts";
+import type { ReleaseBuildState } from "../../protocol/model/project-page.ts";
 
 const integers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -51,17 +51,21 @@ const bad: Tone = { name: "bad", sign: "✗" };
 const busy: Tone = { name: "busy", sign: "…" };
 const held: Tone = { name: "busy", sign: "○" };
 const calm: Tone = { name: "calm", sign: "–" };
+const none: Tone = { name: "calm", sign: "·" };
 
 export const stateWords: Record<ReleaseBuildState, { readonly text: string; readonly tone: Tone }> =
   {
     built: { text: "built", tone: good },
     imported: { text: "imported", tone: good },
     covered: { text: "covered", tone: good },
+    upstream: { text: "upstream", tone: good },
     failed: { text: "failed", tone: bad },
     blocked: { text: "blocked", tone: held },
     ready: { text: "queued", tone: busy },
     leased: { text: "building", tone: busy },
     waiting: { text: "will be retried", tone: held },
+    behind: { text: "later", tone: calm },
+    excluded: { text: "other Python", tone: none },
     skipped: { text: "skipped", tone: calm },
   };
 

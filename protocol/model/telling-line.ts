@@ -1,4 +1,7 @@
-/** Picks, from the log of a build that failed, the line that tells a person most. Called by cause.ts. */
+/**
+ * Picks, from the log of a build that failed, the line that tells a person most. The slave does it for the message of a
+ * build; the site's log viewer is given the patterns, to find the same line where it stands.
+ */
 
 /** A compiler's first error; those after it mostly follow from it. */
 const compilerError =
@@ -30,6 +33,9 @@ const saysNothing = [
   // ast.parse of pip's own hook caller, at the top of every traceback
   /_in_process\.py", line \d+/,
 ];
+
+/** In the order in which a line of their kind is taken: the first compiler's error, the last exception, the last error. */
+export const tellingPatterns = { compilerError, exception, anyError, saysNothing } as const;
 
 const MAX_LINE_LENGTH = 500;
 
