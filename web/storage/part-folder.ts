@@ -11,8 +11,8 @@ import type { PublicWriter } from "./public-writer.ts";
 import type { TemporaryFolder } from "./temporary-folder.ts";
 
 const namePattern = /^[a-z][a-z0-9-]{0,99}$/;
-/** What is gathered before it is written: a join holds about so much of each of its files. */
-const WRITE_BYTES = 2 * 1024 * 1024;
+/** What a join holds: so much of its parts is read before it is written. */
+const MEMORY_BYTES = 4 * 1024 * 1024;
 /** Shorter pages gain nothing by being compressed. */
 const WORTH_COMPRESSING_BYTES = 1_400;
 
@@ -84,29 +84,54 @@ export class PartFolder {
     });
   }
 
-  /** Side by side, so that a part that several want at the same place is read once. */
+  /**
+   * Side by side, so that a part that several want at the same place is read once; and through one piece of
+   * memory, since what is taken anew for each part has to be collected again.
+   */
   async #fill(
     files: readonly OpenFile[],
     outputs: readonly { readonly stretches: readonly PageStretch[] }[],
   ): Promise<void> {
+    const memory = Buffer.allocUnsafeSlow(MEMORY_BYTES);
+    let used = 0;
     const length = Math.max(...outputs.map(({ stretches }) => stretches.length));
     for (let at = 0; at < length; at += 1) {
-      let part: { readonly name: string; readonly bytes: Buffer } | undefined;
-      for (const [which, { stretches }] of outputs.entries()) {
-        const stretch = stretches[at];
-        if (stretch === undefined) continue;
-        if (stretch instanceof Uint8Array) {
-          await files[which]?.add(stretch);
-          continue;
+      const now = outputs.map(({ stretches }) => stretches[at]);
+      const read = new Map<string, Buffer>();
+      for (const [part, bytes] of bytesWanted(now)) {
+        if (used + bytes > memory.length) {
+          for (const file of files) await file.flush();
+          used = 0;
         }
-        if (part?.name !== stretch.part) {
-          const bytes = await this.read(stretch.part);
-          if (bytes === undefined) throw missing(stretch.part);
-          part = { name: stretch.part, bytes };
-        }
-        if (part.bytes.length < stretch.end) throw missing(stretch.part);
-        await files[which]?.add(part.bytes.subarray(stretch.start, stretch.end));
+        const into =
+          bytes > memory.length ? Buffer.allocUnsafe(bytes) : memory.subarray(used, used + bytes);
+        used += bytes > memory.length ? 0 : bytes;
+        await this.#readInto(part, into);
+        read.set(part, into);
       }
+      for (const [which, stretch] of now.entries())
+        if (stretch instanceof Uint8Array) files[which]?.add(stretch);
+        else if (stretch !== undefined)
+          files[which]?.add(
+            (read.get(stretch.part) ?? memory).subarray(stretch.start, stretch.end),
+          );
+    }
+  }
+
+  /** Its first bytes. */
+  async #readInto(part: string, into: Buffer): Promise<void> {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(this.#placeOf(part), "r");
+      for (let done = 0; done < into.length; ) {
+        const { bytesRead } = await handle.read(into, done, into.length - done, done);
+        if (bytesRead === 0) throw missing(part);
+        done += bytesRead;
+      }
+    } catch (error) {
+      throw systemCode(error) === "ENOENT" ? missing(part) : error;
+    } finally {
+      await handle?.close();
     }
   }
 
@@ -137,26 +162,47 @@ const lengthOf = (stretches: readonly PageStretch[]): number =>
     0,
   );
 
-/** A new file that is written in large pieces. */
+/** How far into each part it is read. */
+function bytesWanted(stretches: readonly (PageStretch | undefined)[]): Map<string, number> {
+  const wanted = new Map<string, number>();
+  for (const stretch of stretches)
+    if (stretch !== undefined && !(stretch instanceof Uint8Array))
+      wanted.set(stretch.part, Math.max(stretch.end, wanted.get(stretch.part) ?? 0));
+  return wanted;
+}
+
+/** A new file, and what is to be added to it at the next flush. */
 class OpenFile {
   readonly #handle: FileHandle;
   #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
   #lengthBytes = 0;
 
   constructor(handle: FileHandle) {
     this.#handle = handle;
   }
 
-  async add(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes >= WRITE_BYTES) await this.#flush();
+  add(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#waiting.push(bytes);
+  }
+
+  async flush(): Promise<void> {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    const bytes = waiting.reduce((sum, each) => sum + each.length, 0);
+    const { bytesWritten } = await this.#handle.writev(waiting, this.#lengthBytes);
+    // The system may take it in several bites, and says why not with the next.
+    if (bytesWritten < bytes)
+      await writeAt(
+        this.#handle,
+        Buffer.concat(waiting).subarray(bytesWritten),
+        this.#lengthBytes + bytesWritten,
+      );
+    this.#lengthBytes += bytes;
   }
 
   async finish(modifiedAt: Date): Promise<void> {
-    await this.#flush();
+    await this.flush();
     await this.#handle.chmod(0o644);
     await this.#handle.utimes(modifiedAt, modifiedAt);
     await this.#handle.sync();
@@ -164,21 +210,5 @@ class OpenFile {
 
   close(): Promise<void> {
     return this.#handle.close();
-  }
-
-  async #flush(): Promise<void> {
-    const [waiting, waitingBytes] = [this.#waiting, this.#waitingBytes];
-    if (waitingBytes === 0) return;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    const { bytesWritten } = await this.#handle.writev(waiting, this.#lengthBytes);
-    // The system may take it in several bites, and says why not with the next.
-    if (bytesWritten < waitingBytes)
-      await writeAt(
-        this.#handle,
-        Buffer.concat(waiting).subarray(bytesWritten),
-        this.#lengthBytes + bytesWritten,
-      );
-    this.#lengthBytes += waitingBytes;
   }
 }
