@@ -51,17 +51,20 @@ export class PartFolder {
   }
 
   /**
-   * The bytes of stretches, one after the other.
+   * The bytes of stretches, one after the other. What is yielded is good until the next is asked for: memory that is
+   * taken anew for each part has to be collected again.
    * @throws StorageError `missing` for a part that is gone or too short
    */
   async *read(stretches: readonly PageStretch[]): AsyncGenerator<Uint8Array> {
+    let memory = Buffer.alloc(0);
     for (const stretch of stretches) {
       if (stretch instanceof Uint8Array) {
         yield stretch;
         continue;
       }
       const { part, start, end } = stretch;
-      const bytes = Buffer.allocUnsafe(end - start);
+      if (memory.length < end - start) memory = Buffer.allocUnsafeSlow(end - start);
+      const bytes = memory.subarray(0, end - start);
       const handle = await this.#open(part);
       try {
         if ((await readFully(handle, bytes, start)).length < bytes.length) throw missing(part);
