@@ -27,6 +27,8 @@ export interface IndexedWheel {
   readonly yanked?: string;
   /** Adds so much that cannot be compressed. */
   readonly ballastBytes?: number;
+  /** Default true. */
+  readonly isMetadataServed?: boolean;
 }
 
 export class IndexTree {
@@ -65,14 +67,15 @@ export class IndexTree {
     const bytes = wheelOf(wheel, module, metadata);
     const sha256 = await this.storage.putBlob(bytes);
     await this.storage.publishOnce(wheelKey(project, filename), sha256);
-    await this.storage.replace(metadataKey(project, filename), metadata);
+    const isServed = wheel.isMetadataServed !== false;
+    if (isServed) await this.storage.replace(metadataKey(project, filename), metadata);
     const file: SimpleFile = {
       filename,
       version: wheel.version,
       sha256,
       sizeBytes: bytes.length,
       requiresPython: wheel.requiresPython ?? null,
-      metadataSha256: createHash("sha256").update(metadata).digest("hex"),
+      metadataSha256: isServed ? createHash("sha256").update(metadata).digest("hex") : null,
       yanked: wheel.yanked ?? null,
       uploadedAt: Date.now(),
     };
