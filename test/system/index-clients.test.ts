@@ -81,7 +81,8 @@ describe.each(siteServers)("from $name", (kind) => {
 
   /** All that was asked so far; a request of our own marks the end, and is waited for. */
   const asked = async (): Promise<Asked[]> => {
-    const mark = `/mark-${(marks += 1)}`;
+    marks += 1;
+    const mark = `/mark-${marks}`;
     await fetch(new URL(mark, server.url)).then((answer) => answer.arrayBuffer());
     const read = () => readFile(server.accessLog, "latin1").catch(() => "");
     await expect.poll(read, { timeout: 30_000 }).toContain(`GET ${mark} `);
