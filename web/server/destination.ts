@@ -16,6 +16,9 @@ export type Destination =
   | { readonly kind: "redirect"; readonly location: string }
   | { readonly kind: "nothing" };
 
+/** The list of all packages. */
+const PACKAGES_PAGE_KEY = "packages.html";
+
 const nothing: Destination = { kind: "nothing" };
 
 /** @param target the request target as it came: path and query, percent-encoded */
@@ -35,6 +38,13 @@ export function destinationOf(target: string): Destination {
   if (room === undefined) return { kind: "file", key: "index.html" };
   if (room === "simple" && name === undefined) {
     return isFolder ? { kind: "simple", ...simplePageKeys() } : toFolder(room);
+  }
+  // Addresses of piwheels, which people have in their bookmarks.
+  if (room === "project" && name === undefined) {
+    return { kind: "redirect", location: urlPathOf(PACKAGES_PAGE_KEY) };
+  }
+  if (room === "p" && name !== undefined && segments.length === 2 && isValidName(name)) {
+    return toFolder(`project/${canonicalName(name)}`);
   }
   const isRootRendering =
     segments.length === 2 && !isFolder && (name === SIMPLE_HTML || name === SIMPLE_JSON);
