@@ -8,7 +8,12 @@ import { allSimpleNames, simpleNames, simplePage } from "../../db/views.ts";
 import type { PageKind } from "../../protocol/model/page.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot, type SimpleRendering } from "../../web/index/simple-root.ts";
-import { HOME_PAGE_KEY, projectPageKey, simplePageKeys } from "../../web/public-key.ts";
+import {
+  HOME_PAGE_KEY,
+  projectJsonKey,
+  projectPageKey,
+  simplePageKeys,
+} from "../../web/public-key.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
 import { clear } from "./public-file.ts";
 import { sha256Of } from "./sha256-of.ts";
@@ -46,8 +51,9 @@ async function lookAtPackage(
     const rendering = view === undefined || view === null ? undefined : renderSimpleProject(view);
     problems.push(...(await lookAtBoth(audit, simplePageKeys(name), "simple", name, rendering)));
   }
-  if (!requested.includes("project"))
-    problems.push(...(await lookAtPage(audit, projectPageKey(name), "project", name)));
+  if (requested.includes("project")) return problems;
+  for (const place of [projectPageKey(name), projectJsonKey(name)])
+    problems.push(...(await lookAtPage(audit, place, "project", name)));
   return problems;
 }
 
