@@ -125,12 +125,21 @@ export async function fileStates(
   return new Map(rows.map((row) => [row.filename, row]));
 }
 
-/** Those of the names that are a package's, or a spelling of one. */
+/** Those of the names that are a package's, a spelling of one, or the canonical form of a spelling. */
 export async function knownNames(sql: Sql, names: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await sql<{ name: string }[]>`
     select name from package where name = any(${[...names]})
     union select alias from package_alias where alias = any(${[...names]})`;
-  return new Set(rows.map((row) => row.name));
+  const known = new Set(rows.map((row) => row.name));
+  const left = names.filter((name) => !known.has(name));
+  if (left.length === 0) return known;
+  // No index serves this: it is asked only of what is known by no name as it stands, which is next to nothing.
+  const forms = await sql<{ name: string }[]>`
+    select distinct a.name from (
+      select lower(regexp_replace(alias, '[-_.]+', '-', 'g')) as name from package_alias) a
+    where a.name = any(${left})`;
+  for (const { name } of forms) known.add(name);
+  return known;
 }
 
 /** Of these packages, those that have a public file, an empty page (see views-simple.ts) or one that is still to be written. */

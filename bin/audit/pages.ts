@@ -11,7 +11,12 @@ import type { PageKind } from "../../protocol/model/page.ts";
 import type { SimpleRendering } from "../../web/index/simple-document.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderRootStretch, rootFrames } from "../../web/index/simple-root.ts";
-import { HOME_PAGE_KEY, projectPageKey, simplePageKeys } from "../../web/public-key.ts";
+import {
+  HOME_PAGE_KEY,
+  projectJsonKey,
+  projectPageKey,
+  simplePageKeys,
+} from "../../web/public-key.ts";
 import { lookAtCopies } from "./copies.ts";
 import { type Audit, examine, type Problem } from "./examination.ts";
 import { clear } from "./public-file.ts";
@@ -50,8 +55,9 @@ async function lookAtPackage(
     const rendering = view === undefined || view === null ? undefined : renderSimpleProject(view);
     problems.push(...(await lookAtBoth(audit, simplePageKeys(name), "simple", name, rendering)));
   }
-  if (!requested.includes("project"))
-    problems.push(...(await lookAtPage(audit, projectPageKey(name), "project", name)));
+  if (requested.includes("project")) return problems;
+  for (const place of [projectPageKey(name), projectJsonKey(name)])
+    problems.push(...(await lookAtPage(audit, place, "project", name)));
   return problems;
 }
 

@@ -174,7 +174,7 @@ describe.skipIf(browserMissing !== undefined)(`in a browser${browserNote}`, () =
       expect(await shown.locator("#log-told-text").textContent()).toContain("moon.h: No such file");
       expect(await shown.locator("#log-told-line").textContent()).toBe("line 504");
       expect(await shown.locator("#log-about").textContent()).toBe(
-        `tidepool 2.1 for ${first} — build-failed`,
+        `tidepool 2.1 for ${first}: the build failed`,
       );
       await shown.locator(`${row(504)}.told`).waitFor();
       await shown.locator("#log-start").click();

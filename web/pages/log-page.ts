@@ -2,6 +2,7 @@
  * `/log.html`: the one page that shows any build's log, with a script (web/scripts/log-viewer.js). It is the same for
  * all builds, so it is written once. Without the script it says where the plain log is.
  */
+import { causeText } from "../../protocol/model/cause.ts";
 import { tellingPatterns } from "../../protocol/model/telling-line.ts";
 import { html } from "../html.ts";
 import { layout } from "./layout.ts";
@@ -23,7 +24,7 @@ export const renderLogPage = (site: Site): string =>
     "Build log",
     html`<h1 id="log-title">Build log</h1>
 <p id="log-without-script" class="notice">This page shows a build's log with line numbers and a search, by a script that has not run. Without it follow the links on a project's page: there they lead to the log as plain text.</p>
-<div id="log-viewer" class="log-viewer" data-patterns="${patterns}">
+<div id="log-viewer" class="log-viewer" data-patterns="${patterns}" data-causes="${JSON.stringify(causeText)}">
 <p id="log-about" class="lead"></p>
 <p><span id="log-status" role="status"></span> <a id="log-raw" href="/" hidden>The raw log</a></p>
 <p id="log-told" class="told-note" hidden><strong>Probably this:</strong> <code id="log-told-text"></code> <button type="button" id="log-told-line"></button> <button type="button" id="log-next-error" hidden>Next error</button></p>

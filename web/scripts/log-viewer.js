@@ -284,7 +284,10 @@ function tell(facts) {
     const link = document.createElement("a");
     link.href = `/project/${project}/`;
     link.textContent = project;
-    const outcome = facts.cause === "" ? "" : ` — ${facts.cause}`;
+    /** @type {Record<string, string>} */
+    const causes = JSON.parse(part("log-viewer").dataset["causes"] ?? "{}");
+    const words = Object.hasOwn(causes, facts.cause) ? causes[facts.cause] : undefined;
+    const outcome = words === undefined ? "" : `: ${words}`;
     part("log-about").replaceChildren(link, ` ${facts.version} for ${facts.target}${outcome}`);
     document.title = `Log of ${project} ${facts.version}, ${facts.target}`;
     part("log-title").textContent = `Log of ${project} ${facts.version}`;
