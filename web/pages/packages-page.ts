@@ -36,9 +36,20 @@ export function* namesPages(names: readonly string[], prefix = ""): Generator<Na
     if (group === undefined) groups.set(longer, [name]);
     else group.push(name);
   }
-  const parts = [...groups].map(([longer, group]) => ({ prefix: longer, count: group.length }));
+  // Letters that all of a group have in common are no choice.
+  const begun = [...groups.values()].map((group) => ({ prefix: commonStart(group), group }));
+  const parts = begun.map(({ prefix, group }) => ({ prefix, count: group.length }));
   yield { prefix, names: itself, parts };
-  for (const [longer, group] of groups) yield* namesPages(group, longer);
+  for (const part of begun) yield* namesPages(part.group, part.prefix);
+}
+
+/** @param names in the order of bytes, so that the first and the last differ most */
+function commonStart(names: readonly string[]): string {
+  const [first, last] = [names[0] ?? "", names.at(-1) ?? ""];
+  let length = 1;
+  while (length < Math.min(LONGEST_PREFIX, first.length) && first[length] === last[length])
+    length += 1;
+  return first.slice(0, length);
 }
 
 export function renderPackagesPage(
