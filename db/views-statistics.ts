@@ -73,11 +73,11 @@ async function countDays(sql: Sql): Promise<void> {
 async function readTargets(sql: Sql): Promise<TargetStatistics[]> {
   const tallies = await readTallies(sql);
   const rows = await sql<
-    (Pick<TargetStatistics, "name" | "pythonVersion" | "platformTag" | "skip" | "slaves"> & {
+    (Pick<TargetStatistics, "name" | "skip" | "slaves"> & {
       id: number;
     })[]
   >`
-    select t.id, t.name, t.python_version as "pythonVersion", t.platform_tag as "platformTag", t.skip,
+    select t.id, t.name, t.skip,
       (select count(*)::int from slave_target st join slave s on s.id = st.slave_id
        where st.target_id = t.id and s.last_seen_at > now() - interval '1 hour') as slaves
     from target t order by t.rank, t.id`;

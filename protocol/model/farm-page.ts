@@ -163,8 +163,6 @@ export type QueuePage = Immutable<z.infer<typeof queuePageSchema>>;
 
 const targetStatisticsSchema = z.object({
   name: z.string(),
-  pythonVersion: z.string(),
-  platformTag: z.string(),
   /** Why nothing is built for it; null: it is. */
   skip: z.string().nullable(),
   slaves: countSchema,

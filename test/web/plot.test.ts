@@ -17,7 +17,7 @@ const day = (values: readonly (number | null)[]) =>
   }).text;
 
 const scaleOf = (text: string) =>
-  [...text.matchAll(/<text x="2"[^>]*>([^<]*)</g)].map(([, t]) => t);
+  [...text.matchAll(/<text x="44"[^>]*>([^<]*)</g)].map(([, t]) => t);
 const timesOf = (text: string) =>
   [...text.matchAll(/<text class="time[^>]*>([^<]*)</g)].map(([, time]) => time);
 
@@ -31,12 +31,12 @@ describe("a plot", () => {
   });
 
   test.for([
-    [1, ["1"]],
-    [4, ["1", "2", "3", "4"]],
-    [7, ["2", "4", "6", "8"]],
-    [99, ["50", "100"]],
-    [100, ["50", "100"]],
-    [1_234, ["500", "1K", "1.5K"]],
+    [1, ["0", "1"]],
+    [4, ["0", "1", "2", "3", "4"]],
+    [7, ["0", "2", "4", "6", "8"]],
+    [99, ["0", "50", "100"]],
+    [100, ["0", "50", "100"]],
+    [1_234, ["0", "500", "1K", "1.5K"]],
   ] as const)("has a scale of round numbers: up to %i", ([highest, scale]) => {
     expect(scaleOf(day([0, highest]))).toEqual(scale);
   });

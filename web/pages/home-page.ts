@@ -30,9 +30,9 @@ export function renderHomePage(page: HomePage, site: Site): string {
 </div>
 <div class="install">
 <h2>Install from this farm</h2>
-<p>With pip</p>
+<h3>With pip</h3>
 <pre class="command"><code>pip install ${pipOptionsFor(site)} PACKAGE</code></pre>
-<p>With uv</p>
+<h3>With uv</h3>
 <pre class="command"><code>uv pip install ${uvOptionsFor(site)} PACKAGE</code></pre>
 <p class="quiet"><a href="/faq.html">For every project, beside PyPI, in containers: see Help</a></p>
 </div>
@@ -65,7 +65,7 @@ ${queuePlot("The queue", "day", page.day, page.asOf)}
 ${page.downloadsByDay.length === 0 ? undefined : html`<h2>Downloads</h2>\n${downloadsPlot("Downloads a day, 30 days", page.downloadsByDay, page.asOf, 30)}`}
 <h2 id="recent">Recent builds</h2>
 <div class="scroll" role="region" aria-labelledby="recent" tabindex="0"><table id="builds">
-<thead><tr><th scope="col">Package</th><th scope="col">Target</th><th scope="col">Outcome</th><th scope="col">Took</th><th scope="col">Ended</th><th scope="col">Log</th></tr></thead>
+<thead><tr><th scope="col">Package</th><th scope="col">Outcome</th><th scope="col">Target</th><th scope="col">Took</th><th scope="col">Ended</th><th scope="col">Log</th></tr></thead>
 <tbody>
 ${page.recentBuilds.length === 0 ? html`<tr><td colspan="6">Nothing has been built yet.</td></tr>` : page.recentBuilds.map(rowOf)}</tbody>
 </table></div>
@@ -108,6 +108,6 @@ function rowOf(build: RecentBuild): Html {
     build.logToken === null
       ? undefined
       : html`<a href="${urlPathOf(logKey(build.logToken))}" aria-label="Log of ${build.package} ${build.version}, ${build.target}">log</a>`;
-  return html`<tr data-build="${build.token}"><th scope="row" class="wrap"><a href="/project/${encodeURIComponent(build.package)}/">${build.package}</a> ${build.version}</th><td>${build.target}</td><td class="outcome"><span class="state ${tone.name}"><span aria-hidden="true">${tone.sign}</span> ${causeText[build.cause]}</span>${message}</td><td>${durationText(build.durationMs)}</td><td>${instantText(build.endedAt)}</td><td>${log}</td></tr>
+  return html`<tr data-build="${build.token}"><th scope="row" class="wrap"><a href="/project/${encodeURIComponent(build.package)}/">${build.package}</a> ${build.version}</th><td class="outcome"><span class="state ${tone.name}"><span aria-hidden="true">${tone.sign}</span> ${causeText[build.cause]}</span>${message}</td><td>${build.target}</td><td>${durationText(build.durationMs)}</td><td>${instantText(build.endedAt)}</td><td>${log}</td></tr>
 `;
 }

@@ -49,7 +49,7 @@ ${navigation.map(([href, text]) => html`<li><a href="${href}"${href === path ? h
 <main id="main" class="wide" tabindex="-1">
 ${body}
 </main>
-<footer class="wide"><p>Wheels on this site were built from source by this farm. <a href="/simple/">Simple index</a> · <a href="/feeds/builds.xml">Builds</a> and <a href="/feeds/failures.xml">failures</a> as feeds</p></footer>
+<footer><div class="wide"><p>Wheels on this site were built from source by this farm. <a href="/simple/">Simple index</a> · <a href="/feeds/builds.xml">Builds</a> and <a href="/feeds/failures.xml">failures</a> as feeds</p></div></footer>
 </body>
 </html>
 `.text;

@@ -28,7 +28,6 @@ export function* namesPages(names: readonly string[], prefix = ""): Generator<Na
     return;
   }
   const groups = new Map<string, string[]>();
-  const itself = names.filter((name) => name === prefix);
   for (const name of names) {
     if (name === prefix) continue;
     const longer = name.slice(0, prefix.length + 1);
@@ -36,9 +35,24 @@ export function* namesPages(names: readonly string[], prefix = ""): Generator<Na
     if (group === undefined) groups.set(longer, [name]);
     else group.push(name);
   }
-  const parts = [...groups].map(([longer, group]) => ({ prefix: longer, count: group.length }));
-  yield { prefix, names: itself, parts };
-  for (const [longer, group] of groups) yield* namesPages(group, longer);
+  const alone = [...groups.values()].filter((group) => group.length === 1).flat();
+  const itself = names[0] === prefix ? [prefix] : [];
+  // Letters that all of a group have in common are no choice.
+  const begun = [...groups.values()]
+    .filter((group) => group.length > 1)
+    .map((group) => ({ prefix: commonStart(group), group }));
+  const parts = begun.map(({ prefix, group }) => ({ prefix, count: group.length }));
+  yield { prefix, names: [...itself, ...alone], parts };
+  for (const part of begun) yield* namesPages(part.group, part.prefix);
+}
+
+/** @param names in the order of bytes, so that the first and the last differ most */
+function commonStart(names: readonly string[]): string {
+  const [first, last] = [names[0] ?? "", names.at(-1) ?? ""];
+  let length = 1;
+  while (length < Math.min(LONGEST_PREFIX, first.length) && first[length] === last[length])
+    length += 1;
+  return first.slice(0, length);
 }
 
 export function renderPackagesPage(
@@ -74,7 +88,7 @@ ${listOf(all)}
 }
 
 const topList = (top: SearchList): Html => html`<h2>Most downloaded in 30 days</h2>
-<ol class="top">${top.map(([name, lately]) => html`<li>${linkTo(name)} <span class="quiet">${countText(lately)}</span></li>\n`)}</ol>`;
+<ol class="popular">${top.map(([name, lately]) => html`<li>${linkTo(name)} <span class="quiet">${countText(lately)}</span></li>\n`)}</ol>`;
 
 export function renderNamesPage(page: NamesPage, site: Site): string {
   return layout(

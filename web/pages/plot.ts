@@ -38,6 +38,8 @@ const HEIGHT = 190;
 /** Where the curves are; the names of times are below. */
 const TOP = 14;
 const BASE = 164;
+/** Left of the curves are the names of values. */
+const MARGIN = 52;
 /** The curves' own coordinates: as wide as this, and stretched to the width that there is. */
 const WIDTH = 1_000;
 
@@ -65,12 +67,15 @@ export function plot(options: PlotOptions): Html {
       : series.map(({ points }, index) => curve(points, index, shape));
   return html`<figure class="plot"><figcaption>${title}</figcaption>
 ${series.length > 1 ? legend(series) : undefined}
+<div class="chart">
+<svg class="scale" width="${MARGIN}" height="${HEIGHT}" aria-hidden="true">${ticks.map((tick) => html`<text x="${MARGIN - 8}" y="${rounded(y(tick) + 4)}" text-anchor="end">${shortText(tick, unit)}</text>`)}</svg>
 <svg role="img" aria-label="${inWords(title, series, unit)}" width="100%" height="${HEIGHT}">
 <g class="grid">${ticks.map((tick) => html`<line x1="0" x2="100%" y1="${rounded(y(tick))}" y2="${rounded(y(tick))}"/>`)}</g>
-<svg x="0" y="0" width="100%" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">
+<svg width="100%" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">
 ${drawn.reverse()}</svg>
-<g class="scale" aria-hidden="true">${ticks.slice(1).map((tick) => html`<text x="2" y="${rounded(y(tick) - 4)}">${shortText(tick, unit)}</text>`)}${timeTicks(from, to).map((tick, index) => timeText(tick, index, from, to))}</g>
+<g class="scale" aria-hidden="true">${timeTicks(from, to).map((tick, index) => timeText(tick, index, from, to))}</g>
 </svg>
+</div>
 ${table(series, unit)}</figure>`;
 }
 

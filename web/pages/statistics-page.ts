@@ -64,12 +64,12 @@ const projectLink = (name: string): Html =>
 const targetsTable = ({
   targets,
 }: StatisticsPage): Html => html`<div class="scroll" role="region" aria-labelledby="targets" tabindex="0"><table>
-<thead><tr><th scope="col">Target</th><th scope="col">Python</th><th scope="col">Platform</th><th scope="col" class="number">Slaves</th><th scope="col" class="number">Packages</th><th scope="col" class="number">Versions</th><th scope="col" class="number">Files</th><th scope="col" class="number">Size</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Queued</th><th scope="col" class="number">Build, on average</th></tr></thead>
+<thead><tr><th scope="col">Target</th><th scope="col" class="number">Slaves</th><th scope="col" class="number">Packages</th><th scope="col" class="number">Versions</th><th scope="col" class="number">Files</th><th scope="col" class="number">Size</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Queued</th><th scope="col" class="number">Mean time</th></tr></thead>
 <tbody>
 ${targets.map(
   (
     target,
-  ) => html`<tr><th scope="row">${target.name}${target.skip === null ? undefined : html` <span class="mark" title="${target.skip}">not built</span>`}</th><td>${target.pythonVersion}</td><td>${target.platformTag}</td><td class="number">${countText(target.slaves)}</td><td class="number">${countText(target.packages)}</td><td class="number">${countText(target.versionsBuilt)}</td><td class="number">${countText(target.files)}</td><td class="number">${sizeText(target.sizeBytes)}</td><td class="number">${countText(target.failed)}</td><td class="number">${countText(target.ready)}</td><td class="number">${target.meanBuildMs === null ? "–" : durationText(target.meanBuildMs)}</td></tr>
+  ) => html`<tr><th scope="row">${target.name}${target.skip === null ? undefined : html` <span class="mark" title="${target.skip}">not built</span>`}</th><td class="number">${countText(target.slaves)}</td><td class="number">${countText(target.packages)}</td><td class="number">${countText(target.versionsBuilt)}</td><td class="number">${countText(target.files)}</td><td class="number">${sizeText(target.sizeBytes)}</td><td class="number">${countText(target.failed)}</td><td class="number">${countText(target.ready)}</td><td class="number">${target.meanBuildMs === null ? "–" : durationText(target.meanBuildMs)}</td></tr>
 `,
 )}</tbody></table></div>`;
 

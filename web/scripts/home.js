@@ -69,8 +69,8 @@ function rowOf(build) {
   }
   row.append(
     title,
-    made("td", build.target),
     outcome,
+    made("td", build.target),
     made("td", durationText(build.duration_ms)),
     made("td", instantText(build.ended)),
     log,

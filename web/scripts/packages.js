@@ -120,6 +120,9 @@ function open() {
   if (first !== null) location.assign(first.href);
 }
 
+/** @param {Element | null | undefined} element */
+const focus = (element) => element instanceof HTMLElement && element.focus();
+
 input.addEventListener("input", search);
 // The list is on its way before the first letter.
 input.addEventListener("focus", () => {
@@ -135,13 +138,14 @@ form.addEventListener("submit", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
+  /** @type {(Element | null)[]} */
   const links = [...list.querySelectorAll("a")];
-  const at = links.findIndex((link) => link === document.activeElement);
+  const at = links.indexOf(document.activeElement);
   const isInList = at >= 0;
   if (event.key === "ArrowDown" && (isInList || document.activeElement === input)) {
-    links[Math.min(at + 1, links.length - 1)]?.focus();
+    focus(links[Math.min(at + 1, links.length - 1)]);
   } else if (event.key === "ArrowUp" && isInList) {
-    (at === 0 ? input : links[at - 1])?.focus();
+    focus(at === 0 ? input : links[at - 1]);
   } else if (event.key === "Escape" && (isInList || document.activeElement === input)) {
     input.value = "";
     input.focus();
