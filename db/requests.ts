@@ -36,8 +36,16 @@ import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
-import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
+import { duePages, failingPages, pagesFailed, pagesWritten, requestPage } from "./pages.ts";
 import { setPopularity } from "./popularity.ts";
+import {
+  nextOfRebuild,
+  openSite,
+  rebuildAdvanced,
+  rebuilds,
+  startRebuild,
+  tendPages,
+} from "./rebuilds.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
@@ -61,6 +69,7 @@ export const requests = {
   deriveWants,
   duePages,
   explainQueue,
+  failingPages,
   extendLeases,
   farmFigures,
   findDelivery,
@@ -83,14 +92,19 @@ export const requests = {
   lookAtWanted,
   markPlaced,
   markRemoved,
+  nextOfRebuild,
   openImport,
+  openSite,
   openTokens,
+  pagesFailed,
   pagesWritten,
   ping,
   postponeProject,
   projectPage,
   queueHealth,
   queueReport,
+  rebuildAdvanced,
+  rebuilds,
   recordAccess,
   recordChanges,
   recordLateChanges,
@@ -106,7 +120,6 @@ export const requests = {
   removeWanted,
   renewLeases,
   requestPage,
-  requestPagesAfter,
   requeueStep,
   resetSerial,
   searchList,
@@ -116,8 +129,10 @@ export const requests = {
   simpleNames,
   simplePage,
   sleepingSlaves,
+  startRebuild,
   steerSlaves,
   sweepQueue,
+  tendPages,
   tendAccessLog,
   thinHistory,
   unplaced,

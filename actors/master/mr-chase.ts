@@ -7,7 +7,7 @@ import type { WheelImportQuestions } from "../../protocol/links/wheel-import.ts"
 import { type ActorRef, defineActor, type MessageOf, Refusal } from "../../supervisor/index.ts";
 import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
 import { change, lookUp, remove } from "./chase/change.ts";
-import { rebuild } from "./chase/rebuild.ts";
+import { rebuild, rebuilds } from "./chase/rebuild.ts";
 import { addTarget, changeTarget, targets } from "./chase/target.ts";
 import { unwant, want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
@@ -28,6 +28,7 @@ const answers: Answers = {
   CHANGE: change,
   REMOVE: remove,
   REBUILD: rebuild,
+  REBUILDS: rebuilds,
   TARGETS: targets,
   ADD_TARGET: addTarget,
   CHANGE_TARGET: changeTarget,

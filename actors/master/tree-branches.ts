@@ -343,6 +343,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
       storage: needed(storage),
       http: colleagues.http,
       publicUrl: settings.indexUrl?.replace(/\/simple\/*$/, ""),
+      version: settings.version,
     }),
     child("secretary", secretary, {
       database,

@@ -23,6 +23,25 @@ export const pageRequestSchema = z.object({
 });
 export type PageRequest = Immutable<z.infer<typeof pageRequestSchema>>;
 
+/** `downloads`: the project pages of those packages that were downloaded lately, for their counts. */
+export const rebuildKindSchema = z.enum(["simple", "project", "downloads"]);
+
+export const pageRebuildSchema = z.object({
+  kind: rebuildKindSchema,
+  /** Who or what asked for it, in words. */
+  reason: z.string(),
+  /** Pages of the packages up to this name are in place. */
+  after: z.string(),
+  done: countSchema,
+  /** As many packages as there were when it began. */
+  total: countSchema,
+  startedAt: instantSchema,
+  /** Null: it is under way. */
+  endedAt: instantSchema.nullable(),
+});
+/** The pages of all packages, made again in the background. */
+export type PageRebuild = Immutable<z.infer<typeof pageRebuildSchema>>;
+
 const simpleFileSchema = z.object({
   filename: z.string(),
   /** The release's version in its canonical form (PEP 440), as PEP 700 lists it. */

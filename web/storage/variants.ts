@@ -18,6 +18,12 @@ export const VARIANTS: readonly Variant[] = [
   { suffix: ".gz", encoding: "gzip", minBytes: 1_400 },
 ];
 
+/**
+ * The root of the index is joined from parts that are compressed by themselves, which gzip allows and brotli
+ * does not.
+ */
+const joined = /^simple\/index\.[^/]*$/;
+
 const compressible = /(?:\.(?:html|json|css|js|xml|svg|txt)|\+json)$/;
 
 /** Whether a file of this name is compressed, where it is large enough. A wheel or its metadata never is. */
@@ -26,7 +32,9 @@ export const isCompressible = (key: string): boolean => compressible.test(key);
 /** The copies that a file of this name and size has beside it. */
 export function variantsOf(key: string, sizeBytes: number): readonly Variant[] {
   if (!isCompressible(key)) return [];
-  return VARIANTS.filter(({ minBytes }) => sizeBytes >= minBytes);
+  return VARIANTS.filter(
+    ({ minBytes, encoding }) => sizeBytes >= minBytes && (encoding === "gzip" || !joined.test(key)),
+  );
 }
 
 /** The file that a copy of this name belongs to; undefined where it is no copy's name. */
