@@ -69,13 +69,14 @@ async function writeAll(
   const written: PageRequest[] = [];
   const failed: { page: PageRequest; reason: string }[] = [];
   const disk: { full: string | null } = { full: null };
+  const isOver = (): boolean => ctx.signal.aborted;
   const write = async (page: PageRequest): Promise<void> => {
-    if (ctx.signal.aborted || disk.full !== null) return;
+    if (isOver() || disk.full !== null) return;
     try {
       await pageWriters[page.kind](desk, page.key);
       written.push(page);
     } catch (error) {
-      if (ctx.signal.aborted) return;
+      if (isOver()) return;
       if (error instanceof StorageError && error.code === "full") {
         disk.full = error.message;
         return;

@@ -3,8 +3,8 @@
  * which do not care how the files came. `release N` is version `N.0`; each has files for as many targets.
  */
 import type { Sql } from "../../db/connection.ts";
+import { requests } from "../../db/requests.ts";
 import { versionSortKey } from "../../protocol/packaging/version.ts";
-import { hello, target } from "./queue-fixture.ts";
 
 export interface PublishedFarm {
   /** Of names `PREFIX-000001` and on. */
@@ -21,8 +21,27 @@ export async function publishFiles(
   sql: Sql,
   { packages, releases, filesPerRelease, prefix = "pkg" }: PublishedFarm,
 ): Promise<void> {
-  const targets = Array.from({ length: Math.min(filesPerRelease, 4) }, (_, at) => target(11 + at));
-  const { slaveId, targetIds } = await hello(sql, "published", targets);
+  const targetCount = Math.min(filesPerRelease, 4);
+  const { slaveId, targetIds } = await requests.helloSlave.run(sql, {
+    identity: "published",
+    slot: "main",
+    label: "published",
+    productVersion: "1",
+    host: { os: "Linux", board: "", hostname: "published", cores: 1 },
+    targets: Array.from({ length: targetCount }, (_, at) => ({
+      name: `cp3${11 + at}-linux_x86_64`,
+      implementation: "CPython",
+      pythonVersion: `3.${11 + at}`,
+      pythonFullVersion: `3.${11 + at}.1`,
+      abiTag: `cp3${11 + at}`,
+      platformTag: "linux_x86_64",
+      tags: [`cp3${11 + at}-cp3${11 + at}-linux_x86_64`, "py3-none-any"],
+    })),
+    running: [],
+    finished: [],
+    leaseMs: 60_000,
+    retry: { baseMs: 1_000, maxMs: 60_000, maxAttempts: 3 },
+  });
   const name = sql`${prefix} || '-' || lpad(p::text, 6, '0')`;
   await sql`
     insert into package (name, display_name, summary)
@@ -53,5 +72,5 @@ export async function publishFiles(
       md5(m.token::text || f) || md5(f || m.token::text), 123456, array['cp311-cp311-linux_x86_64'], '>=3.8',
       md5(f || m.token::text) || md5(m.token::text || f), now(), now()
     from made m join version v on v.id = m.version_id join package p on p.id = v.package_id
-      cross join generate_series(1, ${Math.ceil(filesPerRelease / targets.length)}) as f`;
+      cross join generate_series(1, ${Math.ceil(filesPerRelease / targetCount)}) as f`;
 }
