@@ -24,11 +24,11 @@ import { publishedName, publishFiles } from "../../test/support/published-files.
 import { openLocalStorage, type Storage } from "../../web/storage.ts";
 import { type Findings, median } from "../frame.ts";
 
-const PACKAGES = 1_000;
+const PACKAGES = 300;
 const RELEASES = 10;
 const LARGE_RELEASES = 2_500;
 const FILES = 2;
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** As the Scribe has in hand at once. */
 const WIDTH = 8;
 const BATCH = 100;
