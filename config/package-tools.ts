@@ -4,13 +4,7 @@ import { requirementOption } from "./farm.ts";
 import { importQueueOption } from "./master.ts";
 import { flag, list, optional, type Program } from "./option.ts";
 import { waitOption } from "./tools.ts";
-import {
-  dateFormat,
-  descriptionFormat,
-  priorityFormat,
-  reasonFormat,
-  textFormat,
-} from "./value-format.ts";
+import { dateFormat, descriptionFormat, priorityFormat, reasonFormat } from "./value-format.ts";
 
 const said = { stored: false } as const;
 
@@ -111,21 +105,17 @@ export const rebuildProgram = {
   name: "piw-rebuild",
   section: "rebuild",
   summary:
-    "Has pages of the site written again: home, search, project [PACKAGE] or index [PACKAGE]; without PACKAGE those of all packages. With provenance [PACKAGE] it has wheels signed that have no provenance. Exit code: 0 done; 1 refused, or nobody answers; 2 wrong usage.",
+    "Has pages of the site written again: home, search, project [PACKAGE] or index [PACKAGE]; without PACKAGE those of all packages, in the background; all: everything. With provenance [PACKAGE] it has wheels signed that have no provenance. Exit code: 0 done; 1 refused, or nobody answers; 2 wrong usage.",
   operand: {
     name: "WHAT",
-    doc: "home, search, project, index or provenance, and a PACKAGE where only its page or wheels are meant",
+    doc: "home, search, project, index, all or provenance, and a PACKAGE where only its page or wheels are meant",
     variadic: true,
-    required: true,
+    required: false,
   },
   options: {
     ...importOptions,
     yes,
-    after: optional(
-      textFormat,
-      "NAME",
-      "Go on after this package, where an earlier run was interrupted",
-      said,
-    ),
+    detach: flag("Do not wait for the end of a rebuild; --progress shows how far it is", said),
+    progress: flag("Rebuild nothing: say how far the rebuilds of all pages are", said),
   },
 } satisfies Program;

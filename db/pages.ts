@@ -4,11 +4,17 @@
  * and a crash writes the page again.
  */
 import { z } from "zod";
-import { type PageKind, type PageRequest, pageRequestSchema } from "../protocol/model/page.ts";
+import {
+  type PageKind,
+  type PageRequest,
+  pageKindSchema,
+  pageRequestSchema,
+} from "../protocol/model/page.ts";
 import { countSchema, durationSchema } from "../protocol/model/scalar.ts";
-import { type Tx, transaction } from "./connection.ts";
+import { type Sql, type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 import { noteRootChanges } from "./root-changes.ts";
+import { readTallies } from "./tallies.ts";
 
 /**
  * Inside the transaction that changes what the pages show. Asked again, a page keeps its age. The root of the
@@ -32,7 +38,7 @@ export async function requestPages(
       as r(kind, key)
     order by kind, key
     on conflict (kind, key) do update
-      set generation = nextval('page_generation'), renewed_at = now()`;
+      set generation = nextval('page_generation'), renewed_at = now(), attempts = 0, retry_at = null`;
 }
 
 export const requestPage = request(
@@ -48,86 +54,133 @@ export const requestPage = request(
   },
 );
 
-const requestedSchema = z.object({
-  requested: countSchema,
-  /** The last name that was requested, to go on after; null when there is no further one. */
-  next: z.string().nullable(),
-  /** Nothing was requested: the pages that are owed are to be written first. */
-  isFull: z.boolean(),
-});
-
-/** Pages that may be owed at once because of a rewriting of them all: new ones come behind them. */
-const MAX_OWED = 2_000;
+/** Of the whole farm: rewritten at most once in so many gathering times. All of these are long lists. */
+const SEARCH_GATHERS = 10;
 
 /**
- * Asks for the pages of the next packages by name: of all of them bit by bit. The simple pages are those of
- * packages that have, or had, files. So that a new file's page does not wait for a whole site, it asks for
- * none while many are owed.
- */
-export const requestPagesAfter = request(
-  {
-    args: z.object({
-      kind: z.enum(["simple", "project"]),
-      after: z.string().max(1_000),
-      limit: z.int().positive().max(MAX_OWED),
-    }),
-    result: requestedSchema,
-  },
-  async (sql, args) => {
-    const [owed] = await sql<{ n: number }[]>`
-      select count(*)::int as n from (select from page_request limit ${MAX_OWED}) as owed`;
-    if ((owed?.n ?? 0) >= MAX_OWED) return { requested: 0, next: args.after, isFull: true };
-    const rows = await sql<{ key: string }[]>`
-      insert into page_request (kind, key)
-      select ${args.kind}, p.name from package p
-      where p.name > ${args.after} and (${args.kind === "project"} or exists (
-        select from version v join file f on f.version_id = v.id where v.package_id = p.id))
-      order by p.name limit ${args.limit}
-      on conflict (kind, key) do update
-        set generation = nextval('page_generation'), renewed_at = now()
-      returning key`;
-    // In the order of the insertion, which is that of the names.
-    const last = rows.length < args.limit ? null : (rows.at(-1)?.key ?? null);
-    return { requested: rows.length, next: last, isFull: false };
-  },
-);
-
-/**
- * Pages to write now, oldest first: simple pages at once, others when they have waited `gatherMs` or
- * nobody has asked for them again for a twentieth of that.
+ * Pages to write now: simple pages at once and first, then those of the whole farm, then the others, oldest
+ * first, when they have waited `gatherMs` or nobody has asked for them again for a twentieth of that. The home
+ * page is written at most once in `gatherMs`, the search list once in ten times that; one that could not be
+ * written has to wait for its next attempt.
  */
 export const duePages = request(
   {
     args: z.object({ gatherMs: durationSchema, limit: z.int().positive().max(1_000) }),
     result: z.array(pageRequestSchema),
   },
-  async (sql, args) => [
-    ...(await sql<PageRequest[]>`
-      select kind, key, generation from page_request
-      where kind = 'simple'
-        or requested_at <= now() - ${args.gatherMs} * interval '1 millisecond'
-        or renewed_at <= now() - ${args.gatherMs / 20} * interval '1 millisecond'
-      order by kind = 'simple' desc, requested_at
-      limit ${args.limit}`),
-  ],
+  async (sql, args) => {
+    const gather = (times: number) => sql`${args.gatherMs * times} * interval '1 millisecond'`;
+    const isDue = sql`(retry_at is null or retry_at <= now())`;
+    const hasWaited = sql`(requested_at <= now() - ${gather(1)} or renewed_at <= now() - ${gather(1 / 20)})`;
+    const pages = await sql<PageRequest[]>`
+      (select kind, key, generation from page_request
+       where kind = 'simple' and ${isDue} order by requested_at limit ${args.limit})
+      union all
+      (select r.kind, r.key, r.generation from page_request r left join page_written w using (kind)
+       where r.kind <> 'simple' and r.key = '' and ${isDue} and ${hasWaited}
+         and (w.written_at is null or not r.kind in ('home', 'search')
+           or w.written_at <= now() - case r.kind when 'search' then ${gather(SEARCH_GATHERS)} else ${gather(1)} end)
+       order by r.kind)
+      union all
+      (select kind, key, generation from page_request
+       where kind <> 'simple' and key <> '' and ${isDue} and ${hasWaited}
+       order by requested_at limit ${args.limit})`;
+    return pages.slice(0, args.limit);
+  },
 );
 
+const pagesSchema = z.array(pageRequestSchema).max(1_000);
+
+/** Crosses off pages that are in place: those that were not asked for again meanwhile. */
 export const pagesWritten = request(
-  { args: z.object({ pages: z.array(pageRequestSchema).max(1_000) }), result: z.null() },
-  async (sql, args) => {
-    for (const page of args.pages) {
-      // Only now can a build that waits for these files find them: so this is when they came.
-      if (page.kind === "simple")
-        await sql`
-          update version v set changed_at = now()
-          from package p
-          where p.id = v.package_id and p.name = ${page.key} and exists (
-            select from file f where f.version_id = v.id and f.removed_at is null
-              and f.placed_at >= v.changed_at - interval '1 second')`;
+  { args: z.object({ pages: pagesSchema }), result: z.null() },
+  async (sql, { pages }) => {
+    if (pages.length === 0) return null;
+    const simple = pages.filter(({ kind }) => kind === "simple").map(({ key }) => key);
+    // Only now can a build that waits for these files find them: so this is when they came.
+    if (simple.length > 0)
       await sql`
-        delete from page_request
-        where kind = ${page.kind} and key = ${page.key} and generation = ${page.generation}`;
-    }
+        with come as (
+          select v.id from version v join package p on p.id = v.package_id
+          where p.name = any(${simple}) and exists (
+            select from file f where f.version_id = v.id and f.removed_at is null
+              and f.placed_at >= v.changed_at - interval '1 second')
+          order by v.id for no key update of v
+        )
+        update version v set changed_at = now() from come where v.id = come.id`;
+    await sql`
+      delete from page_request r
+      using unnest(${pages.map(({ kind }) => kind)}::text[], ${pages.map(({ key }) => key)}::text[],
+        ${pages.map(({ generation }) => generation)}::bigint[]) as w(kind, key, generation)
+      where r.kind = w.kind and r.key = w.key and r.generation = w.generation`;
+    const farm = pages.filter(({ kind, key }) => kind !== "simple" && key === "");
+    if (farm.length > 0) await noteFarmPages(sql, new Set(farm.map(({ kind }) => kind)));
     return null;
+  },
+);
+
+/**
+ * Keeps when pages of the whole farm were written. A search list that was made when there were more or fewer packages
+ * to be found than there are now is asked for: the root page knows first.
+ */
+async function noteFarmPages(sql: Sql, kinds: ReadonlySet<PageKind>): Promise<void> {
+  const packages = (await readTallies(sql))("packages", 0).total;
+  await sql`
+    insert into page_written (kind, written_at, packages)
+    select k, now(), ${packages} from unnest(${[...kinds]}::text[]) as g(k)
+    on conflict (kind) do update set written_at = now(), packages = excluded.packages`;
+  if (kinds.has("root"))
+    await sql`
+      insert into page_request (kind, key)
+      select 'search', '' where not exists (
+        select from page_written where kind = 'search' and packages = ${packages})
+      on conflict do nothing`;
+}
+
+const failureSchema = z.object({
+  page: pageRequestSchema,
+  /** One line. */
+  reason: z.string().max(2_000),
+});
+
+/**
+ * Pages that could not be written: tried again after a second, then after pauses that double up to ten minutes. Asked
+ * for meanwhile they are due at once. One of a rebuild becomes a page that is owed.
+ */
+export const pagesFailed = request(
+  { args: z.object({ failures: z.array(failureSchema).max(1_000) }), result: z.null() },
+  async (sql, { failures }) => {
+    if (failures.length === 0) return null;
+    const pages = failures.map(({ page }) => page);
+    await sql`
+      insert into page_request as r (kind, key, attempts, retry_at, failure)
+      select f.kind, f.key, 1, now() + interval '1 second', f.reason
+      from unnest(${pages.map(({ kind }) => kind)}::text[], ${pages.map(({ key }) => key)}::text[],
+        ${failures.map(({ reason }) => reason)}::text[]) as f(kind, key, reason)
+      order by f.kind, f.key
+      on conflict (kind, key) do update set attempts = r.attempts + 1, failure = excluded.failure,
+        retry_at = now() + least(interval '10 minutes', interval '1 second' * 2 ^ least(r.attempts, 20))`;
+    return null;
+  },
+);
+
+const failingSchema = z.object({
+  count: countSchema,
+  /** The one that was tried most often. */
+  kind: pageKindSchema,
+  key: z.string(),
+  attempts: countSchema,
+  reason: z.string(),
+});
+
+/** Pages that are owed and could not be written the last time; null where there is none. */
+export const failingPages = request(
+  { args: z.null(), result: failingSchema.nullable() },
+  async (sql) => {
+    const [row] = await sql<z.infer<typeof failingSchema>[]>`
+      select count(*) over ()::int as count, kind, key, attempts, coalesce(failure, '') as reason
+      from page_request where retry_at is not null
+      order by attempts desc, kind, key limit 1`;
+    return row ?? null;
   },
 );

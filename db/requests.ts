@@ -36,7 +36,7 @@ import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
-import { duePages, pagesWritten, requestPage, requestPagesAfter } from "./pages.ts";
+import { duePages, failingPages, pagesFailed, pagesWritten, requestPage } from "./pages.ts";
 import { setPopularity } from "./popularity.ts";
 import {
   draftProvenance,
@@ -46,6 +46,14 @@ import {
   signWith,
   unsignedFiles,
 } from "./provenance.ts";
+import {
+  nextOfRebuild,
+  openSite,
+  rebuildAdvanced,
+  rebuilds,
+  startRebuild,
+  tendPages,
+} from "./rebuilds.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
 import { rootChanges, rootWritten, unlistedNames } from "./root-changes.ts";
@@ -78,6 +86,7 @@ export const requests = {
   dropDraft,
   duePages,
   explainQueue,
+  failingPages,
   extendLeases,
   farmFailures,
   farmFigures,
@@ -102,8 +111,11 @@ export const requests = {
   markPlaced,
   markRemoved,
   markSigned,
+  nextOfRebuild,
   openImport,
+  openSite,
   openTokens,
+  pagesFailed,
   pagesWritten,
   ping,
   postponeProject,
@@ -115,6 +127,8 @@ export const requests = {
   queueHealth,
   queuePage,
   queueReport,
+  rebuildAdvanced,
+  rebuilds,
   recordAccess,
   recordChanges,
   recordLateChanges,
@@ -130,7 +144,6 @@ export const requests = {
   removeWanted,
   renewLeases,
   requestPage,
-  requestPagesAfter,
   requeueStep,
   resetSerial,
   rootChanges,
@@ -144,8 +157,10 @@ export const requests = {
   simplePage,
   sleepingSlaves,
   statisticsPage,
+  startRebuild,
   steerSlaves,
   sweepQueue,
+  tendPages,
   tendAccessLog,
   thinHistory,
   unlistedNames,

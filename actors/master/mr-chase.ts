@@ -7,7 +7,7 @@ import type { WheelImportQuestions } from "../../protocol/links/wheel-import.ts"
 import { type ActorRef, defineActor, type MessageOf, Refusal } from "../../supervisor/index.ts";
 import type { AnswerContext, AnswerMeans, Answers } from "./chase/answer.ts";
 import { change, lookUp, remove } from "./chase/change.ts";
-import { rebuild } from "./chase/rebuild.ts";
+import { rebuild, rebuilds } from "./chase/rebuild.ts";
 import { sign } from "./chase/sign.ts";
 import { addTarget, changeTarget, targets } from "./chase/target.ts";
 import { unwant, want } from "./chase/want.ts";
@@ -30,6 +30,7 @@ const answers: Answers = {
   REMOVE: remove,
   REBUILD: rebuild,
   SIGN: sign,
+  REBUILDS: rebuilds,
   TARGETS: targets,
   ADD_TARGET: addTarget,
   CHANGE_TARGET: changeTarget,

@@ -1,19 +1,17 @@
 /**
- * The Scribe: writes the site, a page at a time, from what the database says. A page is replaced whole;
- * one whose subject is gone is taken away. It decides nothing about when: that is the Secretary's.
+ * The Scribe: writes the site from what the database says, several pages at a time. A page is replaced whole;
+ * one whose subject is gone is taken away. It decides nothing about when: that is the Secretary's. What concerns
+ * the whole farm takes longer, so it is written beside the pages of packages.
  */
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
-import type { ToScribe } from "../../protocol/links/tasks/scribe.ts";
+import type { ToScribe, Writing } from "../../protocol/links/tasks/scribe.ts";
 import type { PageRequest } from "../../protocol/model/page.ts";
-import { type ActorRef, defineActor } from "../../supervisor/index.ts";
-import { siteAssets } from "../../web/assets.ts";
+import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { RootIndex } from "../../web/index/root-index.ts";
-import { renderLogPage } from "../../web/pages/log-page.ts";
-import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
 import type { Site } from "../../web/pages/site.ts";
-import { LOG_PAGE_KEY, NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";
-import type { Storage } from "../../web/storage.ts";
+import { type Storage, StorageError } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
+import { openSite } from "./site/opening.ts";
 import { leaveRoot } from "./site/simple-pages.ts";
 import type { Desk } from "./site/writer.ts";
 import { pageWriters } from "./site/writers.ts";
@@ -26,6 +24,8 @@ export interface ScribeArgs {
   readonly http: ActorRef<ToHttp>;
   /** Where the site is for its users; undefined: where the built-in server listens. */
   readonly publicUrl: string | undefined;
+  /** Of the product: another one may write other pages. */
+  readonly version: string;
 }
 
 interface State {
@@ -35,62 +35,86 @@ interface State {
 }
 
 const SITE_NAME = "Wheelwright";
+/** Pages in hand at once: some wait for the database and some for the disk, while one is rendered. */
+const WIDTH = 8;
 
 export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   name: "writes the site",
   pause: "park",
   handlerTimeoutMs: 0,
-  async init(ctx, args) {
-    const { storage } = args;
-    for (const asset of siteAssets) await storage.replace(asset.key, asset.contents);
-    await storage.replace(NOT_FOUND_PAGE_KEY, renderNotFoundPage({ name: SITE_NAME }));
-    await storage.replace(LOG_PAGE_KEY, renderLogPage({ name: SITE_NAME, url: "" }));
-    // A site that has nothing yet has a root, a home page and a search list all the same.
-    ctx.run(async () => {
-      const pages = [
-        { kind: "root" as const, key: "" },
-        { kind: "home" as const, key: "" },
-        { kind: "search" as const, key: "" },
-      ];
-      await askUntilDone(ctx, args.database, "requestPage", { pages });
-    });
-    return { args, root: new RootIndex(storage), publicUrl: args.publicUrl };
+  init(ctx, args) {
+    ctx.run(() => openSite(ctx, { ...args, name: SITE_NAME }));
+    return { args, root: new RootIndex(args.storage), publicUrl: args.publicUrl };
   },
   handle: {
     async WRITE(state, { pages }, ctx) {
       const { database, storage } = state.args;
-      const site = await siteOf(state);
       const desk: Desk = {
         ask: (name, args) => askUntilDone(ctx, database, name, args),
         storage,
-        site,
+        site: await siteOf(state),
         root: state.root,
       };
-      const written: PageRequest[] = [];
-      try {
-        await leaveRoot(desk, pages);
-      } catch (error) {
-        // Each of them sees to it by itself, and does not go before.
-        ctx.log.warn({ err: error }, "the root page could not be written");
-      }
-      for (const page of pages) {
-        if (ctx.signal.aborted) break;
-        try {
-          await pageWriters[page.kind](desk, page.key);
-          written.push(page);
-          ctx.healthy();
-        } catch (error) {
-          ctx.log.warn(
-            { err: error, page: `${page.kind} ${page.key}` },
-            "page could not be written",
-          );
-          ctx.degraded(`${page.kind} ${page.key}: ${String(error)}`);
-        }
-      }
-      return written;
+      if (!pages.every(isOfFarm)) return writeAll(desk, pages, ctx);
+      const answer = ctx.defer<Writing>();
+      ctx.run(async () => answer.resolve(await writeAll(desk, pages, ctx)));
+      return answer;
     },
   },
 });
+
+const isOfFarm = ({ kind }: PageRequest): boolean => kind === "home" || kind === "search";
+
+async function writeAll(
+  desk: Desk,
+  pages: readonly PageRequest[],
+  ctx: ActorContext<ScribeMessages>,
+): Promise<Writing> {
+  const written: PageRequest[] = [];
+  const failed: { page: PageRequest; reason: string }[] = [];
+  const disk: { full: string | null } = { full: null };
+  const isOver = (): boolean => ctx.signal.aborted;
+  const write = async (page: PageRequest): Promise<void> => {
+    if (isOver() || disk.full !== null) return;
+    try {
+      await pageWriters[page.kind](desk, page.key);
+      written.push(page);
+    } catch (error) {
+      if (isOver()) return;
+      if (error instanceof StorageError && error.code === "full") {
+        disk.full = error.message;
+        return;
+      }
+      ctx.log.warn({ err: error, page: `${page.kind} ${page.key}` }, "page could not be written");
+      failed.push({ page, reason: reasonOf(error) });
+    }
+  };
+  try {
+    await leaveRoot(desk, pages);
+  } catch (error) {
+    // Each of them sees to it by itself, and does not go before.
+    ctx.log.warn({ err: error }, "the root page could not be written");
+  }
+  const isSimple = ({ kind }: PageRequest): boolean => kind === "simple";
+  await inParallel(pages.filter(isSimple), write);
+  await inParallel(
+    pages.filter((page) => !isSimple(page)),
+    write,
+  );
+  return { written, failed, full: disk.full };
+}
+
+const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").slice(0, 500);
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  await Promise.all(
+    Array.from({ length: WIDTH }, async () => {
+      for (const item of left) await work(item);
+    }),
+  );
+}
 
 async function siteOf(state: State): Promise<Site> {
   if (state.publicUrl === undefined) {

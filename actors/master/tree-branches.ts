@@ -351,6 +351,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
       storage: needed(storage),
       http: colleagues.http,
       publicUrl: siteUrl(settings),
+      version: settings.version,
     }),
     child("secretary", secretary, {
       database,

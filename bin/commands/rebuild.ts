@@ -1,10 +1,11 @@
-/** piw-rebuild: has pages of the site written again, one or all of a kind. */
+/** piw-rebuild: has pages of the site written again, one or all of a kind, and says how far that is. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import { findNearest } from "../../config/nearest.ts";
 import { rebuildProgram } from "../../config/package-tools.ts";
 import type { ImportQuestions } from "../../protocol/links/import.ts";
+import type { PageRebuild } from "../../protocol/model/page.ts";
 import type { SignedStep } from "../../protocol/model/provenance.ts";
 import { type Ask, importMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
@@ -12,11 +13,22 @@ import { type Frame, runProgram } from "../program.ts";
 import { openProgress } from "../progress.ts";
 import { counted, lookUpAll, readSubjects, unknownLine } from "../subjects.ts";
 
-const kinds = { home: "home", search: "search", project: "project", index: "simple" } as const;
-type What = keyof typeof kinds;
+type What = "home" | "search" | "project" | "index" | "all";
+type BulkKind = "simple" | "project";
+type Kind = "home" | "search" | BulkKind;
 
-/** The Secretary writes some hundred pages meanwhile. */
-const FULL_PAUSE_MS = 500;
+const kinds: Readonly<Record<What, readonly Kind[]>> = {
+  home: ["home"],
+  search: ["search"],
+  project: ["project"],
+  index: ["simple"],
+  all: ["home", "search", "simple", "project"],
+};
+
+/** Of the kinds of rebuilds, as they are called here. */
+const words = { simple: "index", project: "project", downloads: "downloads on project" } as const;
+
+const LOOK_EVERY_MS = 500;
 
 export function rebuild(argv: readonly string[]): Promise<void> {
   return runProgram(
@@ -25,23 +37,26 @@ export function rebuild(argv: readonly string[]): Promise<void> {
       logLevel: "warn",
       run: (values, operands, frame) => {
         if (operands[0] === "provenance") return signAll(operands.slice(1), values, frame);
-        const { what, name } = readWhat(operands);
-        const after = values.after ?? "";
-        if (after !== "" && (name !== undefined || !isPerPackage(what)))
-          throw new ConfigurationError("--after goes with project or index without a PACKAGE");
+        const { what, name } = readWhat(operands, values.progress);
         return withMaster(importMaster(values, frame), async (ask) => {
-          if (!isPerPackage(what)) {
-            await ask("REBUILD", { kind: kinds[what] });
-            frame.print(`${what}: will be written`);
-            return 0;
-          }
+          if (what === undefined) return showProgress(ask, frame);
           if (name !== undefined) return rebuildOne(ask, what, name, frame);
-          const question = `Write the ${what} pages of all packages again${after === "" ? "" : ` after ${harmless(after)}`}?`;
-          if (!(await confirm(question, { yes: values.yes }, frame))) {
-            frame.print("Nothing was asked for.");
-            return REFUSED;
+          const bulk = kinds[what].filter(isBulk);
+          const kindWords = bulk.map((kind) => words[kind]).join(" and ");
+          if (bulk.length > 0) {
+            const question = `Write the ${kindWords} pages of all packages again?`;
+            if (!(await confirm(question, { yes: values.yes }, frame))) {
+              frame.print("Nothing was asked for.");
+              return REFUSED;
+            }
           }
-          return rebuildAll(ask, what, after, frame);
+          for (const kind of kinds[what]) {
+            if (isBulk(kind)) continue;
+            await ask("REBUILD", { kind });
+            frame.print(`${kind}: will be written`);
+          }
+          if (bulk.length > 0) await rebuildAll(ask, bulk, values.detach, frame);
+          return 0;
         });
       },
     },
@@ -52,12 +67,10 @@ export function rebuild(argv: readonly string[]): Promise<void> {
 /** Wheels that were published before there was a key, or while signing failed. What has provenance keeps it. */
 function signAll(
   [name, ...more]: readonly string[],
-  values: Parameters<typeof importMaster>[0] & { readonly after: string | undefined },
+  values: Parameters<typeof importMaster>[0],
   frame: Frame,
 ): Promise<number> {
   if (more.length > 0) throw new ConfigurationError("name one package, or none for all of them");
-  if (values.after !== undefined)
-    throw new ConfigurationError("--after goes with project or index: what is signed is not again");
   return withMaster(importMaster(values, frame), async (ask) => {
     const progress = openProgress();
     let [signed, left] = [0, 0];
@@ -77,14 +90,24 @@ function signAll(
   });
 }
 
+const isBulk = (kind: Kind): kind is BulkKind => kind === "simple" || kind === "project";
+
 const isPerPackage = (what: What): what is "project" | "index" =>
   what === "project" || what === "index";
 
 /** @throws ConfigurationError */
-function readWhat([what = "", name, ...more]: readonly string[]): {
-  what: What;
-  name: string | undefined;
-} {
+function readWhat(
+  [what, name, ...more]: readonly string[],
+  isProgress: boolean,
+): { what: What | undefined; name: string | undefined } {
+  if (isProgress) {
+    if (what !== undefined) throw new ConfigurationError("--progress goes with nothing to rebuild");
+    return { what, name };
+  }
+  if (what === undefined)
+    throw new ConfigurationError(
+      `say what is to be written again: ${Object.keys(kinds).join(", ")}; or --progress`,
+    );
   if (!Object.hasOwn(kinds, what))
     throw new ConfigurationError(
       `"${harmless(what.slice(0, 60))}" cannot be written again; the nearest that can is ${findNearest(what, [...Object.keys(kinds), "provenance"]) ?? ""}`,
@@ -92,13 +115,15 @@ function readWhat([what = "", name, ...more]: readonly string[]): {
   const known = what as What;
   if (more.length > 0) throw new ConfigurationError("name one package, or none for all of them");
   if (name !== undefined && !isPerPackage(known))
-    throw new ConfigurationError(`${known} is one page: it takes no PACKAGE`);
+    throw new ConfigurationError(
+      known === "all" ? "all takes no PACKAGE" : `${known} is one page: it takes no PACKAGE`,
+    );
   return { what: known, name };
 }
 
 async function rebuildOne(
   ask: Ask<ImportQuestions>,
-  what: "project" | "index",
+  what: What,
   name: string,
   frame: Frame,
 ): Promise<number> {
@@ -106,44 +131,48 @@ async function rebuildOne(
   const [found] = await lookUpAll(ask, subjects);
   const [subject] = subjects;
   if (subject !== undefined && found?.found === null) throw new Error(unknownLine(subject, found));
-  await ask("REBUILD", { kind: kinds[what], package: name });
+  for (const kind of kinds[what].filter(isBulk)) await ask("REBUILD", { kind, package: name });
   frame.print(`${what} ${harmless(found?.found?.package ?? name)}: will be written`);
   return 0;
 }
 
-/**
- * A stretch of packages a question, as the pages of the former ones are written. Where it is interrupted,
- * what was asked for is still written, and the rest can be asked for with `--after`.
- */
+/** The master does it in the background, and goes on with it after a restart, whoever waits here or not. */
 async function rebuildAll(
   ask: Ask<ImportQuestions>,
-  what: "project" | "index",
-  start: string,
+  bulk: readonly BulkKind[],
+  isDetached: boolean,
   frame: Frame,
-): Promise<number> {
+): Promise<void> {
   const progress = openProgress();
-  let after: string | null = start;
-  let requested = 0;
+  const isMeant = ({ kind }: PageRebuild): boolean => (bulk as readonly string[]).includes(kind);
+  let meant = (await ask("REBUILD", { all: bulk })).filter(isMeant);
   try {
-    while (after !== null) {
-      const step: { requested: number; next: string | null; isFull: boolean } = await ask(
-        "REBUILD",
-        { kind: kinds[what], after },
-      );
-      requested += step.requested;
-      after = step.next;
-      progress.show(
-        `${requested} ${what} pages asked for${after === null ? "" : `, up to ${harmless(after)}`}`,
-      );
-      if (step.isFull) await delay(FULL_PAUSE_MS, undefined, { signal: frame.signal });
+    while (!isDetached && meant.some(({ endedAt }) => endedAt === null)) {
+      progress.show(meant.map(lineOf).join("; "));
+      await delay(LOOK_EVERY_MS, undefined, { signal: frame.signal });
+      meant = (await ask("REBUILDS", {})).filter(isMeant);
     }
   } catch (error) {
     progress.clear();
-    const rest = after === null || after === "" ? "" : `; go on with --after ${harmless(after)}`;
-    process.stderr.write(`${counted(requested, "page")} asked for so far${rest}\n`);
+    process.stderr.write(
+      "the master goes on with it in the background: --progress shows how far it is\n",
+    );
     throw error;
   }
   progress.clear();
-  frame.print(`${what}: ${counted(requested, "page")} will be written`);
+  for (const one of meant) frame.print(lineOf(one));
+}
+
+async function showProgress(ask: Ask<ImportQuestions>, frame: Frame): Promise<number> {
+  const all = await ask("REBUILDS", {});
+  if (all.length === 0) frame.print("No rebuild of all pages was ever asked for.");
+  for (const one of all) frame.print(`${lineOf(one)} (${one.reason})`);
   return 0;
+}
+
+function lineOf({ kind, done, total, after, endedAt }: PageRebuild): string {
+  const word = words[kind];
+  if (endedAt !== null) return `${word}: done, the pages of ${counted(done, "package")}`;
+  const upTo = after === "" ? "" : `, up to ${harmless(after)}`;
+  return `${word}: the pages of ${done} of ${counted(total, "package")}${upTo}`;
 }

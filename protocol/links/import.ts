@@ -13,6 +13,7 @@ import {
   removedSchema,
   subjectSchema,
 } from "../model/package-change.ts";
+import { pageRebuildSchema } from "../model/page.ts";
 import { signedStepSchema } from "../model/provenance.ts";
 import { countSchema, projectNameSchema } from "../model/scalar.ts";
 import { targetSpecSchema } from "../model/target.ts";
@@ -30,8 +31,13 @@ import { wheelImportMessages } from "./wheel-import.ts";
 const rebuildSchema = z.union([
   z.strictObject({ kind: z.enum(["home", "search"]) }),
   z.strictObject({ kind: z.enum(["simple", "project"]), package: projectNameSchema }),
-  /** A part of all pages of the kind: those of the packages whose names come after this one. */
-  z.strictObject({ kind: z.enum(["simple", "project"]), after: z.string().max(200) }),
+  /** Those of all packages, in the background. */
+  z.strictObject({
+    all: z
+      .array(z.enum(["simple", "project"]))
+      .min(1)
+      .max(2),
+  }),
 ]);
 
 const toServer = {
@@ -55,17 +61,10 @@ const toServer = {
   /** Changes a package or some of its versions: all that is said, or nothing. */
   CHANGE: { body: packageChangeSchema, reply: changedSchema },
   REMOVE: { body: removalSchema, reply: removedSchema },
-  /** Has pages written again. */
-  REBUILD: {
-    body: rebuildSchema,
-    reply: z.object({
-      requested: countSchema,
-      /** Where the next question goes on; null when nothing is left. */
-      next: z.string().nullable(),
-      /** So many pages are owed already that none was requested: ask again in a while. */
-      isFull: z.boolean(),
-    }),
-  },
+  /** Has pages written again. Replies how far the rebuilds of all pages are, as `REBUILDS` does. */
+  REBUILD: { body: rebuildSchema, reply: z.array(pageRebuildSchema) },
+  /** Rebuilds of all pages of a kind: those under way first, then the last one of each other kind. */
+  REBUILDS: { body: z.object({}), reply: z.array(pageRebuildSchema) },
   /**
    * Has public wheels signed that have no provenance, of one package or of all, a stretch at a time: `after` is the
    * `next` of the answer before, 0 at first.

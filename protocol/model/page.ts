@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { Immutable } from "./immutable.ts";
-import { countSchema } from "./scalar.ts";
+import { countSchema, instantSchema } from "./scalar.ts";
 
 /**
  * `simple` and `project` have a package's name as key; `root`, `home` and `search` (the list that is
@@ -20,6 +20,25 @@ export const pageRequestSchema = z.object({
   generation: countSchema,
 });
 export type PageRequest = Immutable<z.infer<typeof pageRequestSchema>>;
+
+/** `downloads`: the project pages of those packages that were downloaded lately, for their counts. */
+export const rebuildKindSchema = z.enum(["simple", "project", "downloads"]);
+
+export const pageRebuildSchema = z.object({
+  kind: rebuildKindSchema,
+  /** Who or what asked for it, in words. */
+  reason: z.string(),
+  /** Pages of the packages up to this name are in place. */
+  after: z.string(),
+  done: countSchema,
+  /** As many packages as there were when it began. */
+  total: countSchema,
+  startedAt: instantSchema,
+  /** Null: it is under way. */
+  endedAt: instantSchema.nullable(),
+});
+/** The pages of all packages, made again in the background. */
+export type PageRebuild = Immutable<z.infer<typeof pageRebuildSchema>>;
 
 export const downloadsSchema = z.object({
   /** The present day and the 29 before it, days of UTC. */

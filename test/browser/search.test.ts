@@ -1,10 +1,12 @@
 /** The search in a real browser: as one types, by keyboard, from the address, and among many names. */
+
 import { rm } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeSearchPages } from "../../actors/master/site/search-pages.ts";
 import type { Desk } from "../../actors/master/site/writer.ts";
 import { siteAssets } from "../../web/assets.ts";
+import { RootIndex } from "../../web/index/root-index.ts";
 import { startWebServer, type WebServer } from "../../web/server.ts";
 import { openLocalStorage, type Storage } from "../../web/storage.ts";
 import {
@@ -59,6 +61,7 @@ describe.skipIf(browserMissing !== undefined)(`the search${browserNote}`, () => 
         ask: ask as unknown as Desk["ask"],
         storage,
         site: { name: "Wheelwright", url: server.url },
+        root: new RootIndex(storage),
       },
       "",
     );

@@ -34,7 +34,9 @@ describe("a request and what it gives", () => {
     ).toEqual({
       changed: false,
     });
-    expect(await run(sql, "configureIndex", { mergeUpstream: false })).toEqual({ isChanged: false });
+    expect(await run(sql, "configureIndex", { mergeUpstream: false })).toEqual({
+      isChanged: false,
+    });
     const index = { index: "http://127.0.0.1/simple" };
     expect(await run(sql, "followIndex", index)).toEqual({ isOther: false, hasChangelog: false });
     await run(sql, "foundChangelog", null);
@@ -240,8 +242,18 @@ describe("a request and what it gives", () => {
       found: { package: "pkg", versions: 1 },
       missing: ["7"],
     });
-    const page1 = await run(sql, "requestPagesAfter", { kind: "simple", after: "", limit: 1 });
-    expect(page1).toEqual({ requested: 1, next: "gone", isFull: false });
+    await run(sql, "openSite", { madeBy: "1", missing: [] });
+    await run(sql, "startRebuild", { kinds: ["simple"], reason: "asked for" });
+    const stretch = await run(sql, "nextOfRebuild", { limit: 1 });
+    expect(stretch).toMatchObject({ kind: "simple", names: ["gone"] });
+    if (stretch !== null) await run(sql, "rebuildAdvanced", stretch);
+    expect(await run(sql, "rebuilds", null)).toContainEqual(
+      expect.objectContaining({ kind: "simple", after: "gone", done: 1, total: 2 }),
+    );
+    const owed = { kind: "project" as const, key: "pkg", generation: 1 };
+    await run(sql, "pagesFailed", { failures: [{ page: owed, reason: "no room" }] });
+    expect(await run(sql, "failingPages", null)).toMatchObject({ count: 1, reason: "no room" });
+    expect(await run(sql, "tendPages", null)).toBe(false);
     expect(await run(sql, "searchList", { after: "", limit: 10 })).toEqual([["pkg", 0, 0]]);
     const builds = { package: "pkg", versions: [], isOfBuildsOnly: true, skip: null };
     expect(await run(sql, "removePackage", builds)).toMatchObject({ outcome: "removed", files: 1 });

@@ -448,20 +448,6 @@ describe("targets", () => {
   });
 });
 
-describe("a rewriting of all pages", () => {
-  it("goes through the packages by name, and waits while too many are owed", async () => {
-    for (const name of ["a", "b", "c"]) await recordProject(sql, name, [release("1.0")]);
-    await sql`delete from page_request`;
-    const step = (after: string, kind: "simple" | "project" = "project") =>
-      run(sql, "requestPagesAfter", { kind, after, limit: 2 });
-    expect(await step("")).toEqual({ requested: 2, next: "b", isFull: false });
-    expect(await step("b")).toEqual({ requested: 1, next: null, isFull: false });
-    expect(await step("", "simple")).toEqual({ requested: 0, next: null, isFull: false });
-    await sql`insert into page_request (kind, key) select 'project', 'x' || n from generate_series(1, 2000) n`;
-    expect(await step("a")).toEqual({ requested: 0, next: "a", isFull: true });
-  });
-});
-
 describe("the queue after any history of an operator's words", () => {
   const operation = fc.record({
     kind: fc.constantFrom(

@@ -2,13 +2,13 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openLocalStorage } from "../../web/storage.ts";
 
@@ -48,8 +48,23 @@ test("kill -9 at any point leaves whole public files, and all that was said to b
     const said = await writeUntilKilled(step);
     const page = await readFile(join(output, "simple/tidepool/index.html"), "utf8");
     expect(page === page.charAt(0).repeat(2_000_000)).toBe(true);
-    const wheels = (await readdir(join(output, "simple/tidepool"))).filter(
-      (name) => name !== "index.html",
+    // A copy that looks as if it belonged to the page says what the page says.
+    const stampOf = async (suffix: string): Promise<bigint | undefined> =>
+      (
+        await stat(join(output, `simple/tidepool/index.html${suffix}`), { bigint: true }).catch(
+          () => undefined,
+        )
+      )?.mtimeNs;
+    for (const [suffix, unpack] of [
+      [".gz", gunzipSync],
+      [".br", brotliDecompressSync],
+    ] as const)
+      if ((await stampOf(suffix)) === (await stampOf(""))) {
+        const copy = await readFile(join(output, `simple/tidepool/index.html${suffix}`));
+        expect(unpack(copy).toString() === page).toBe(true);
+      }
+    const wheels = (await readdir(join(output, "simple/tidepool"))).filter((name) =>
+      name.endsWith(".whl"),
     );
     for (const name of wheels) {
       expect(`${sha256(await readFile(join(output, "simple/tidepool", name)))}.whl`).toBe(name);
@@ -62,6 +77,9 @@ test("kill -9 at any point leaves whole public files, and all that was said to b
 
     const storage = await openLocalStorage(output);
     expect(await readdir(join(output, ".store", "temporary"))).toEqual([]);
+    // Written again, page and copies belong together, wherever the writing broke off.
+    await storage.replace("simple/tidepool/index.html", page);
+    for (const suffix of [".gz", ".br"]) expect(await stampOf(suffix)).toBe(await stampOf(""));
     for (const { token } of await storage.listStaging()) {
       const file = await storage.openStaged(token, "tidepool.whl");
       expect(file.lengthBytes).toBeLessThanOrEqual(400_000);

@@ -7,7 +7,7 @@ import { chmod, mkdtemp, readFile, stat, utimes, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import type { SimpleFile } from "../../protocol/model/page.ts";
+import type { SimpleFile } from "../../protocol/model/simple-page.ts";
 import { canonicalName } from "../../protocol/packaging/canonical-name.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot } from "../../web/index/simple-root.ts";
@@ -76,6 +76,7 @@ export class IndexTree {
       sizeBytes: bytes.length,
       requiresPython: wheel.requiresPython ?? null,
       metadataSha256: isServed ? createHash("sha256").update(metadata).digest("hex") : null,
+      provenanceSha256: null,
       yanked: wheel.yanked ?? null,
       uploadedAt: Date.now(),
     };
@@ -86,7 +87,7 @@ export class IndexTree {
   /** Writes the pages of the Simple API. */
   async writePages(): Promise<void> {
     for (const [name, files] of this.#files) {
-      const { html, json } = renderSimpleProject({ name, files });
+      const { html, json } = renderSimpleProject({ name, files, upstream: null });
       const keys = simplePageKeys(name);
       await this.writePage(keys.html, html);
       await this.writePage(keys.json, json);

@@ -92,6 +92,7 @@ describe("bad input: one line, an exit code, and nothing changed", {
     ["add", ["--skip", "x", "--yes", "quickk"], 1, near],
     ["remove", ["--yes", "quickk"], 1, near],
     ["rebuild", ["project", "quickk"], 1, near],
+    ["rebuild", ["project", "--progress"], 2, /--progress goes with nothing to rebuild/],
     ["remove", ["--yes", "quick", "9.0"], 1, /knows no quick 9\.0; the nearest are .*1\.0/],
     ["remove", ["--yes", "--builds", "--skip", "x", "quick"], 2, /contradict/],
     ["remove", ["--wanted", "--yes", "quick>=1"], 1, /nothing of that is wanted/],
@@ -340,11 +341,19 @@ describe("what the tools do", { timeout: PROCESSES_MS }, () => {
     spoil("simple", "quick", "index.html");
     spoil("simple", "other", "index.html");
     const all = await tool("rebuild", "--yes", "index");
-    expect(all).toMatchObject({ code: 0, stdout: "index: 2 pages will be written\n" });
-    await master.until(
-      "all are whole",
-      () => isWhole("simple", "quick", "index.html") && isWhole("simple", "other", "index.html"),
-    );
+    // It has waited for the end of it.
+    expect(all).toMatchObject({ code: 0, stdout: "index: done, the pages of 2 packages\n" });
+    expect(isWhole("simple", "quick", "index.html")).toBe(true);
+    expect(isWhole("simple", "other", "index.html")).toBe(true);
+    spoil("project", "quick", "index.html");
+    const detached = await tool("rebuild", "--yes", "--detach", "all");
+    expect(detached.code).toBe(0);
+    expect(detached.stdout).toMatch(/^home: will be written\nsearch: will be written\n.*index: /s);
+    await master.until("all are whole", () => isWhole("project", "quick", "index.html"));
+    const progress = await tool("rebuild", "--progress");
+    expect(progress).toMatchObject({ code: 0, stderr: "" });
+    expect(progress.stdout).toContain("project: ");
+    expect(progress.stdout).toContain("(asked for)");
   });
 
   it("piw target adds, shows, skips and unskips", async () => {

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { writeSearchPages } from "../../actors/master/site/search-pages.ts";
 import type { Desk } from "../../actors/master/site/writer.ts";
 import type { HomePage, QueuePage, RecentBuild } from "../../protocol/model/farm-page.ts";
+import { RootIndex } from "../../web/index/root-index.ts";
 import { renderFarmFeed } from "../../web/pages/farm-feeds.ts";
 import { renderFarmJson } from "../../web/pages/farm-json.ts";
 import { renderJsonPage } from "../../web/pages/json-page.ts";
@@ -108,6 +109,7 @@ describe("what a search leaves", () => {
           .map((name, index) => [name, index, index])) as unknown as Desk["ask"],
       storage,
       site,
+      root: new RootIndex(storage),
     };
     await writeSearchPages(desk, "");
     expect(await read(storage, "packages.json")).toEqual(

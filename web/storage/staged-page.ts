@@ -3,7 +3,7 @@
  * one instant. Made from bytes, or from what arrives bit by bit and is never whole in memory.
  */
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, unlink } from "node:fs/promises";
 import { compress, createCompressor } from "./compress.ts";
 import type { PublicPage, StreamedPage } from "./contract.ts";
 import { writeAt } from "./disk.ts";
@@ -54,7 +54,10 @@ export async function stageStream(
   const sizeBytes = await writeChunks(page, chunks);
   const standing = await findStanding(key, place);
   if (standing?.hasCopies === true && standing.sizeBytes === sizeBytes) {
-    if (await areSame(page, place)) return { standsSinceMs: standing.modifiedMs };
+    if (await areSame(page, place)) {
+      await unlink(page);
+      return { standsSinceMs: standing.modifiedMs };
+    }
   }
   const modifiedMs = nextInstant(standing, sizeBytes);
   const files = [{ from: page, to: place }];

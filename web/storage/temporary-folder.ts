@@ -21,21 +21,33 @@ export class TemporaryFolder {
 
   /** Gives `work` a name that nobody else has, and removes what is left there afterwards. */
   async withName(work: (path: string) => Promise<void>): Promise<void> {
-    await this.withNames((newName) => work(newName()));
+    const path = this.#newName();
+    try {
+      await work(path);
+    } finally {
+      await rm(path, { force: true });
+    }
   }
 
-  /** The same for as many names as it asks for. */
+  /**
+   * Gives `work` as many names as it asks for. It leaves nothing there itself, by renaming mostly; only where it
+   * fails is looked for what is left: for small files that costs as much as to write them.
+   */
   async withNames<T>(work: (newName: () => string) => Promise<T>): Promise<T> {
     const names: string[] = [];
-    const newName = (): string => {
-      const name = join(this.#path, randomUUID());
-      names.push(name);
-      return name;
-    };
     try {
-      return await work(newName);
-    } finally {
+      return await work(() => {
+        const name = this.#newName();
+        names.push(name);
+        return name;
+      });
+    } catch (error) {
       await Promise.all(names.map((name) => rm(name, { force: true })));
+      throw error;
     }
+  }
+
+  #newName(): string {
+    return join(this.#path, randomUUID());
   }
 }

@@ -10,15 +10,19 @@ export interface Variant {
   readonly encoding: "gzip" | "br";
   /** Of a smaller file there is no such copy: it would save nothing worth a second file. */
   readonly minBytes: number;
-  /** Of a larger one it would take seconds of a processor at each change. */
-  readonly maxBytes: number;
 }
 
 /** Best first. A packet of the network holds what is smaller than 1,400 bytes. */
 export const VARIANTS: readonly Variant[] = [
-  { suffix: ".br", encoding: "br", minBytes: 20_000, maxBytes: 4_000_000 },
-  { suffix: ".gz", encoding: "gzip", minBytes: 1_400, maxBytes: Number.POSITIVE_INFINITY },
+  { suffix: ".br", encoding: "br", minBytes: 20_000 },
+  { suffix: ".gz", encoding: "gzip", minBytes: 1_400 },
 ];
+
+/**
+ * The root of the index is joined from parts that are compressed by themselves, which gzip allows and brotli
+ * does not.
+ */
+const joined = /^simple\/index\.[^/]*$/;
 
 const compressible = /(?:\.(?:html|json|css|js|xml|svg|txt)|\+json)$/;
 
@@ -29,7 +33,7 @@ export const isCompressible = (key: string): boolean => compressible.test(key);
 export function variantsOf(key: string, sizeBytes: number): readonly Variant[] {
   if (!isCompressible(key)) return [];
   return VARIANTS.filter(
-    ({ minBytes, maxBytes }) => sizeBytes >= minBytes && sizeBytes <= maxBytes,
+    ({ minBytes, encoding }) => sizeBytes >= minBytes && (encoding === "gzip" || !joined.test(key)),
   );
 }
 

@@ -1,28 +1,21 @@
-/**
- * REBUILD: asks for pages that are there already: the Secretary has them written in their turn. After all
- * simple pages comes their root.
- */
-import { WHOLE_ROOT } from "../../../db/root-changes.ts";
+/** REBUILD, REBUILDS: pages that are there already are written again; the Secretary has it done in their turn. */
 import { Refusal } from "../../../supervisor/index.ts";
 import { askUntilDone } from "../database.ts";
 import type { Answer } from "./answer.ts";
 
-/** Pages asked for by one question. */
-const STEP = 1_000;
-
 export const rebuild: Answer<"REBUILD"> = async (ctx, { database }, body) => {
-  if ("after" in body) {
-    const step = await askUntilDone(ctx, database, "requestPagesAfter", { ...body, limit: STEP });
-    if (body.kind === "simple" && step.next === null)
-      await askUntilDone(ctx, database, "requestPage", {
-        pages: [{ kind: "root", key: WHOLE_ROOT }],
-      });
-    return step;
+  if ("all" in body) {
+    await askUntilDone(ctx, database, "startRebuild", { kinds: body.all, reason: "asked for" });
+    ctx.log.info({ kinds: body.all }, "a rebuild of all pages was asked for");
+  } else {
+    const key = "package" in body ? await nameOf(ctx, database, body.package) : "";
+    await askUntilDone(ctx, database, "requestPage", { pages: [{ kind: body.kind, key }] });
   }
-  const key = "package" in body ? await nameOf(ctx, database, body.package) : "";
-  await askUntilDone(ctx, database, "requestPage", { pages: [{ kind: body.kind, key }] });
-  return { requested: 1, next: null, isFull: false };
+  return askUntilDone(ctx, database, "rebuilds", null);
 };
+
+export const rebuilds: Answer<"REBUILDS"> = (ctx, { database }) =>
+  askUntilDone(ctx, database, "rebuilds", null);
 
 /** The canonical name of a package that the farm knows. @throws Refusal code `unknown` */
 export async function nameOf(

@@ -1,10 +1,12 @@
 /** What is written of a project says what the database says, on all its pages alike: of every state and cause. */
+
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { writeProjectPages } from "../../../actors/master/site/project-pages.ts";
 import type { Desk } from "../../../actors/master/site/writer.ts";
 import { causes, verdictOf } from "../../../protocol/model/cause.ts";
+import { RootIndex } from "../../../web/index/root-index.ts";
 import { type ProjectJson, projectJsonSchema } from "../../../web/pages/project-json.ts";
 import { stateWords } from "../../../web/pages/words.ts";
 import { openLocalStorage } from "../../../web/storage.ts";
@@ -33,7 +35,12 @@ beforeAll(async () => {
   database = await createTestDatabase();
   output = await makeScratchFolder();
   const storage = await openLocalStorage(output);
-  desk = { ask: (name, args) => run(database.sql, name, args), storage, site };
+  desk = {
+    ask: (name, args) => run(database.sql, name, args),
+    storage,
+    site,
+    root: new RootIndex(storage),
+  };
 });
 afterAll(async () => {
   await database.end();
