@@ -33,6 +33,15 @@ import {
 } from "./following.ts";
 import { queueHealth, sleepingSlaves } from "./health.ts";
 import { historyOf, recordFigures, thinHistory } from "./history.ts";
+import {
+  announceEvent,
+  disableHook,
+  dueDeliveries,
+  endDelivery,
+  putOffDelivery,
+  setHooks,
+  trimDeliveries,
+} from "./hooks.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
@@ -62,14 +71,18 @@ import { deriveWants } from "./wanted-closure.ts";
 export const requests = {
   addTarget,
   addWanted,
+  announceEvent,
   changePackage,
   changeTarget,
   configureFarm,
   countedDownloads,
   deriveWants,
+  disableHook,
   draftProvenance,
   dropDraft,
+  dueDeliveries,
   duePages,
+  endDelivery,
   explainQueue,
   extendLeases,
   farmFigures,
@@ -101,6 +114,7 @@ export const requests = {
   postponeProject,
   projectPage,
   provenanceFacts,
+  putOffDelivery,
   queueHealth,
   queueReport,
   recordAccess,
@@ -122,6 +136,7 @@ export const requests = {
   requeueStep,
   resetSerial,
   searchList,
+  setHooks,
   setPopularity,
   settleBuild,
   settleImport,
@@ -133,6 +148,7 @@ export const requests = {
   sweepQueue,
   tendAccessLog,
   thinHistory,
+  trimDeliveries,
   unplaced,
   unsignedFiles,
   unreadProjects,
