@@ -22,6 +22,7 @@ import {
 import { readHookSecret } from "../../../actors/master/hooks/webhook.ts";
 import type { RequestName } from "../../../db/requests.ts";
 import type { HookDelivery } from "../../../protocol/model/hook.ts";
+import { startSampleUpstream } from "../../../samples/index.ts";
 import {
   child,
   type System,
@@ -29,13 +30,16 @@ import {
   startSystem,
   supervisor,
 } from "../../../supervisor/index.ts";
+import { LocalMaster } from "../../support/local-master.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {
+  absentMs,
   emptyTables,
   hello,
   lease,
   recordProject,
   release,
+  retry,
   run,
   settle,
   target,
@@ -257,6 +261,45 @@ describe("what happens", () => {
     await buildAndPublish("third");
     await until("the new one hears", () => next.told.length === 2);
   });
+
+  it("is told of a slave that was lost with a build in hand", async () => {
+    const { sql } = database;
+    const { url, told } = await receiver(ok);
+    await startHerald([webhook("watch", url, { events: ["slave-lost"] })]);
+    const slave = await hello(sql, "a", [target(11)]);
+    await recordProject(sql, "pkg", [release("1.0")], 1);
+    const token = (await lease(sql, slave))?.order.token ?? 0;
+    await sql`update lease set expires_at = now() - interval '1 second'`;
+    await run(sql, "sweepQueue", { retry, absentMs });
+    await until("it is told", () => told.length === 1);
+    expect(told[0]?.message).toMatchObject({
+      type: "slave-lost",
+      data: { package: "pkg", build: token, cause: "slave-lost" },
+    });
+  });
+
+  it("is told by a real master: that its disk is low", async () => {
+    const { url, told } = await receiver(ok);
+    const known = { name: "ops", events: ["disk-low"], patterns: [], action: "of before" };
+    await run(database.sql, "setHooks", { hooks: [known] });
+    const upstream = await startSampleUpstream({ files: [] });
+    ends.push(() => upstream.close());
+    const master = await LocalMaster.start({
+      ...{ dsn: database.dsn, upstream, slaves: 0, diskReserveBytes: 2 ** 52 },
+      hooks: [
+        {
+          ...{ name: "ops", events: ["disk-low"], match: [], timeoutMs: 10_000 },
+          action: { kind: "webhook", url, secretFile: undefined },
+        },
+      ],
+    });
+    ends.unshift(() => master.end());
+    await until("it is told", () => told.length > 0);
+    expect(told[0]?.message).toMatchObject({
+      type: "disk-low",
+      data: { message: expect.stringContaining("the output disk has") as string },
+    });
+  }, 90_000);
 
   it("is kept only so far for who is behind, the newest of it, and not at all for nobody", async () => {
     const hook = { name: "slow", events: ["disk-low"], patterns: [], action: "x" };
