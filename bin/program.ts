@@ -8,6 +8,7 @@
 
 import type { commonOptions } from "../config/common-options.ts";
 import { ConfigurationError } from "../config/configuration-error.ts";
+import type { HookSettings } from "../config/hooks.ts";
 import { type LogLevel, openLog } from "../config/log.ts";
 import type { Options, Program, Values } from "../config/option.ts";
 import { readConfiguration } from "../config/read-configuration.ts";
@@ -29,6 +30,8 @@ export interface Frame {
   readonly signal: AbortSignal;
   /** The `[runner:NAME]` sections of the configuration files. */
   readonly runners: readonly RunnerSettings[];
+  /** Their `[hook:NAME]` sections. */
+  readonly hooks: readonly HookSettings[];
   /** Writes a line to standard output. */
   print(line: string): void;
   /**
@@ -85,7 +88,7 @@ export async function runProgram<O extends Common & Options>(
       process.stdout.write(configuration.text);
       return;
     }
-    const { values, operands, runners } = configuration;
+    const { values, operands, runners, hooks } = configuration;
     showsStacks = numberOf(values, "verbose") > 1;
     refuseRoot(definition, values);
     const logger = openProgramLog(definition, values, signals);
@@ -93,6 +96,7 @@ export async function runProgram<O extends Common & Options>(
       logger,
       signal: signals.signal,
       runners,
+      hooks,
       print: (line) => void process.stdout.write(`${line}\n`),
       superviseTree: async (start, shutdownMs) => {
         const manager = takeServiceManager(process.env, logger);

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
+import type { HookSettings } from "./hooks.ts";
 import { flag, option, optional, type Program, type Values } from "./option.ts";
 import {
   needsOf,
@@ -239,7 +240,10 @@ export const masterProgram = {
 } satisfies Program;
 
 /** @throws ConfigurationError where options contradict each other */
-export function masterSettings(values: Values<typeof masterOptions>): MasterSettings {
+export function masterSettings(
+  values: Values<typeof masterOptions>,
+  hooks: readonly HookSettings[] = [],
+): MasterSettings {
   const devMode = values["dev-mode"];
   if (values["authorized-keys"] !== undefined && values.key === undefined) {
     throw new ConfigurationError("--authorized-keys needs --key, the master's own secret key");
@@ -287,6 +291,7 @@ export function masterSettings(values: Values<typeof masterOptions>): MasterSett
     keyFile: values.key,
     authorizedKeysDir: values["authorized-keys"],
     signingKeyFile: values["signing-key"],
+    hooks,
     http,
     httpTls,
     accessLog: values["access-log"],

@@ -29,7 +29,7 @@ const table = {
   fs: { tasks: ["file-juggler"], queue: "fs", needs: ["db", "front"] },
   web: { tasks: ["secretary", "scribe", "http"], queue: "web", needs: ["db"] },
   front: {
-    tasks: ["cloud-gazer", "mr-chase", "import-desk", "lumberjack"],
+    tasks: ["cloud-gazer", "mr-chase", "import-desk", "lumberjack", "herald"],
     queue: "front",
     needs: ["main", "db", "fs", "web"],
   },

@@ -10,6 +10,7 @@ import convict from "convict";
 import { parseCommandLine } from "./command-line.ts";
 import { defaultFiles } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
+import { type HookSettings, isHookSection, parseHook } from "./hooks.ts";
 import { findIniFile, type IniSection, shown } from "./ini-file.ts";
 import { findNearest } from "./nearest.ts";
 import { environmentName, type Option, type Options, type Program, type Values } from "./option.ts";
@@ -24,6 +25,8 @@ export type Configuration<O extends Options> =
       readonly operands: readonly string[];
       /** Of all files, in their order; a later one takes the place of an earlier one of its name. */
       readonly runners: readonly RunnerSettings[];
+      /** Likewise. */
+      readonly hooks: readonly HookSettings[];
     }
   | { readonly kind: "text"; readonly text: string };
 
@@ -56,12 +59,17 @@ export function readConfiguration<O extends Options>(
   };
 
   const runners = new Map<string, RunnerSettings>();
+  const hooks = new Map<string, HookSettings>();
   for (const { file, sections } of readFiles(
     commandLine.given.get("configuration"),
     surroundings,
   )) {
     checkNames(sections, file);
     for (const section of sections) {
+      if (isHookSection(section.name)) {
+        const hook = parseHook(section, file);
+        hooks.set(hook.name, hook);
+      }
       if (!isRunnerSection(section.name)) continue;
       const runner = parseRunner(section, file);
       runners.set(runner.name, runner);
@@ -86,6 +94,7 @@ export function readConfiguration<O extends Options>(
     values: withoutNulls(config.getProperties()) as Values<O>,
     operands: commandLine.operands,
     runners: [...runners.values()],
+    hooks: [...hooks.values()],
   };
 }
 
@@ -110,7 +119,7 @@ function readFiles(
 /** Every section and key must be some program's: a shared file is checked whole by each of them. */
 function checkNames(sections: readonly IniSection[], file: string): void {
   for (const section of sections) {
-    if (isRunnerSection(section.name)) {
+    if (isRunnerSection(section.name) || isHookSection(section.name)) {
       continue;
     }
     const keys = knownSections.get(section.name);

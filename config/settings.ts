@@ -2,6 +2,7 @@
  * What each program's tree is started with: plain values, made from the options by the files beside
  * this one and taken by `tree.ts` of the program. No option names, no sources, no defaults here.
  */
+import type { HookSettings } from "./hooks.ts";
 import type { PartName } from "./parts.ts";
 import type { RunnerSettings } from "./runners.ts";
 import type { MasterTimes, SlaveTimes } from "./times.ts";
@@ -62,6 +63,8 @@ export interface MasterSettings {
   readonly authorizedKeysDir: string | undefined;
   /** PEM file with the key that wheels are signed with, absolute; undefined: they are not. */
   readonly signingKeyFile: string | undefined;
+  /** What is told of what happens, and to whom. */
+  readonly hooks: readonly HookSettings[];
   /** Where the master's own HTTP server listens; undefined: there is none. */
   readonly http: ListenAddress | undefined;
   /** It speaks TLS with these files (PEM, absolute); undefined: plain HTTP. */

@@ -33,6 +33,15 @@ import {
 } from "./following.ts";
 import { queueHealth, sleepingSlaves } from "./health.ts";
 import { historyOf, recordFigures, thinHistory } from "./history.ts";
+import {
+  announceEvent,
+  disableHook,
+  dueDeliveries,
+  endDelivery,
+  putOffDelivery,
+  setHooks,
+  trimDeliveries,
+} from "./hooks.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
 import { changePackage, lookUp } from "./packages.ts";
@@ -76,15 +85,19 @@ import { deriveWants } from "./wanted-closure.ts";
 export const requests = {
   addTarget,
   addWanted,
+  announceEvent,
   changePackage,
   changeTarget,
   configureFarm,
   configureIndex,
   countedDownloads,
   deriveWants,
+  disableHook,
   draftProvenance,
   dropDraft,
+  dueDeliveries,
   duePages,
+  endDelivery,
   explainQueue,
   failingPages,
   extendLeases,
@@ -124,6 +137,7 @@ export const requests = {
   projectReleases,
   projectSpellings,
   provenanceFacts,
+  putOffDelivery,
   queueHealth,
   queuePage,
   queueReport,
@@ -149,6 +163,7 @@ export const requests = {
   rootChanges,
   rootWritten,
   searchList,
+  setHooks,
   setPopularity,
   settleBuild,
   settleImport,
@@ -164,6 +179,7 @@ export const requests = {
   tendAccessLog,
   thinHistory,
   unlistedNames,
+  trimDeliveries,
   unplaced,
   unsignedFiles,
   unreadProjects,

@@ -23,7 +23,7 @@ import {
   type SubjectKind,
 } from "../../protocol/model/statistics.ts";
 import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
-import type { DatabaseRef } from "./database.ts";
+import { askUntilDone, type DatabaseRef } from "./database.ts";
 import { restReason } from "./disk-reserve.ts";
 
 export interface BigBrotherMessages extends ToBigBrother {
@@ -149,7 +149,13 @@ function rest(state: State, room: DiskRoom, ctx: Context): void {
   const reason = restReason(room, state.args.diskReserveBytes, before !== null);
   state.known = { ...state.known, resting: reason };
   state.args.architect.tell("REST", { reason });
-  if (before === null && reason !== null) ctx.log.warn(reason);
+  if (before === null && reason !== null) {
+    ctx.log.warn(reason);
+    const { database } = state.args;
+    ctx.run(async () => {
+      await askUntilDone(ctx, database, "announceEvent", { event: "disk-low", message: reason });
+    });
+  }
   if (before !== null && reason === null)
     ctx.log.info({ ...room }, "the output disk has room again: builds are given out");
   tellHealth(state, ctx);

@@ -277,7 +277,7 @@ async function signMore(
   question: RequestArgs<"unsignedFiles">,
 ): Promise<SignedStep> {
   if (args.signer === undefined)
-    throw new Refusal("the master has no --signing-key: make one with piw keygen --signing", {
+    throw new Refusal("it has no --signing-key: make one with piw keygen --signing", {
       code: "failed",
     });
   const files = await askUntilDone(ctx, args.database, "unsignedFiles", question);

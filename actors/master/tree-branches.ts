@@ -28,6 +28,7 @@ import { type Colleagues, paths } from "./colleagues.ts";
 import { type ControlMessages, control } from "./control.ts";
 import { defineEndpoint, type EndpointMessages, newEndpointMemory } from "./endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
+import { type Hook, herald } from "./herald.ts";
 import { http } from "./http.ts";
 import { type ImportDeskMessages, importDesk } from "./import-desk.ts";
 import { leader } from "./leader.ts";
@@ -61,6 +62,7 @@ export interface Means {
   readonly signer: Signer | undefined;
   readonly checkWheel: WheelCheck | undefined;
   readonly upstream: UpstreamClient | undefined;
+  readonly hooks: readonly Hook[];
   /** Who this process is to the database, where its tasks run here. */
   readonly leading: ProcessIdentity | undefined;
   /** Ends the master, since another one has the database. */
@@ -75,6 +77,8 @@ export interface Means {
 const revive = { minMs: 5_000, maxMs: 300_000 };
 /** Attempts at a build that fails for reasons of its surroundings. */
 const MAX_ATTEMPTS = 5;
+/** How soon a hook hears of what happened. */
+const HOOK_LOOK_MS = 1_000;
 /** Frames of 1 MiB that may lie unread per sender of files. */
 const FILE_HIGH_WATER_MARK = 8;
 
@@ -361,7 +365,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
   ]);
 }
 
-function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpec[] {
+function frontBranches({ settings, colleagues, ref, upstream, hooks }: Means): ChildSpec[] {
   const { database } = colleagues;
   const { version } = settings;
   return [
@@ -392,6 +396,14 @@ function frontBranches({ settings, colleagues, ref, upstream }: Means): ChildSpe
         listingMs: settings.times.listingMs,
         lookAgainMs: settings.times.lookAgainMs,
         backoffMaxMs: settings.times.upstreamBackoffMaxMs,
+      }),
+    ]),
+    supervisor("hooks", { revive }, [
+      child("herald", herald, {
+        database,
+        hooks,
+        lookMs: HOOK_LOOK_MS,
+        retryMs: settings.times.retryBaseMs,
       }),
     ]),
   ];

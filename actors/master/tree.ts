@@ -28,6 +28,7 @@ import {
 import { readSigningKey } from "../../web/provenance/signing-key.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { findColleagues, paths } from "./colleagues.ts";
+import { makeHooks } from "./hooks/make-hooks.ts";
 import { localPart, type MasterPart, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
 import { Refusals } from "./refusals.ts";
@@ -64,6 +65,9 @@ export async function startMaster(
     isHere("fs") && settings.signingKeyFile !== undefined
       ? readSigningKey(settings.signingKeyFile)
       : undefined;
+  const hooks = isHere("front")
+    ? makeHooks(settings.hooks, userAgent(settings.version, undefined))
+    : undefined;
   const storage =
     isHere("fs") || isHere("web")
       ? await openLocalStorage(settings.outputPath, temporaryName(here))
@@ -115,6 +119,7 @@ export async function startMaster(
           signer: signingKey && { key: signingKey, farmUrl: siteUrl(settings) },
           checkWheel: wheelChecker?.check,
           upstream,
+          hooks: hooks?.list ?? [],
           leading,
           superseded,
           refusals,
@@ -144,7 +149,7 @@ export async function startMaster(
   return system;
 
   async function closeAll(): Promise<void> {
-    await Promise.allSettled([wheelChecker?.close(), upstream?.close()]);
+    await Promise.allSettled([wheelChecker?.close(), upstream?.close(), hooks?.close()]);
   }
 }
 

@@ -9,7 +9,7 @@ export function master(argv: readonly string[]): Promise<void> {
       program: masterProgram,
       refusesRoot: true,
       run: (values, _operands, frame) => {
-        const settings = masterSettings(values);
+        const settings = masterSettings(values, frame.hooks);
         return frame.superviseTree(
           (logger, signal) => startMaster(settings, logger, signal),
           settings.times.shutdownMs,

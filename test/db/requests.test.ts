@@ -250,8 +250,8 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "rebuilds", null)).toContainEqual(
       expect.objectContaining({ kind: "simple", after: "gone", done: 1, total: 2 }),
     );
-    const owed = { kind: "project" as const, key: "pkg", generation: 1 };
-    await run(sql, "pagesFailed", { failures: [{ page: owed, reason: "no room" }] });
+    const page = { kind: "project" as const, key: "pkg", generation: 1 };
+    await run(sql, "pagesFailed", { failures: [{ page, reason: "no room" }] });
     expect(await run(sql, "failingPages", null)).toMatchObject({ count: 1, reason: "no room" });
     expect(await run(sql, "tendPages", null)).toBe(false);
     expect(await run(sql, "searchList", { after: "", limit: 10 })).toEqual([["pkg", 0, 0]]);
@@ -264,6 +264,25 @@ describe("a request and what it gives", () => {
     const skip = { name: target(14).name, skip: { reason: "no slave" }, rank: 7 };
     expect(await run(sql, "changeTarget", skip)).toEqual({ outcome: "changed", isChanged: true });
     expect((await run(sql, "listTargets", null))[0]).toMatchObject({ rank: 7, skip: "no slave" });
+
+    const hook = { name: "chat", events: ["disk-low"], patterns: ["^pkg$"], action: "x" };
+    await run(sql, "setHooks", { hooks: [hook] });
+    await run(sql, "announceEvent", { event: "disk-low", message: "full" });
+    const [owed] = await run(sql, "dueDeliveries", { busy: [] });
+    expect(owed).toMatchObject({
+      hook: "chat",
+      event: "disk-low",
+      tries: 0,
+      body: { message: "full" },
+    });
+    await run(sql, "putOffDelivery", { id: owed?.id ?? 0, delayMs: 60_000 });
+    expect(await run(sql, "dueDeliveries", { busy: [] })).toEqual([]);
+    await run(sql, "disableHook", { hook: "chat", reason: "gone" });
+    expect(await run(sql, "trimDeliveries", { keep: 10 })).toEqual({
+      dropped: [],
+      disabled: [{ hook: "chat", reason: "gone" }],
+    });
+    await run(sql, "endDelivery", { id: owed?.id ?? 0 });
 
     const visit = {
       source: "5f0d3a3e-6a55-4f0c-8a53-5c1f6f8f2a10",

@@ -161,6 +161,7 @@ describe("any task killed while builds run", () => {
       "/services/statistics/lumberjack",
       "/services/tools/import-desk",
       "/services/upstream/cloud-gazer",
+      "/services/hooks/herald",
       "/services/statistics/big-brother",
       "/observers/control",
       "/observers/status",

@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startMaster } from "../../actors/master/tree.ts";
 import { unlimited } from "../../actors/slave/sandbox/limits.ts";
 import { startSlave } from "../../actors/slave/tree.ts";
+import type { HookSettings } from "../../config/hooks.ts";
 import { type PartName, partNames } from "../../config/parts.ts";
 import { pipRunner } from "../../config/runners.ts";
 import type { UpstreamUrls } from "../../config/settings.ts";
@@ -28,6 +29,7 @@ export interface LocalMasterOptions {
   readonly times?: Partial<MasterTimes>;
   /** Default 0: none. */
   readonly diskReserveBytes?: number;
+  readonly hooks?: readonly HookSettings[];
   /** Default: wheels are not signed. */
   readonly signingKeyFile?: string;
   /** Default 0: a free one, and another one whenever the server is restarted. */
@@ -91,6 +93,7 @@ export class LocalMaster {
         keyFile: undefined,
         authorizedKeysDir: undefined,
         signingKeyFile: options.signingKeyFile,
+        hooks: options.hooks ?? [],
         http: { host: "127.0.0.1", port: options.httpPort ?? 0 },
         indexUrl: undefined,
         follow: "all",

@@ -417,15 +417,22 @@ export async function python(code: string, path: string): Promise<string> {
   return stdout.trim();
 }
 
+/** Given out by this process: the system may give the same one again while nobody listens there yet. */
+const givenPorts = new Set<number>();
+
 async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (;;) {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    server.close();
+    await once(server, "close");
+    if (address === null || typeof address === "string") throw new Error("no port");
+    if (givenPorts.has(address.port)) continue;
+    givenPorts.add(address.port);
+    return address.port;
+  }
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
