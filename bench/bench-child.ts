@@ -15,7 +15,7 @@ export interface Child<Order, Says extends { readonly type: string }> {
   end(): Promise<void>;
 }
 
-export interface Failed {
+interface Failed {
   readonly type: "failed";
   readonly reason: string;
 }
