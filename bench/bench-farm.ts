@@ -42,6 +42,8 @@ export interface BenchFarm {
   readonly log: LogBook;
   /** Where slaves connect. */
   readonly slaveQueue: string;
+  /** Where monitors ask. */
+  readonly controlQueue: string;
   readonly masterPid: number;
   /** For whatever else the bench needs on disk; removed by `end`. */
   readonly folder: string;
@@ -117,7 +119,11 @@ export async function startBenchFarm(
     );
     const slaveQueue = `tcp://127.0.0.1:${slave}`;
     const masterPid = masterProgram.pid ?? 0;
-    return { siteUrl, outputPath, sql, ownerDsn, log, slaveQueue, masterPid, folder, end };
+    const controlQueue = ipc("control");
+    return {
+      ...{ siteUrl, outputPath, sql, ownerDsn, log, slaveQueue, controlQueue, masterPid, folder },
+      end,
+    };
   } catch (error) {
     await end();
     throw error;

@@ -9,11 +9,13 @@ import { productVersion } from "../config/version.ts";
 import { type FromSlave, slaveLink, type ToSlave } from "../protocol/links/slave.ts";
 import { connectEndpoint } from "../protocol/transport/index.ts";
 import { type ClientEndpoint, type MessageOf, silentLogger } from "../supervisor/index.ts";
-import { type CrowdOrder, type CrowdSays, nowUs } from "./slaves/words.ts";
+import { obeyOrders } from "./bench-child.ts";
+import { type CrowdOrder, type CrowdSays, nowUs, type Told } from "./slaves/words.ts";
 
 type Connect = Extract<CrowdOrder, { type: "connect" }>;
 
 interface Slave {
+  readonly label: string;
   endpoint: ClientEndpoint<FromSlave> | undefined;
   isBusy: boolean;
   poll: NodeJS.Timeout | undefined;
@@ -37,11 +39,11 @@ const stats = {
 };
 const slaves: Slave[] = [];
 const dealers: Dealer[] = [];
-const say = (words: CrowdSays): void => void process.send?.(words);
+/** What slaves hear by a person's word. */
+const words: readonly string[] = ["SLEEP", "CONT", "DONE", "DIE"] satisfies Told[];
+const say = (said: CrowdSays): void => void process.send?.(said);
 
-process.on("message", (order: CrowdOrder) => {
-  void obey(order);
-});
+obeyOrders(obey);
 if (process.connected) await once(process, "disconnect");
 await close();
 
@@ -81,6 +83,7 @@ async function connectRaw({ address }: Connect): Promise<void> {
 /** Resolves when it sleeps for the first time. */
 async function connectSlave({ address, target }: Connect, number: number): Promise<void> {
   const slave: Slave = {
+    label: `crowd-${number}`,
     endpoint: undefined,
     isBusy: false,
     poll: undefined,
@@ -129,14 +132,25 @@ function greet(slave: Slave, number: number, target: string): void {
 function hear(slave: Slave, message: MessageOf<ToSlave>): void {
   if (message.type === "BUILD") {
     slave.isBusy = true;
-    say({ type: "build", package: message.body.package, atUs: nowUs() });
+    const { label } = slave;
+    say({ type: "build", package: message.body.package, label, atUs: nowUs() });
     slave.asleep();
+  } else if (slave.isBusy && isWord(message)) {
+    // In the middle of a build that is what a person has said.
+    say({ type: "told", label: slave.label, what: message.type, atUs: nowUs() });
+    if (message.type === "DIE") void slave.endpoint?.close();
   } else if (message.type === "ACK") {
     const { idleIntervalMs } = message.body;
     slave.poll = setInterval(() => sayIdle(slave), idleIntervalMs);
     sayIdle(slave);
   } else if (message.type === "CONT") sayIdle(slave);
   else if (message.type === "SLEEP") slave.asleep();
+}
+
+function isWord(
+  message: MessageOf<ToSlave>,
+): message is Extract<MessageOf<ToSlave>, { type: Told }> {
+  return words.includes(message.type);
 }
 
 function sayIdle(slave: Slave): void {

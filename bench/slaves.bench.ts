@@ -1,8 +1,9 @@
 /**
  * How does a master do with 5,000 slaves? Each is an endpoint on a ZeroMQ socket of its own, a thousand to a process,
  * all idle at a real piw-master on a real database. Measured: from the recording of a new version to BUILD at an idle
- * slave; the master's memory for each slave, beside a raw ROUTER with as many raw peers; messages a second when all
- * ask for work at once. With an argument: that many slaves.
+ * slave; from a person's SLEEP, WAKE, SKIP or KILL to the socket of a slave in the middle of a build; the master's memory
+ * for each slave, beside a raw ROUTER with as many raw peers; messages a second when all ask for work at once. With an
+ * argument: that many slaves.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,6 +13,7 @@ import { type Child, startChild } from "./bench-child.ts";
 import { type BenchFarm, startBenchFarm } from "./bench-farm.ts";
 import { below, type Findings, median, runBench } from "./frame.ts";
 import { quantile, rounded } from "./rounds.ts";
+import { Tellings, timesToHear } from "./slaves/steering.ts";
 import {
   type CrowdOrder,
   type CrowdSays,
@@ -23,6 +25,8 @@ import {
 const SLAVES = Number(process.argv[2] ?? 5_000);
 const PER_PROCESS = 1_000;
 const VERSIONS = 300;
+/** Slaves that build, and are told something. */
+const STEERED = 60;
 /** Between two versions: each is to find the master at rest. */
 const PAUSE_MS = 20;
 const TARGET = "cp311-linux_x86_64";
@@ -63,8 +67,13 @@ async function measureRaw(signal: AbortSignal): Promise<number> {
 
 async function measure(farm: BenchFarm, rawBytes: number, signal: AbortSignal): Promise<Findings> {
   const builds = new Map<string, number>();
+  const builders: string[] = [];
+  const tellings = new Tellings();
   const crowds = startCrowds(signal, (says) => {
-    if (says.type === "build") builds.set(says.package, says.atUs);
+    if (says.type === "told") tellings.add(says.label, says.what, says.atUs);
+    if (says.type !== "build") return;
+    builds.set(says.package, says.atUs);
+    builders.push(says.label);
   });
   try {
     const before = await settledBytes(farm.masterPid, signal);
@@ -83,7 +92,10 @@ async function measure(farm: BenchFarm, rawBytes: number, signal: AbortSignal): 
     const askSeconds = (performance.now() - askedAt) / 1_000;
     const messages = answered.reduce((sum, answer) => sum + answer.messages, 0);
     const latencies = await arrivals(farm, builds, signal);
-    return findings({ rawBytes, bytes, gatherSeconds, rate: messages / askSeconds, latencies });
+    const steered = builders.slice(0, STEERED);
+    const heardMs = await timesToHear(farm.controlQueue, steered, tellings, signal);
+    const rate = messages / askSeconds;
+    return findings({ rawBytes, bytes, gatherSeconds, rate, latencies, heardMs });
   } finally {
     await Promise.all(crowds.map((child) => child.end()));
   }
@@ -181,13 +193,16 @@ function findings(found: {
   readonly gatherSeconds: number;
   readonly rate: number;
   readonly latencies: readonly number[];
+  readonly heardMs: readonly number[];
 }): Findings {
-  const { rawBytes, bytes, gatherSeconds, rate, latencies } = found;
+  const { rawBytes, bytes, gatherSeconds, rate, latencies, heardMs } = found;
   const figures = {
     slaves: SLAVES,
     buildMedianMs: rounded(median(latencies)),
     buildP99Ms: rounded(quantile(latencies, 0.99)),
     buildWorstMs: rounded(Math.max(...latencies)),
+    steerMedianMs: rounded(median(heardMs)),
+    steerWorstMs: rounded(Math.max(...heardMs)),
     memoryKB: rounded(bytes / 1_000),
     rawMemoryKB: rounded(rawBytes / 1_000),
     memoryBeyondRawKB: rounded((bytes - rawBytes) / 1_000),
@@ -203,6 +218,11 @@ function findings(found: {
           ["from a version to BUILD, ms: median", `${figures.buildMedianMs}`],
           ["the same, 99 of 100", `${figures.buildP99Ms}`],
           ["the same, worst", `${figures.buildWorstMs}`],
+          [
+            "from SLEEP, WAKE, SKIP, KILL to the slave in mid-build, ms: median",
+            `${figures.steerMedianMs}`,
+          ],
+          ["the same, worst", `${figures.steerWorstMs}`],
           ["memory of the master for a slave, kB", `${figures.memoryKB}`],
           ["memory of a raw ROUTER for a peer, kB", `${figures.rawMemoryKB}`],
           ["all ask for work: messages a second", `${figures.messagesPerSecond}`],
@@ -217,6 +237,7 @@ function findings(found: {
     figures,
     aims: [
       below("buildP99Ms", figures.buildP99Ms, 100, "ms"),
+      below("steerWorstMs", figures.steerWorstMs, 1_000, "ms"),
       below("memoryBeyondRawKB", figures.memoryBeyondRawKB, 25, "kB"),
     ],
   };

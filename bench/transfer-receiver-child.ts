@@ -7,7 +7,9 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Pull } from "zeromq";
+import { RETRY_MS } from "../actors/master/again.ts";
 import {
   defineEndpoint,
   type EndpointMessages,
@@ -23,12 +25,14 @@ import {
   type ActorRef,
   child,
   dynamicSupervisor,
+  Refusal,
   silentLogger,
   startSystem,
   supervisor,
 } from "../supervisor/index.ts";
 import { metadataKey, wheelKey } from "../web/public-key.ts";
 import { openLocalStorage, type Storage } from "../web/storage.ts";
+import { obeyOrders } from "./bench-child.ts";
 import { bindPull, receiveFile } from "./transfer/raw-copy.ts";
 import {
   type HeldBuild,
@@ -43,21 +47,28 @@ type Lists = Extract<ReceiverOrder, { type: "go" }>["lists"];
 
 interface Line {
   readonly address: string;
-  /** Ends when all is public; gives what the checks of wheels took, in ms. */
-  receive(lists: Lists): Promise<number>;
+  /** Ends when all is public. */
+  receive(lists: Lists): Promise<Received>;
   close(): Promise<void>;
+}
+
+interface Received {
+  /** What the checks of wheels took. */
+  readonly checkMs: number;
+  /** Transfers that ended before their end and were begun again, as a slave session does. */
+  readonly again: number;
 }
 
 /** As a slave session takes them. */
 const BUILDS_AT_ONCE = 4;
+/** Of a build: more say that something is wrong. */
+const MOST_TRIES = 5;
 const LOOP_RESOLUTION_MS = 5;
 const project = PACKAGE.replaceAll("_", "-");
 const say = (words: ReceiverSays): void => void process.send?.(words);
 let line: Line | undefined;
 
-process.on("message", (order: ReceiverOrder) => {
-  void obey(order);
-});
+obeyOrders(obey);
 if (process.connected) await once(process, "disconnect");
 await line?.close();
 
@@ -71,11 +82,15 @@ async function obey(order: ReceiverOrder): Promise<void> {
     const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
     loop.enable();
     const startedAt = performance.now();
-    const checkMs = (await line?.receive(order.lists)) ?? 0;
+    const usedBefore = process.cpuUsage();
+    const { checkMs, again } = (await line?.receive(order.lists)) ?? { checkMs: 0, again: 0 };
     const seconds = (performance.now() - startedAt) / 1_000;
+    const used = process.cpuUsage(usedBefore);
     loop.disable();
     const heldMs = Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION_MS);
-    say({ type: "done", figures: { seconds, checkSeconds: checkMs / 1_000, heldMs } });
+    const processorSeconds = (used.user + used.system) / 1e6;
+    const figures = { seconds, checkSeconds: checkMs / 1_000, heldMs, processorSeconds, again };
+    say({ type: "done", figures });
   } else {
     await line?.close();
     line = undefined;
@@ -93,7 +108,7 @@ async function openRaw(output: string, secret: Keys): Promise<Line> {
       const path = join(output, file.filename);
       if ((await receiveFile(pull, path, file.sizeBytes)) !== file.sha256)
         throw new Error("the raw copy is not what was sent");
-      return 0;
+      return { checkMs: 0, again: 0 };
     },
     close: async () => pull.close(),
   };
@@ -147,16 +162,17 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
     address: await system.ref<EndpointMessages<ToFileSender>>("/link").ask("ATTACH"),
     receive: async (lists) => {
       checkMs = 0;
+      let again = 0;
       await Promise.all(
         lists.flatMap(({ sender, builds }) => {
           const queue = [...builds];
           return Array.from({ length: BUILDS_AT_ONCE }, async () => {
             for (let next = queue.shift(); next !== undefined; next = queue.shift())
-              await take(juggler, storage, sender, next);
+              again += await take(juggler, storage, sender, next);
           });
         }),
       );
-      return checkMs;
+      return { checkMs, again };
     },
     close: async () => {
       await system.stop();
@@ -165,38 +181,48 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
   };
 }
 
-/** One build: pulled, verified, in the blobs, and public. */
+/** One build: pulled, verified, in the blobs, and public. Gives how often it was begun again. */
 async function take(
   juggler: ActorRef<FileJugglerMessages>,
   storage: Storage,
   sender: SenderName,
   { token, result, tags }: HeldBuild,
-): Promise<void> {
-  const { files, refusal } = await juggler.ask(
-    "COLLECT",
-    {
-      delivery: {
-        token,
-        source: "slave",
-        slaveId: 1,
-        slaveIdentity: sender.identity,
-        slaveSlot: sender.slot,
-        package: project,
-        version: VERSION,
-        target: "cp311-linux_x86_64",
-        targetTags: [...tags],
-        buildTag: null,
-        isSettled: false,
-      },
-      files: result.files,
-      log: result.log,
+): Promise<number> {
+  const question = {
+    delivery: {
+      token,
+      source: "slave" as const,
+      slaveId: 1,
+      slaveIdentity: sender.identity,
+      slaveSlot: sender.slot,
+      package: project,
+      version: VERSION,
+      target: "cp311-linux_x86_64",
+      targetTags: [...tags],
+      buildTag: null,
+      isSettled: false,
     },
-    { timeoutMs: Number.POSITIVE_INFINITY },
-  );
+    files: result.files,
+    log: result.log,
+  };
+  const collect = () =>
+    juggler
+      .ask("COLLECT", question, { timeoutMs: Number.POSITIVE_INFINITY })
+      .catch(async (error: unknown) => {
+        if (!(error instanceof Refusal) || again >= MOST_TRIES) throw error;
+        again += 1;
+        await delay(RETRY_MS);
+        return undefined;
+      });
+  let again = 0;
+  let collected = await collect();
+  while (collected === undefined) collected = await collect();
+  const { files, refusal } = collected;
   if (refusal !== null) throw new Error(refusal.message);
   if (files.length !== result.files.length) throw new Error(`${files.length} files have come`);
   for (const { filename, sha256, metadataSha256 } of files) {
     await storage.publishOnce(metadataKey(project, filename), metadataSha256);
     await storage.publishOnce(wheelKey(project, filename), sha256);
   }
+  return again;
 }

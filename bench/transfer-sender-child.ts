@@ -8,6 +8,7 @@ import { fileSender } from "../actors/slave/file-sender.ts";
 import type { FileSenderMessages } from "../actors/slave/messages.ts";
 import { Outbox } from "../actors/slave/outbox.ts";
 import { child, silentLogger, startSystem, supervisor } from "../supervisor/index.ts";
+import { obeyOrders } from "./bench-child.ts";
 import { connectPush, sendFile } from "./transfer/raw-copy.ts";
 import type { SenderOrder, SenderSays } from "./transfer/words.ts";
 
@@ -21,9 +22,7 @@ interface Line {
 const say = (words: SenderSays): void => void process.send?.(words);
 let line: Line | undefined;
 
-process.on("message", (order: SenderOrder) => {
-  void obey(order);
-});
+obeyOrders(obey);
 if (process.connected) await once(process, "disconnect");
 await line?.close();
 

@@ -153,7 +153,8 @@ async function sumAlone([held]: readonly Held[]): Promise<RoundFigures> {
   if (held === undefined || build === undefined || file === undefined) throw new Error("no file");
   const startedAt = performance.now();
   await run("sha256sum", [join(held.folder, String(build.token), "files", file.filename)]);
-  return { seconds: (performance.now() - startedAt) / 1_000, checkSeconds: 0, heldMs: 0 };
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { seconds, checkSeconds: 0, heldMs: 0, processorSeconds: 0, again: 0 };
 }
 
 function findings(rounds: Rounds<RoundFigures>): Findings {
@@ -173,6 +174,8 @@ function findings(rounds: Rounds<RoundFigures>): Findings {
       ),
     );
   const check = ({ checkSeconds }: RoundFigures): number => checkSeconds;
+  const processor = (name: string): number =>
+    median(of(name).map(({ processorSeconds }) => processorSeconds));
   const held = [...rounds.values()].flat().map(({ heldMs }) => heldMs);
   const figures = {
     rawPlainMBs: rounded(all("raw, plain")),
@@ -188,12 +191,24 @@ function findings(rounds: Rounds<RoundFigures>): Findings {
     smallFromOnePerSecond: rounded((all("1,000 x 64 KiB from one, plain") * 1e6) / SMALL_BYTES),
     smallFromEightPerSecond: rounded((all("1,000 x 64 KiB from eight, plain") * 1e6) / SMALL_BYTES),
     heldMs: rounded(Math.max(...held)),
+    begunAgain: [...rounds.values()].flat().reduce((sum, { again }) => sum + again, 0),
+    onePlainProcessorToRaw: rounded(processor("one file, plain") / processor("raw, plain")),
+    oneCurveProcessorToRaw: rounded(processor("one file, CURVE") / processor("raw, CURVE")),
   };
   return {
     tables: [
       {
         title: "A copy until all is synced and public",
-        head: ["", "MB/s", "seconds", "shortest", "longest", "checks, s", "loop held, ms"],
+        head: [
+          "",
+          "MB/s",
+          "seconds",
+          "shortest",
+          "longest",
+          "checks, s",
+          "processor, s",
+          "loop held, ms",
+        ],
         rows: [...rounds].map(([name, values]) => [
           name,
           ...[
@@ -202,6 +217,7 @@ function findings(rounds: Rounds<RoundFigures>): Findings {
             Math.min(...values.map(({ seconds }) => seconds)),
             Math.max(...values.map(({ seconds }) => seconds)),
             median(values.map(check)),
+            processor(name),
             quantile(
               values.map(({ heldMs }) => heldMs),
               1,
@@ -213,6 +229,7 @@ function findings(rounds: Rounds<RoundFigures>): Findings {
     notes: [
       "The checks are those of the wheels' contents, in a worker, beside the last sync: a copy has none of that.",
       "Of several at once they are added up. Small files come in builds of 25 wheels, four builds of a slave at once.",
+      "Processor time is that of the receiving process with all its threads, the checks of wheels included.",
       "The loop is that of the receiving process: how long it was held at most, in any round.",
     ],
     figures,

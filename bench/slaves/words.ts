@@ -19,7 +19,16 @@ export type CrowdSays =
   | { readonly type: "answered"; readonly messages: number }
   | { readonly type: "closed" }
   /** A slave was told to build. Microseconds of the machine's clock, which all processes share. */
-  | { readonly type: "build"; readonly package: string; readonly atUs: number };
+  | {
+      readonly type: "build";
+      readonly package: string;
+      readonly label: string;
+      readonly atUs: number;
+    }
+  /** A person's word has reached a slave. */
+  | { readonly type: "told"; readonly label: string; readonly what: Told; readonly atUs: number };
+
+export type Told = "SLEEP" | "CONT" | "DONE" | "DIE";
 
 export type RawOrder = { readonly type: "bind" };
 export type RawSays = { readonly type: "bound"; readonly address: string };

@@ -48,6 +48,10 @@ export interface RoundFigures {
   readonly checkSeconds: number;
   /** The longest that the event loop was held. */
   readonly heldMs: number;
+  /** Processor time of the receiving process, its threads included: other work disturbs it less. */
+  readonly processorSeconds: number;
+  /** Transfers that were begun again. */
+  readonly again: number;
 }
 
 export type SenderOrder =

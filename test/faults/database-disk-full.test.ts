@@ -2,8 +2,7 @@
  * The disk of the database runs full under a working farm, for real: its folder is a small file system of
  * its own, and a file takes the rest of it. Needs the right to mount.
  */
-import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,21 +13,8 @@ import { ensureFarmDatabase } from "../../db/farm-database.ts";
 import { upgradeDatabase } from "../../db/migrate.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
 import { slowSdist } from "../support/slow-sdist.ts";
+import { canMount, SmallDisk } from "../support/small-disk.ts";
 import { TestFarm } from "../support/test-farm.ts";
-
-const DISK = "250m";
-
-/** Somewhere only root may, and in some containers not even root. */
-function canMount(): boolean {
-  const place = mkdtempSync(join(tmpdir(), "ww-mount-"));
-  const isMounted = mount(place);
-  if (isMounted) unmount(place);
-  rmSync(place, { recursive: true });
-  return isMounted;
-}
-const mount = (place: string): boolean =>
-  spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", place]).status === 0;
-const unmount = (place: string) => spawnSync("umount", ["--lazy", place]);
 
 const isAllowed = canMount();
 const title = isAllowed ? "" : " (skipped: this user may not mount)";
@@ -39,17 +25,15 @@ describe.skipIf(!isAllowed)(`the disk of the database is full${title}`, () => {
   let upstream: SampleUpstream;
   let farm: TestFarm;
   let sql: Sql;
-  const disk = () => join(folder, "postgres");
-  const ballast = () => join(disk(), "ballast");
+  let disk: SmallDisk;
 
   const startServer = () =>
-    startEmbeddedPostgres({ folder: disk(), log: () => undefined, allowRoot: true });
+    startEmbeddedPostgres({ folder: disk.path, log: () => undefined, allowRoot: true });
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "ww-full-"));
     chmodSync(folder, 0o755);
-    mkdirSync(disk());
-    mount(disk());
+    disk = new SmallDisk(join(folder, "postgres"), "250m");
     server = await startServer();
     const { ownerDsn, masterDsn, masterRole } = await ensureFarmDatabase(server);
     await upgradeDatabase(ownerDsn, { masterRole, log: () => undefined });
@@ -64,23 +48,12 @@ describe.skipIf(!isAllowed)(`the disk of the database is full${title}`, () => {
     await upstream.close();
     await sql.end();
     await server.stop();
-    unmount(disk());
+    disk.end();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }, 60_000);
 
   const publish = (version: string, buildMs = 100) =>
     upstream.publish(slowSdist({ name: "slow", version, buildMs }));
-
-  function fill(): void {
-    const piece = Buffer.alloc(64 * 1024);
-    for (const size of [piece.length, 512]) {
-      try {
-        for (;;) writeFileSync(ballast(), piece.subarray(0, size), { flag: "a" });
-      } catch (error) {
-        expect(error).toMatchObject({ code: "ENOSPC" });
-      }
-    }
-  }
 
   async function until(what: string, fits: () => Promise<boolean>): Promise<void> {
     const deadline = performance.now() + 60_000;
@@ -97,7 +70,7 @@ describe.skipIf(!isAllowed)(`the disk of the database is full${title}`, () => {
     publish("1.0", 3_000);
     await farm.until("a build runs", ({ leased }) => leased === 1);
     const pid = farm.pidOf("master");
-    fill();
+    disk.fill();
     // More than fits into what PostgreSQL has of the disk already.
     const versions = Array.from({ length: 200 }, (_, at) => `2.${at}`);
     for (const version of versions)
@@ -108,7 +81,7 @@ describe.skipIf(!isAllowed)(`the disk of the database is full${title}`, () => {
       ),
     );
 
-    rmSync(ballast());
+    disk.makeRoom();
     await farm.until(
       "what was built and what came meanwhile is known",
       ({ rows }) =>

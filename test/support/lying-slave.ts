@@ -71,7 +71,8 @@ export class LyingSlave {
     const { keys, slot } = options;
     const common = {
       slot,
-      ...(keys && { keys }),
+      // Without keys both connections say the same name, as a slave's do.
+      ...(keys === undefined ? { identity: `local:${slot}` } : { keys }),
       heartbeatMs: 500,
       retryMs: { min: 50, max: 500 },
       log: silentLogger,

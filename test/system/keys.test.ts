@@ -132,6 +132,11 @@ describe("keys", () => {
       const { stdout } = await piw("piw", "slave-key", "revoke", "board-1", ...keys);
       expect(stdout).toBe("board-1: revoked\n");
       await farm.until("the session has ended", ({ slaves }) => slaves === 0, 10_000);
+      // Nobody waits for a slave that may not come again.
+      await farm.until(
+        "its build is for others",
+        ({ leased, ready }) => leased === 0 && ready === 1,
+      );
       // Its session's end is one, each attempt to come back another.
       const report = await farm.until("it is turned away at the door", (now) => refusals(now) > 3);
       expect(farm.logs()).toMatch(/dropped: the key is no longer authorised/);
