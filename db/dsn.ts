@@ -32,6 +32,8 @@ export interface ConnectionOptions {
   readonly sslMode: SslMode;
   /** Files in PEM, as said or in ~/.postgresql; undefined: the system's roots, no client certificate. */
   readonly sslRootCert: string | undefined;
+  /** Certificates that were revoked: ~/.postgresql/root.crl, where it is. */
+  readonly sslCrl: string | undefined;
   readonly sslCert: string | undefined;
   readonly sslKey: string | undefined;
   /** For one host; undefined: the caller's default. */
@@ -133,19 +135,20 @@ export function connectionOptions(dsn: string, env: Environment = process.env): 
   const hosts = hostsOf(value("host"), value("hostaddr"), value("port"));
   const passwordFile = value("passfile") ?? join(homeFolder(env), ".pgpass");
   const password = value("password") ?? filePassword(passwordFile, hosts, { database, user });
-  const ownFile = (name: string): string | undefined => {
-    const path = join(homeFolder(env), ".postgresql", name);
-    return existsSync(path) ? path : undefined;
-  };
-  const sslRootCert = value("sslrootcert") ?? ownFile("root.crt");
+  const ownPath = (name: string): string => join(homeFolder(env), ".postgresql", name);
+  const ownFile = (name: string): string | undefined => present(ownPath(name));
+  const askedRoot = value("sslrootcert") ?? ownPath("root.crt");
+  const sslRootCert = askedRoot === "system" ? askedRoot : present(askedRoot);
   const sslCert = value("sslcert") ?? ownFile("postgresql.crt");
   return {
     hosts,
     user,
     password,
     database,
-    sslMode: sslModeOf(value("sslmode"), sslRootCert),
+    sslMode: sslModeOf(value("sslmode"), sslRootCert, askedRoot),
     sslRootCert: sslRootCert === "system" ? undefined : sslRootCert,
+    // Beside roots of one's own only, and no matter where these lie.
+    sslCrl: sslRootCert === "system" || sslRootCert === undefined ? undefined : ownFile("root.crl"),
     sslCert,
     sslKey: value("sslkey") ?? (sslCert === undefined ? undefined : ownFile("postgresql.key")),
     connectTimeoutMs: connectTimeoutOf(value("connect_timeout")),
@@ -323,8 +326,13 @@ function portOf(text: string): number {
   return port;
 }
 
-/** With roots given `require` checks the chain, and with the system's only `verify-full` means anything: both as in libpq. */
-function sslModeOf(text: string | undefined, rootCert: string | undefined): SslMode {
+const present = (path: string): string | undefined => (existsSync(path) ? path : undefined);
+
+/**
+ * With roots given `require` checks the chain, and with the system's only `verify-full` means anything. A file of roots that is not
+ * there is none: an error only where the server is to be verified. All as in libpq.
+ */
+function sslModeOf(text: string | undefined, rootCert: string | undefined, asked: string): SslMode {
   switch (text) {
     case undefined:
       return rootCert === "system" ? "verify-full" : "prefer";
@@ -332,10 +340,7 @@ function sslModeOf(text: string | undefined, rootCert: string | undefined): SslM
     case "verify-ca":
       if (rootCert === "system")
         throw new DsnError(`sslrootcert=system needs sslmode=verify-full, and not ${text}`);
-      if (text === "verify-ca" && rootCert === undefined)
-        throw new DsnError(
-          "sslmode=verify-ca needs sslrootcert=FILE; the system's roots are for verify-full",
-        );
+      if (text === "verify-ca") needRoots(text, rootCert, asked);
       return rootCert === undefined ? "require" : "verify-ca";
     case "allow":
     case "disable":
@@ -344,10 +349,19 @@ function sslModeOf(text: string | undefined, rootCert: string | undefined): SslM
         throw new DsnError(`sslrootcert=system needs sslmode=verify-full, and not ${text}`);
       return text === "allow" ? "prefer" : text;
     case "verify-full":
+      needRoots(text, rootCert, asked);
       return text;
     default:
       throw new DsnError(`the database address has an sslmode that is none: ${text}`);
   }
+}
+
+function needRoots(mode: string, rootCert: string | undefined, asked: string): void {
+  if (rootCert !== undefined) return;
+  throw new DsnError(
+    `sslmode=${mode} needs the root certificates of ${asked}, which is not there: give sslrootcert=FILE, ` +
+      "or sslrootcert=system for the system's roots and verify-full",
+  );
 }
 
 /** In libpq 0 and negative mean for ever and 1 is taken as 2; for ever is not offered here. */

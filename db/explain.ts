@@ -3,6 +3,7 @@
  * same facts as `recompute` and says in words what it decides. Bounded in versions, rows and positions.
  */
 import { z } from "zod";
+import type { ResolvedRequirement } from "../protocol/model/build.ts";
 import { type Cause, causeText } from "../protocol/model/cause.ts";
 import { packageReportSchema, type Standing } from "../protocol/model/queue.ts";
 import { versionSchema } from "../protocol/model/scalar.ts";
@@ -46,6 +47,7 @@ interface Row {
   attempts: number | null;
   retry_cause: Cause | null;
   missing: string | null;
+  resolved: ResolvedRequirement[] | null;
 }
 
 export const explainQueue = request(
@@ -73,7 +75,13 @@ export const explainQueue = request(
     const standings = rows.slice(0, ROWS_MAX).map((row): Standing => {
       const why = whyOf(row);
       const position = why.state === "ready" ? (positions.get(keyOf(row)) ?? null) : null;
-      return { version: row.version, target: row.target ?? "", position, ...why };
+      return {
+        version: row.version,
+        target: row.target ?? "",
+        position,
+        resolved: row.resolved,
+        ...why,
+      };
     });
     return {
       package: found.name,
@@ -115,7 +123,10 @@ const findRows = (sql: Sql, packageId: number, sortKey: string | null) => sql<Ro
     s.label as slave, ${instant(sql, "lb.leased_at")} as leased_at,
     r.attempts, r.cause as retry_cause,
     (select string_agg(k.requirement, ', ' order by k.requirement) from blocked k
-     where k.version_id = v.id and k.target_id = t.id) as missing
+     where k.version_id = v.id and k.target_id = t.id) as missing,
+    (select u.resolved from build u
+     where ${sortKey}::text is not null and u.version_id = v.id and u.target_id = t.id and u.resolved is not null
+     order by u.stands desc, u.token desc limit 1) as resolved
   from (
     select * from version
     where package_id = ${packageId} and (${sortKey}::text is null or sort_key = ${sortKey}::text)

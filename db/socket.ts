@@ -102,6 +102,7 @@ function tlsOptions(host: string, options: ConnectionOptions): TlsOptions {
     ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(options.sslMode === "verify-full" ? { host } : { checkServerIdentity: () => undefined }),
     ...(verified && root !== undefined ? { ca: readFileSync(root) } : {}),
+    ...(verified && options.sslCrl !== undefined ? { crl: readFileSync(options.sslCrl) } : {}),
     ...(options.sslCert === undefined ? {} : { cert: readFileSync(options.sslCert) }),
     ...(options.sslKey === undefined ? {} : { key: readFileSync(options.sslKey) }),
   };

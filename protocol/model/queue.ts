@@ -1,5 +1,6 @@
 /** The build queue as people choose it and ask about it: its rule, and where each build of a package stands. */
 import { z } from "zod";
+import { MAX_RESOLVED, resolvedRequirementSchema } from "./build.ts";
 import type { Immutable } from "./immutable.ts";
 import { countSchema } from "./scalar.ts";
 
@@ -37,6 +38,11 @@ const standingSchema = z.object({
   reason: z.string(),
   /** Of a ready one in the queue of its target, from 1; null beyond `positionsCounted`. */
   position: countSchema.nullable(),
+  /**
+   * What was installed to build it, the last time that somebody could tell; null where nobody could, and where no version was
+   * asked for by name.
+   */
+  resolved: z.array(resolvedRequirementSchema).max(MAX_RESOLVED).nullable(),
 });
 export type Standing = Immutable<z.infer<typeof standingSchema>>;
 

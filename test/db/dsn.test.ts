@@ -19,6 +19,7 @@ const defaults = {
   database: me,
   sslMode: "prefer",
   sslRootCert: undefined,
+  sslCrl: undefined,
   sslCert: undefined,
   sslKey: undefined,
   connectTimeoutMs: undefined,
@@ -110,16 +111,15 @@ describe("a connection string is read as libpq reads it", () => {
     ["postgres://[fe80::1%25eth0]/farm", {}, { hosts: [{ host: "fe80::1%eth0", port: 5432 }] }],
     ["postgres:///piwheels?host=/run/pg", {}, { hosts: [socket("/run/pg")], database: "piwheels" }],
     // TLS
-    ["postgres://db/farm?sslmode=verify-full", {}, { sslMode: "verify-full" }],
     [
-      "postgres://db/farm?sslmode=verify-ca&sslrootcert=/ca.pem",
+      "postgres://db/farm?sslmode=verify-ca&sslrootcert=/dev/null",
       {},
-      { sslMode: "verify-ca", sslRootCert: "/ca.pem" },
+      { sslMode: "verify-ca", sslRootCert: "/dev/null" },
     ],
     [
-      "postgres://db/farm?sslmode=require&sslrootcert=/ca.pem",
+      "postgres://db/farm?sslmode=require&sslrootcert=/dev/null",
       {},
-      { sslMode: "verify-ca", sslRootCert: "/ca.pem" },
+      { sslMode: "verify-ca", sslRootCert: "/dev/null" },
     ],
     [
       "postgres://db/farm?sslrootcert=system",
@@ -127,6 +127,13 @@ describe("a connection string is read as libpq reads it", () => {
       { sslMode: "verify-full", sslRootCert: undefined },
     ],
     ["postgres://db/farm", { PGSSLROOTCERT: "system" }, { sslMode: "verify-full" }],
+    // Roots that are not there are none, but where the server is to be verified.
+    [
+      "postgres://db/farm?sslmode=require&sslrootcert=/not/there.pem",
+      {},
+      { sslMode: "require", sslRootCert: undefined },
+    ],
+    ["postgres://db/farm?sslrootcert=/not/there.pem", {}, { sslMode: "prefer" }],
     // What asks for what is done anyway.
     [
       "postgres://db/farm?target_session_attrs=any&channel_binding=prefer",
@@ -209,6 +216,11 @@ describe("a connection string that cannot be meant is refused in one line", () =
     ["postgres://db/farm?sslnegotiation=direct", "direct"],
     ["postgres://db/farm?sslcrl=/crl.pem", "sslcrl"],
     ["postgres://db/farm?sslmode=verify-ca", "sslrootcert=FILE"],
+    ["postgres://db/farm?sslmode=verify-full", "sslrootcert=system"],
+    [
+      "postgres://db/farm?sslmode=verify-ca&sslrootcert=/not/there.pem",
+      "/not/there.pem, which is not there",
+    ],
     ["postgres://db/farm?sslmode=require&sslrootcert=system", "verify-full"],
     ["host=a,b hostaddr=10.0.0.1", "2 hosts and 1 of hostaddr"],
     ["hostaddr=db.example", "no address: db.example"],
@@ -325,9 +337,16 @@ describe("the password file", () => {
     expect(connectionOptions("postgres://db/farm?sslmode=require", { HOME: home })).toMatchObject({
       sslMode: "verify-ca",
       sslRootCert: paths[0],
+      sslCrl: undefined,
       sslCert: paths[1],
       sslKey: paths[2],
     });
+    const crl = join(home, ".postgresql", "root.crl");
+    writeFileSync(crl, "");
+    const crlOf = (dsn: string) => connectionOptions(dsn, { HOME: home }).sslCrl;
+    expect(crlOf("postgres://db/farm?sslmode=verify-full")).toBe(crl);
+    expect(crlOf("postgres://db/farm?sslrootcert=/dev/null&sslmode=verify-ca")).toBe(crl);
+    expect(crlOf("postgres://db/farm?sslrootcert=system")).toBeUndefined();
     rmSync(home, { recursive: true });
   });
 

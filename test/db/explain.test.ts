@@ -160,6 +160,26 @@ describe("of a package that is known", () => {
     expect(await told("1")).toEqual(["1.0 cp311-linux_x86_64 ready:"]);
   });
 
+  it("tells what was installed to build a version that was asked for, of the build that stands", async () => {
+    await recordProject(sql, "pkg", [release("1.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    const { order } = (await lease(sql, slave)) ?? {};
+    const resolvedOf = async (version: string | null) =>
+      (await run(sql, "explainQueue", { package: "pkg", version })).standings.map(
+        ({ resolved }) => resolved,
+      );
+    expect(await resolvedOf("1.0")).toEqual([null]);
+    const resolved = [
+      { name: "setuptools", version: "80.1", sha256: "a".repeat(64) },
+      { name: "wheel", version: "0.45", sha256: null },
+    ];
+    await sql`update build set stands = true, settled_at = now(), cause = 'built', resolved = ${sql.json(resolved)}
+      where token = ${order?.token ?? 0}`;
+    expect(await resolvedOf("1.0")).toEqual([resolved]);
+    // For many versions it would be long.
+    expect(await resolvedOf(null)).toEqual([null]);
+  });
+
   it("says how many attempts a build has behind it", async () => {
     await recordProject(sql, "pkg", [release("1.0")]);
     const slave = await hello(sql, "a", [target(11)]);

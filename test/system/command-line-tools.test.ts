@@ -116,7 +116,8 @@ const kitchen: SlaveRow = {
 
 /** Of a package that the farm knows (six) and of any other. */
 function explained(name: string, version: string | null): PackageReport {
-  const standing = { version: "1.17.0", target: "cp311-linux_x86_64", reason: "" };
+  const target = "cp311-linux_x86_64";
+  const standing = { version: "1.17.0", target, reason: "", resolved: null };
   const isKnown = name === "six";
   return {
     package: name,
