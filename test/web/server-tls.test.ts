@@ -107,11 +107,13 @@ test("files that are no certificate and key are one clear line, and nothing list
     });
   await expect(start("odd.crt", "odd.crt")).rejects.toMatchObject({
     code: "bad-certificate",
-    message: expect.stringMatching(/odd\.crt and .* are no certificate with its key, both in PEM/),
+    message: expect.stringMatching(
+      /odd\.crt and .* are no certificate with its key, both in PEM/,
+    ) as string,
   });
   await expect(start("absent.crt", "odd.crt")).rejects.toMatchObject({
     code: "bad-certificate",
-    message: expect.stringMatching(/absent\.crt cannot be read \(ENOENT/),
+    message: expect.stringMatching(/absent\.crt cannot be read \(ENOENT/) as string,
   });
   expect(await readFile(path("odd.crt"), "utf8")).toBe("no certificate");
 });
