@@ -53,13 +53,15 @@ interface Asked {
 
 describe.each(siteServers)("from $name", (kind) => {
   let server: SiteServer;
+  let close = async (): Promise<void> => undefined;
   let marks = 0;
 
   beforeAll(async () => {
-    if (kind.missing === undefined)
-      server = await kind.start(join(tree.folder, kind.name), tree.output);
+    if (kind.missing !== undefined) return;
+    server = await kind.start(join(tree.folder, kind.name), tree.output);
+    close = () => server.close();
   }, 90_000);
-  afterAll(() => server?.close());
+  afterAll(() => close());
 
   if (kind.missing !== undefined) test.skip(`is not tested: ${kind.missing}`, () => undefined);
   const it = test.skipIf(kind.missing !== undefined);
@@ -132,7 +134,7 @@ describe.each(siteServers)("from $name", (kind) => {
       const folder = await fresh("target");
       const install = pip(newest as PipOf, "download", "--dest", folder, "-r", requirements);
       await expect(install).rejects.toMatchObject({
-        stderr: expect.stringContaining("DO NOT MATCH THE HASHES"),
+        stderr: expect.stringContaining("DO NOT MATCH THE HASHES") as string,
       });
     },
     120_000,
@@ -147,7 +149,7 @@ describe.each(siteServers)("from $name", (kind) => {
       expect(stdout + stderr).toContain("wrong <tides>");
       const range = pip(pinned, "download", "--dest", exact, "tide-pool>1.2,<1.4");
       await expect(range).rejects.toMatchObject({
-        stderr: expect.stringContaining("No matching distribution"),
+        stderr: expect.stringContaining("No matching distribution") as string,
       });
     },
     120_000,
@@ -167,7 +169,7 @@ describe.each(siteServers)("from $name", (kind) => {
     await asked();
     const options = ["install", "--dry-run", "--ignore-installed", "--only-binary", ":all:"];
     await expect(pip(newest as PipOf, ...options, ...args)).rejects.toMatchObject({
-      stderr: expect.stringMatching(/deep-end>=2|ResolutionImpossible/),
+      stderr: expect.stringMatching(/deep-end>=2|ResolutionImpossible/) as string,
     });
     return asked();
   };

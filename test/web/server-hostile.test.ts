@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startWebServer } from "../../web/server.ts";
-import { silent, startTestSite, type TestSite } from "./test-site.ts";
+import { silent, startTestSite, type TestSite, WHEEL, wheel } from "./test-site.ts";
 
 let site: TestSite;
 let ask: TestSite["ask"];
@@ -83,6 +83,27 @@ describe("hostile requests", () => {
     expect((await ask("/large/")).body.length).toBe(5_000_000);
     await expect.poll(site.openFiles).toEqual([]);
   });
+});
+
+test("a thousand wheels asked for in one breath hold one file open, and come whole to who reads", async () => {
+  const { hostname, port } = new URL(site.url);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => undefined);
+  const path = `/simple/tide-pool/${WHEEL}`;
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(1_000));
+  expect((await ask(path)).body.equals(wheel)).toBe(true);
+  expect((await site.openFiles()).length).toBeLessThan(10);
+  let bytes = 0;
+  await new Promise<void>((resolve) => {
+    socket.on("data", (part) => {
+      bytes += part.length;
+      if (bytes >= 1_000 * wheel.length) resolve();
+    });
+    socket.resume();
+  });
+  socket.destroy();
+  await expect.poll(site.openFiles).toEqual([]);
 });
 
 test("a folder under the name of a page is nothing", async () => {

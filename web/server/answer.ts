@@ -6,6 +6,7 @@ import { negotiateSimple, type SimpleMediaType, simpleMediaTypes } from "../inde
 import { NOT_FOUND_PAGE_KEY, urlPathOf } from "../public-key.ts";
 import type { ContentCoding } from "../storage.ts";
 import { codingsTaken } from "./accept-encoding.ts";
+import { hasTurn } from "./connections.ts";
 import { cacheControlOf, contentTypeOf } from "./content-type.ts";
 import { type Destination, destinationOf } from "./destination.ts";
 import type { Exchange } from "./exchange.ts";
@@ -30,6 +31,8 @@ export async function answer(
   pages: Representations,
   upstreamSimpleUrl: string | undefined,
 ): Promise<void> {
+  // Before anything is opened.
+  if (!(await hasTurn(exchange.socket, exchange.response))) return;
   const destination = destinations.get(exchange.target);
   switch (destination.kind) {
     case "nothing":

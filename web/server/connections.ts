@@ -9,7 +9,7 @@ import type { Socket } from "node:net";
 const waiting = new WeakMap<Socket, Set<() => void>>();
 
 /** Calls back once when the connection is gone. Returns how to be forgotten. */
-export function whenGone(socket: Socket, callback: () => void): () => void {
+function whenGone(socket: Socket, callback: () => void): () => void {
   let callbacks = waiting.get(socket);
   if (callbacks === undefined) {
     const all = new Set<() => void>();

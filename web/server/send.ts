@@ -7,7 +7,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { PublicFile } from "../storage.ts";
 import { findPreconditionStatus, rangeOf } from "./conditions.ts";
-import { hasTurn, isWritten } from "./connections.ts";
+import { isWritten } from "./connections.ts";
 import type { Exchange, HeaderList } from "./exchange.ts";
 import { giveBack, takeBuffer } from "./read-buffers.ts";
 import type { Representation } from "./representations.ts";
@@ -34,9 +34,7 @@ export async function sendRepresentation(
     return;
   }
   try {
-    if (await hasTurn(exchange.socket, exchange.response)) {
-      await sendFile(exchange, body, () => beginPart(exchange, found, about));
-    }
+    await sendFile(exchange, body, () => beginPart(exchange, found, about));
   } finally {
     await body.close();
   }
@@ -50,7 +48,6 @@ export async function sendUnpacked(
 ): Promise<void> {
   const { body, ...rest } = found;
   try {
-    if (!(await hasTurn(exchange.socket, exchange.response))) return;
     const status = findPreconditionStatus(exchange.request.headers, rest);
     const headers = describe(found, about);
     if (status !== undefined || exchange.isHead) {
