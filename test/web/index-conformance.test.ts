@@ -242,7 +242,7 @@ describe("the root", () => {
     [
       "691",
       "has the same projects as JSON",
-      () => JSON.parse(root.json),
+      () => JSON.parse(root.json) as unknown,
       { meta: { "api-version": "1.4" }, projects: [{ name: "a" }, { name: "tide-pool" }] },
     ],
   ])("(PEP %s) %s", (_pep, _what, is, mustBe) => {

@@ -45,7 +45,10 @@ export async function startTestSite(): Promise<TestSite> {
   await storage.publishCompressed("logs/0000/0000/0001.txt.gz", logHash);
   const pages = [
     [simplePageKeys(), renderSimpleRoot(["tide-pool"])],
-    [simplePageKeys("tide-pool"), renderSimpleProject({ name: "tide-pool", files: [], upstream: null })],
+    [
+      simplePageKeys("tide-pool"),
+      renderSimpleProject({ name: "tide-pool", files: [], upstream: null }),
+    ],
   ] as const;
   for (const [keys, rendering] of pages) {
     await storage.replace(keys.html, rendering.html);

@@ -245,7 +245,7 @@ function byShard(
     shard,
     new Map(),
   ]);
-  if (groups.length === 0) groups.push([undefined, new Map()]);
+  if (groups.length === 0) groups.push([undefined, new Map<string, boolean>()]);
   for (const [name, isListed] of changes) {
     let [low, high] = [0, groups.length - 1];
     while (low < high) {
