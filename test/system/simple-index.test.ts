@@ -37,7 +37,18 @@ beforeAll(async () => {
   await hello(database.sql, "a slave that was here once", [target(11)]);
   await farm.startMaster();
   await farm.until("upstream is known", (report) => report.isComplete);
-}, 120_000);
+  // A farm that was never run has no root until the first is written.
+  await vi.waitUntil(
+    () =>
+      get(simple()).then(
+        (answer) => answer.status === 200,
+        () => false,
+      ),
+    {
+      ...{ timeout: 90_000, interval: 100 },
+    },
+  );
+}, 180_000);
 
 afterAll(async () => {
   await farm.end();
@@ -153,6 +164,7 @@ it("never shows a link to what is not there, while projects and files come and g
   const stop = new AbortController();
   const found: Reading = { faults: [], names: new Set(), passes: 0 };
   const reading = read(found, stop.signal);
+  reading.catch(() => undefined);
   const readTwice = async () => {
     const from = found.passes;
     await vi.waitUntil(() => found.passes >= from + 2, { timeout: 60_000 });

@@ -243,9 +243,9 @@ function byShard(
 ): [Shard | undefined, Map<string, boolean>][] {
   const groups = shards.map((shard): [Shard | undefined, Map<string, boolean>] => [
     shard,
-    new Map(),
+    new Map<string, boolean>(),
   ]);
-  if (groups.length === 0) groups.push([undefined, new Map()]);
+  if (groups.length === 0) groups.push([undefined, new Map<string, boolean>()]);
   for (const [name, isListed] of changes) {
     let [low, high] = [0, groups.length - 1];
     while (low < high) {
