@@ -54,13 +54,12 @@ export const simpleProjectPageSchema = z.object({
  */
 export type SimpleProjectPage = Immutable<z.infer<typeof simpleProjectPageSchema>>;
 
+/** Wheels fetched, as the access logs say; zeros where none is fed to the farm. */
 export const downloadsSchema = z.object({
   /** The present day and the 29 before it, days of UTC. */
   last30Days: countSchema,
   ever: countSchema,
 });
-/** Wheels fetched, as the access logs say; zeros where none is fed to the farm. */
-export type Downloads = Immutable<z.infer<typeof downloadsSchema>>;
 
 const recentBuildSchema = z.object({
   /** Canonical name. */
