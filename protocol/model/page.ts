@@ -40,10 +40,10 @@ export const pageRebuildSchema = z.object({
 /** The pages of all packages, made again in the background. */
 export type PageRebuild = Immutable<z.infer<typeof pageRebuildSchema>>;
 
+/** Wheels fetched, as the access logs say; zeros where none is fed to the farm. */
+/** Wheels fetched, as the access logs say; zeros where none is fed to the farm. */
 export const downloadsSchema = z.object({
   /** The present day and the 29 before it, days of UTC. */
   last30Days: countSchema,
   ever: countSchema,
 });
-/** Wheels fetched, as the access logs say; zeros where none is fed to the farm. */
-export type Downloads = Immutable<z.infer<typeof downloadsSchema>>;

@@ -115,7 +115,7 @@ describe.skipIf(browserMissing !== undefined)(`in a browser${browserNote}`, () =
     });
   }, 60_000);
   afterAll(async () => {
-    await server?.close();
+    await server.close();
     await rm(output, { recursive: true, force: true });
   });
 

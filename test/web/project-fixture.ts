@@ -96,7 +96,13 @@ export function buildIn(state: ReleaseBuild["state"], target = first): ReleaseBu
     case "built":
     case "imported":
       return build(target, { state });
-    default:
+    case "covered":
+    case "upstream":
+    case "ready":
+    case "leased":
+    case "behind":
+    case "excluded":
+    case "skipped":
       return build(target, { state, ...never });
   }
 }
