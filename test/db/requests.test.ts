@@ -214,6 +214,11 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "removeWanted", { requirements: ["pkg>=1"] })).toEqual({ removed: 1 });
     await run(sql, "yieldNames", { fileIds: [] });
     await run(sql, "resetSerial", null);
+    expect(await run(sql, "farmFailures", null)).toEqual([]);
+    expect(await run(sql, "queuePage", null)).toMatchObject({ building: [] });
+    const statistics = await run(sql, "statisticsPage", null);
+    // Asked again, the days that are over are not counted again.
+    expect((await run(sql, "statisticsPage", null)).causes).toEqual(statistics.causes);
     const explained = await run(sql, "explainQueue", { package: "Pkg", version: null });
     expect(explained).toMatchObject({ package: "pkg", isKnown: true, versions: 3 });
     const projects = [{ name: "pkg", downloads: 1_000 }];
