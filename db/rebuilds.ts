@@ -129,7 +129,7 @@ export const openSite = request(
   {
     args: z.object({
       madeBy: z.string().max(500),
-      missing: z.array(z.enum(["root", "home", "search"])),
+      missing: z.array(z.enum(["root", "home", "search"])).max(3),
     }),
     result: z.object({ isRebuilt: z.boolean() }),
     slow: true,

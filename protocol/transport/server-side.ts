@@ -265,7 +265,8 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
         this.#end(older, "replaced");
       }
       const session = this.#openSession(id, routingId, route, judgement);
-      this.#byRoute.set(route, (this.#byRoute.get(route) ?? new Map()).set(id, session));
+      const onRoute = this.#byRoute.get(route) ?? new Map<string, Session>();
+      this.#byRoute.set(route, onRoute.set(id, session));
       this.#byPeer.set(session.peer.id, session);
       this.#bySlot.set(identity, slots.set(slot, session));
       // WELCOME is posted, and what is posted goes before what the owner says in `opened`.

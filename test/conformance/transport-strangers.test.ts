@@ -65,7 +65,7 @@ describe("a server with keys", () => {
     expect(server.ended).toEqual([]);
     isThere = false;
     await until(() => server.ended.length === 1, "it is sent away");
-    expect(server.ended).toMatchObject([{ peer: { slot: "inside" }, end: "refused" }]);
+    expect(server.ended).toMatchObject([{ peer: { slot: "inside" }, end: "revoked" }]);
   });
 });
 

@@ -289,7 +289,8 @@ describe.skipIf(!isLinux)("what a build needs", () => {
 });
 
 const bwrap = spawnSync("bwrap", ["--help"], { encoding: "utf8" });
-const canDisableUserNamespaces = bwrap.stdout?.includes("--disable-userns") ?? false;
+// Null where there is none.
+const canDisableUserNamespaces = `${bwrap.stdout}`.includes("--disable-userns");
 
 describe.skipIf(!isLinux)("in the sandbox", () => {
   const settings = { sandbox: "bubblewrap", limits: unlimited } as const;

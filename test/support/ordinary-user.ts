@@ -133,19 +133,19 @@ export async function killOrdinaryBuild(
 ): Promise<void> {
   const { folder } = await slaveHome();
   const { running } = await startOrdinaryBuild(attempt, folder);
-  let isOver = false;
+  const state = { isOver: false };
   const ended = running.then(
     ({ stdout }) => {
-      isOver = true;
+      state.isOver = true;
       return answerOf(stdout);
     },
     (error: unknown) => {
-      isOver = true;
+      state.isOver = true;
       return error;
     },
   );
-  while (!isTime() && !isOver) await delay(50);
-  if (!isOver) {
+  while (!isTime() && !state.isOver) await delay(50);
+  if (!state.isOver) {
     running.kill("SIGKILL");
     await ended;
     return;

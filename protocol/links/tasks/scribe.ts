@@ -7,7 +7,7 @@ import { declareProtocol } from "../declare.ts";
 
 const pages = z.array(pageRequestSchema).max(1_000);
 
-const writingSchema = z.object({
+export const writingSchema = z.object({
   /** These are in place. */
   written: pages,
   /** These could not be written, each for a reason of its own, in one line. */

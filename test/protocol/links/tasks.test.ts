@@ -16,7 +16,7 @@ import type { ToFileJuggler } from "../../../protocol/links/tasks/file-juggler.t
 import type { ToHttp } from "../../../protocol/links/tasks/http.ts";
 import type { ToImportDesk } from "../../../protocol/links/tasks/import-desk.ts";
 import type { ToPart } from "../../../protocol/links/tasks/part.ts";
-import type { ToScribe } from "../../../protocol/links/tasks/scribe.ts";
+import { type ToScribe, writingSchema } from "../../../protocol/links/tasks/scribe.ts";
 import type { ToSecretary } from "../../../protocol/links/tasks/secretary.ts";
 import { presenceSchema, type ToSlaveDriver } from "../../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../../protocol/links/tasks/status.ts";
@@ -179,7 +179,10 @@ const said = {
     },
   } satisfies SaidTo<ToSlaveDriver>,
   [paths.scribe]: {
-    WRITE: { body: fc.record({ pages }, { noNullPrototype: true }), reply: pages },
+    WRITE: {
+      body: fc.record({ pages }, { noNullPrototype: true }),
+      reply: valuesOf(writingSchema),
+    },
   } satisfies SaidTo<ToScribe>,
   [paths.secretary]: { HURRY: {} } satisfies SaidTo<ToSecretary>,
   [paths.cloudGazer]: { LOOK: {} } satisfies SaidTo<ToCloudGazer>,
