@@ -157,7 +157,7 @@ export const openSite = request(
 
 /**
  * What the passing of time changes: once a day the downloads on project pages, once an hour those of the search
- * list. Says whether anything was asked for.
+ * list, every five minutes the figures of a farm in which nothing happens. Says whether anything was asked for.
  */
 export const tendPages = request({ args: z.null(), result: z.boolean(), slow: true }, (sql) =>
   transaction(sql, async (tx) => {
@@ -168,8 +168,17 @@ export const tendPages = request({ args: z.null(), result: z.boolean(), slow: tr
         not exists (select from page_written where kind = 'search' and written_at > now() - interval '1 hour')
           and not exists (select from page_request where kind = 'search') as hourly
       where exists (select from access_package_day)`;
+    const [home] = await tx<{ isOld: boolean }[]>`
+      select written_at <= now() - interval '5 minutes' as "isOld" from page_written where kind = 'home'`;
     if (row?.daily === true) await start(tx, "downloads", "downloads of the day");
-    if (row?.hourly === true) await requestPages(tx, [{ kind: "search", key: "" }]);
-    return row?.daily === true || row?.hourly === true;
+    const kinds = [
+      ...(row?.hourly === true ? ["search" as const] : []),
+      ...(home?.isOld === true ? ["home" as const] : []),
+    ];
+    await requestPages(
+      tx,
+      kinds.map((kind) => ({ kind, key: "" })),
+    );
+    return row?.daily === true || kinds.length > 0;
   }),
 );

@@ -343,7 +343,7 @@ async function filesOf(sql: Sql, ids: readonly number[]): Promise<OfRelease<Proj
       case when f.requires_dist = '{}' then f.requires_dist else array(
         select left(r, ${LONGEST_NAME}) from unnest(f.requires_dist[1:${NAMES_A_FILE}]) as r
       ) end as "requiresDist",
-      f.suspicious
+      f.suspicious, f.provenance_sha256 is not null as "isSigned"
     from file f join build b on b.token = f.token join target t on t.id = b.target_id
     where f.version_id = any(${[...ids]}) and f.placed_at is not null and f.removed_at is null
     order by f.version_id, f.filename`;

@@ -85,6 +85,8 @@ const projectFileSchema = z.object({
   requiresDist: z.array(z.string()),
   /** What is odd about it, in words; null when nothing is. */
   suspicious: z.string().nullable(),
+  /** Its provenance stands beside it (PEP 740). */
+  isSigned: z.boolean(),
 });
 export type ProjectFile = Immutable<z.infer<typeof projectFileSchema>>;
 

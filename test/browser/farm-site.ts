@@ -10,6 +10,8 @@ import type { Cause } from "../../protocol/model/cause.ts";
 import { figureNames } from "../../protocol/model/statistics.ts";
 import { siteAssets } from "../../web/assets.ts";
 import { RootIndex } from "../../web/index/root-index.ts";
+import { renderNotFoundPage } from "../../web/pages/not-found-page.ts";
+import { NOT_FOUND_PAGE_KEY } from "../../web/public-key.ts";
 import { startWebServer } from "../../web/server.ts";
 import { openLocalStorage, type Storage } from "../../web/storage.ts";
 import { createTestDatabase } from "../support/postgres.ts";
@@ -50,6 +52,7 @@ export async function startFarmSite(): Promise<FarmSite> {
   const output = await makeScratchFolder();
   const storage = await openLocalStorage(output);
   for (const { key, contents } of siteAssets) await storage.replace(key, contents);
+  await storage.replace(NOT_FOUND_PAGE_KEY, renderNotFoundPage({ name: "Wheelwright" }));
   const server = await startWebServer({
     address: "http://127.0.0.1:0",
     outputPath: output,

@@ -53,6 +53,7 @@ export const file = (version: string, more: Partial<ProjectFile> = {}): ProjectF
   systemPackages: ["libffi8", "zlib1g"],
   requiresDist: ["numpy>=1.26"],
   suspicious: null,
+  isSigned: false,
   ...more,
 });
 

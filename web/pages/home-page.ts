@@ -73,7 +73,7 @@ ${page.recentBuilds.length === 0 ? html`<tr><td colspan="6">Nothing has been bui
     {
       path: "/",
       description: `${site.name}: a package index of ${countText(page.packages)} Python packages with wheels that were built from source.`,
-      scripts: ["home.js"],
+      scripts: ["home.js", "log-links.js"],
     },
   );
 }
@@ -108,6 +108,6 @@ function rowOf(build: RecentBuild): Html {
     build.logToken === null
       ? undefined
       : html`<a href="${urlPathOf(logKey(build.logToken))}" aria-label="Log of ${build.package} ${build.version}, ${build.target}">log</a>`;
-  return html`<tr data-build="${build.token}"><th scope="row" class="wrap"><a href="/project/${encodeURIComponent(build.package)}/">${build.package}</a> ${build.version}</th><td class="outcome"><span class="state ${tone.name}"><span aria-hidden="true">${tone.sign}</span> ${causeText[build.cause]}</span>${message}</td><td>${build.target}</td><td>${durationText(build.durationMs)}</td><td>${instantText(build.endedAt)}</td><td>${log}</td></tr>
+  return html`<tr data-build="${build.token}" data-project="${build.package}"><th scope="row" class="wrap"><a href="/project/${encodeURIComponent(build.package)}/">${build.package}</a> ${build.version}</th><td class="outcome"><span class="state ${tone.name}"><span aria-hidden="true">${tone.sign}</span> ${causeText[build.cause]}</span>${message}</td><td>${build.target}</td><td>${durationText(build.durationMs)}</td><td>${instantText(build.endedAt)}</td><td>${log}</td></tr>
 `;
 }

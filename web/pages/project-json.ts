@@ -15,7 +15,14 @@ import {
   releaseBuildStates,
 } from "../../protocol/model/project-page.ts";
 import { parseWheelFilename } from "../../protocol/packaging/wheel-filename.ts";
-import { badgeKey, logKey, projectFeedKey, urlPathOf, wheelKey } from "../public-key.ts";
+import {
+  badgeKey,
+  logKey,
+  projectFeedKey,
+  provenanceKey,
+  urlPathOf,
+  wheelKey,
+} from "../public-key.ts";
 import { absoluteUrl, type Site } from "./site.ts";
 
 const instant = z.iso.datetime();
@@ -36,6 +43,10 @@ const fileSchema = z.object({
   pip_dependencies: z.array(z.string()).describe("its Requires-Dist"),
   uploaded: instant.describe("when the farm published it"),
   suspicious: z.string().nullable().describe("what is odd about it; null when nothing is"),
+  provenance_url: z
+    .string()
+    .nullable()
+    .describe("who built it from what, signed by the farm (PEP 740); null when it is not"),
 });
 
 const buildSchema = z.object({
@@ -148,6 +159,9 @@ function fileJson(name: string, file: ProjectFile, site: Site): FileJson {
     pip_dependencies: [...file.requiresDist],
     uploaded: new Date(file.uploadedAt).toISOString(),
     suspicious: file.suspicious,
+    provenance_url: file.isSigned
+      ? absoluteUrl(site, urlPathOf(provenanceKey(name, file.filename)))
+      : null,
   };
 }
 

@@ -26,9 +26,9 @@ export function contentTypeOf(key: string): string {
     : "application/octet-stream";
 }
 
-/** Never changes: a published file, the log of a build that has ended, an asset with a hash of its contents in its name. */
+/** Never changes: a published file (its provenance may be signed anew), the log of a build that has ended, an asset with a hash of its contents in its name. */
 const lasting =
-  /^(simple\/[^/]+\/(?!index\.)|logs\/.+\/(?!index\.)|assets\/[^/]+\.[0-9a-f]{12}\.)[^/]+$/;
+  /^(simple\/[^/]+\/(?!index\.|[^/]+\.provenance$)|logs\/.+\/(?!index\.)|assets\/[^/]+\.[0-9a-f]{12}\.)[^/]+$/;
 
 export function cacheControlOf(key: string): string {
   if (lasting.test(key)) return "public, max-age=31536000, immutable";

@@ -3,7 +3,14 @@
  * of a table. Only plain keys come out of it; nothing here looks at the disk.
  */
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
-import { isPublicKey, SIMPLE_HTML, SIMPLE_JSON, simplePageKeys, urlPathOf } from "../public-key.ts";
+import {
+  isPublicKey,
+  PACKAGES_PAGE_KEY,
+  SIMPLE_HTML,
+  SIMPLE_JSON,
+  simplePageKeys,
+  urlPathOf,
+} from "../public-key.ts";
 import { variantOwner } from "../storage.ts";
 
 export type Destination =
@@ -15,9 +22,6 @@ export type Destination =
   | { readonly kind: "file"; readonly key: string }
   | { readonly kind: "redirect"; readonly location: string }
   | { readonly kind: "nothing" };
-
-/** The list of all packages. */
-const PACKAGES_PAGE_KEY = "packages.html";
 
 const nothing: Destination = { kind: "nothing" };
 
