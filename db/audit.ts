@@ -93,7 +93,7 @@ export async function auditedPackages(
   return [
     ...(await sql<AuditedPackage[]>`
       select p.id, p.name,
-        array(select r.kind from page_request r where r.key = p.name) as requested
+        array(select r.kind from page_request r where r.kind in ('simple', 'project') and r.key = p.name) as requested
       from package p
       where ${some ? sql`p.id = any(${[...range.ids]})` : sql`p.id > ${range.afterId}`}
         and exists (select from version v join file f on f.version_id = v.id

@@ -72,18 +72,19 @@ export const duePages = request(
     const gather = (times: number) => sql`${args.gatherMs * times} * interval '1 millisecond'`;
     const isDue = sql`(retry_at is null or retry_at <= now())`;
     const hasWaited = sql`(requested_at <= now() - ${gather(1)} or renewed_at <= now() - ${gather(1 / 20)})`;
+    // Those of the whole farm are three at most: a long row of simple pages must not keep them for ever.
     const pages = await sql<PageRequest[]>`
-      (select kind, key, generation from page_request
-       where kind = 'simple' and ${isDue} order by requested_at limit ${args.limit})
-      union all
       (select r.kind, r.key, r.generation from page_request r left join page_written w using (kind)
-       where r.kind <> 'simple' and r.key = '' and ${isDue} and ${hasWaited}
+       where r.kind in ('root', 'home', 'search') and r.key = '' and ${isDue} and ${hasWaited}
          and (w.written_at is null or not r.kind in ('home', 'search')
            or w.written_at <= now() - case r.kind when 'search' then ${gather(SEARCH_GATHERS)} else ${gather(1)} end)
        order by r.kind)
       union all
       (select kind, key, generation from page_request
-       where kind <> 'simple' and key <> '' and ${isDue} and ${hasWaited}
+       where kind = 'simple' and ${isDue} order by requested_at limit ${args.limit})
+      union all
+      (select kind, key, generation from page_request
+       where kind = 'project' and key <> '' and ${isDue} and ${hasWaited}
        order by requested_at limit ${args.limit})`;
     return pages.slice(0, args.limit);
   },
@@ -134,7 +135,7 @@ async function noteFarmPages(sql: Sql, kinds: ReadonlySet<PageKind>): Promise<vo
       insert into page_request (kind, key)
       select 'search', '' where not exists (
         select from page_written where kind = 'search' and packages = ${packages})
-      on conflict do nothing`;
+      on conflict (kind, key) do update set generation = nextval('page_generation')`;
 }
 
 const failureSchema = z.object({

@@ -19,7 +19,7 @@ const DOWNLOAD_DAYS = 31;
 const subjects = (sql: Tx, kind: Kind) => {
   switch (kind) {
     case "simple":
-      return sql`select p.name from package p where exists (
+      return sql`select p.name from package p where p.source = 'local' or exists (
         select from version v join file f on f.version_id = v.id where v.package_id = p.id)`;
     case "project":
       return sql`select p.name from package p`;

@@ -13,6 +13,7 @@ import {
   upstreamFileSchema,
 } from "../protocol/model/simple-page.ts";
 import { type Tx, transaction } from "./connection.ts";
+import { requestPages } from "./pages.ts";
 import { request } from "./request.ts";
 
 const pack = promisify(gzip);
@@ -79,6 +80,15 @@ export const configureIndex = request(
           where source = 'upstream' and exists (
             select from version v join file f on f.version_id = v.id
             where v.package_id = p.id and f.removed_at is null)`;
+      }
+      // One of the farm's own that has no file has an empty page while upstream's are listed, so that nobody is
+      // sent to a stranger's project of its name.
+      if (changed.length > 0) {
+        const own = await tx<{ name: string }[]>`select name from package where source = 'local'`;
+        await requestPages(
+          tx,
+          own.map(({ name }) => ({ kind: "simple" as const, key: name })),
+        );
       }
       return { isChanged: changed.length > 0 };
     }),

@@ -135,6 +135,8 @@ export const recordProject = request(
       await recompute(tx, wasSkipped ? await versionIds(tx, id) : [...touched]);
       if ((touched.size > 0 || isRedescribed || isOtherwise) && known.length > 0)
         await requestItsPages(tx, id, args.name);
+      // They may have been all that it had in the index.
+      if (removed.length > 0) await requestPages(tx, [{ kind: "root", key: args.name }]);
       return { releases: args.releases.length, removed: removed.length };
     }),
 );

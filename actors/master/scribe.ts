@@ -3,6 +3,7 @@
  * one whose subject is gone is taken away. It decides nothing about when: that is the Secretary's. What concerns
  * the whole farm takes longer, so it is written beside the pages of packages.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import type { ToScribe, Writing } from "../../protocol/links/tasks/scribe.ts";
 import type { PageRequest } from "../../protocol/model/page.ts";
@@ -32,6 +33,7 @@ interface State {
   readonly args: ScribeArgs;
   readonly root: RootIndex;
   publicUrl: string | undefined;
+  readonly startedAt: number;
 }
 
 const SITE_NAME = "Wheelwright";
@@ -44,7 +46,12 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   handlerTimeoutMs: 0,
   init(ctx, args) {
     ctx.run(() => openSite(ctx, { ...args, name: SITE_NAME }));
-    return { args, root: new RootIndex(args.storage), publicUrl: args.publicUrl };
+    return {
+      args,
+      root: new RootIndex(args.storage),
+      publicUrl: args.publicUrl,
+      startedAt: performance.now(),
+    };
   },
   handle: {
     async WRITE(state, { pages }, ctx) {
@@ -52,7 +59,7 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
       const desk: Desk = {
         ask: (name, args) => askUntilDone(ctx, database, name, args),
         storage,
-        site: await siteOf(state),
+        site: await siteOf(state, ctx.signal),
         root: state.root,
       };
       if (!pages.every(isOfFarm)) return writeAll(desk, pages, ctx);
@@ -116,13 +123,19 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
   );
 }
 
-async function siteOf(state: State): Promise<Site> {
-  if (state.publicUrl === undefined) {
+/** So long after the start pages wait for the server, which starts last, to say where it is. */
+const ADDRESS_WITHIN_MS = 10_000;
+
+async function siteOf(state: State, signal: AbortSignal): Promise<Site> {
+  while (state.publicUrl === undefined) {
     try {
-      const { url } = await state.args.http.ask("ADDRESS", undefined, { timeoutMs: 1_000 });
+      const { url } = await state.args.http.ask("ADDRESS", undefined, { timeoutMs: 1_000, signal });
       state.publicUrl = url ?? undefined;
+      break;
     } catch {
-      // The server starts last; until then the pages name the host that they are read from.
+      // Without an address pages name this machine: better late than that.
+      if (signal.aborted || performance.now() - state.startedAt > ADDRESS_WITHIN_MS) break;
+      await delay(100, undefined, { signal }).catch(() => undefined);
     }
   }
   return { name: SITE_NAME, url: state.publicUrl ?? "http://localhost/" };

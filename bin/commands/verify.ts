@@ -30,16 +30,17 @@ async function run(
     const sha256 = await wheel.sha256(web, frame.signal);
     const { filename } = wheel;
     const verified = check(provenance, { filename, sha256 }, keys);
-    if (values.json) frame.print(JSON.stringify({ filename, sha256, ...verified }));
+    const keysFrom = values.key ?? wheel.siteUrl;
+    if (values.json) frame.print(JSON.stringify({ filename, sha256, keysFrom, ...verified }));
     else {
       frame.print(`${filename}: verified`);
       // Whoever signs says what stands there; none of it may steer a terminal.
       for (const line of statementLines(verified)) frame.print(harmless(line));
-      if (values.key === undefined)
-        process.stderr.write(
-          `piw verify: the key is the one that the farm's own site has: to trust the farm and not its web server, give it with --key\n`,
-        );
     }
+    if (values.key === undefined)
+      process.stderr.write(
+        `piw verify: the key is the one that ${harmless(wheel.siteUrl ?? "the site")} gives out, whoever that is: to trust a farm and not a web server, give its key with --key\n`,
+      );
     return 0;
   } finally {
     await web.close();

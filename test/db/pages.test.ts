@@ -30,19 +30,19 @@ const age = (interval: string) =>
     renewed_at = renewed_at - ${interval}::interval`;
 
 describe("pages that are due", () => {
-  it("are simple pages first, then those of the whole farm, then others by age", async () => {
+  it("are those of the whole farm first, then simple pages, then others by age", async () => {
     await ask(["project", "old"]);
     await age("1 hour");
     await ask(["project", "new"], ["home", ""], ["simple", "a"], ["root", ""], ["search", ""]);
     expect(await due()).toEqual([
-      "simple a",
       "home",
       "root",
       "search",
+      "simple a",
       "project old",
       "project new",
     ]);
-    expect(await due(0, 2)).toEqual(["simple a", "home"]);
+    expect(await due(0, 4)).toEqual(["home", "root", "search", "simple a"]);
     expect(await due(3_600_000)).toEqual(["simple a", "project old"]);
   });
 

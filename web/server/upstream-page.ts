@@ -18,6 +18,8 @@ export function upstreamPage(
   if (simpleUrl === undefined || destination.kind !== "simple") return undefined;
   const project = projectPage.exec(destination.html)?.[1];
   // Who the farm is to upstream is not for everybody.
-  const open = simpleUrl.replace(/^(https?:\/\/)[^/@]*@/, "$1").replace(/\/+$/, "");
-  return project === undefined ? undefined : `${open}/${project}/`;
+  const open = new URL(simpleUrl);
+  open.username = "";
+  open.password = "";
+  return project === undefined ? undefined : `${open.href.replace(/\/+$/, "")}/${project}/`;
 }

@@ -3,7 +3,7 @@
  * little else of the master's environment, which has passwords. It is limited in time, and what it says is kept
  * to the last lines only; nothing that it started outlives it.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { HookDelivery } from "../../../protocol/model/hook.ts";
 import type { Attempt } from "./attempt.ts";
 import { messageOf } from "./webhook.ts";
@@ -30,12 +30,13 @@ export function runHookCommand(
   const promise = new Promise<Attempt>((done, failed) => {
     [resolve, reject] = [done, failed];
   });
-  // A group of its own, so that what it starts can be ended with it.
-  const child = spawn(program, args, {
-    detached: true,
-    env: environmentOf(delivery),
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const started = start(program, args, delivery);
+  if ("failed" in started)
+    return Promise.resolve({
+      kind: "failed",
+      reason: `${program} cannot be run: ${started.failed}`,
+    });
+  const { child } = started;
   let said = "";
   let isLate = false;
   let killing: NodeJS.Timeout | undefined;
@@ -89,6 +90,25 @@ export function runHookCommand(
   });
   if (signal.aborted) end();
   return promise;
+}
+
+/** Some of what may go wrong is thrown at once (no memory, a file for a folder), the rest is said later. */
+function start(
+  program: string,
+  args: readonly string[],
+  delivery: HookDelivery,
+): { readonly child: ChildProcessWithoutNullStreams } | { readonly failed: string } {
+  try {
+    // A group of its own, so that what it starts can be ended with it.
+    const child = spawn(program, args, {
+      detached: true,
+      env: environmentOf(delivery),
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    return { child };
+  } catch (error) {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function environmentOf({ event, eventId, body }: HookDelivery): Record<string, string> {

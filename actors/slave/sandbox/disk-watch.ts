@@ -89,11 +89,15 @@ export class DiskWatch {
     const builds = [...this.#builds];
     const held = await Promise.all(
       builds.map(async ({ folder }) => ({
-        bytes: (await measureFolder(folder)).bytes,
+        ...(await measureFolder(folder)),
         files: hasNoFiles ? await countFiles(folder) : 0,
       })),
     );
-    const rank = (at: number) => (hasNoFiles ? (held[at]?.files ?? 0) : (held[at]?.bytes ?? 0));
+    const rank = (at: number) => {
+      // Who cannot be measured while the disk is full is the first to be suspected.
+      if (held[at]?.isAll === false) return Number.POSITIVE_INFINITY;
+      return hasNoFiles ? (held[at]?.files ?? 0) : (held[at]?.bytes ?? 0);
+    };
     const largest = [...builds.keys()].reduce((best, at) => (rank(at) > rank(best) ? at : best), 0);
     const build = builds[largest];
     // It may have ended by itself meanwhile; then there is more room, or another look.
@@ -142,15 +146,19 @@ function folderLook(folder: string, limits: ResourceLimits): () => Promise<Limit
 }
 
 const MEASURE_MS = 60_000;
+/** Of what du could not read. Beyond it, it is ended, and the folder counts as hidden. */
+const COMPLAINTS_BYTES = 16 * 1024 * 1024;
 const environment = () => ({ PATH: process.env["PATH"], LC_ALL: "C" });
 
 /** By `du`, which is many times faster than a walk from here; files that went meanwhile are no error to us. */
 function measureFolder(folder: string): Promise<{ bytes: number; isAll: boolean }> {
   return new Promise((resolve) => {
-    const options = { timeout: MEASURE_MS, env: environment() };
-    execFile("du", ["-skx", folder], options, (_error, stdout, stderr) => {
-      const bytes = Number(/^(\d+)/.exec(stdout)?.[1] ?? 0) * 1024;
-      resolve({ bytes, isAll: !/denied/i.test(stderr) });
+    const options = { timeout: MEASURE_MS, env: environment(), maxBuffer: COMPLAINTS_BYTES };
+    execFile("du", ["-skx", folder], options, (error, stdout, stderr) => {
+      const total = /^(\d+)/.exec(stdout)?.[1];
+      // Ended by us, since a build that renames its files all the time has it complain without end.
+      const isCut = error?.killed === true || error?.signal != null || total === undefined;
+      resolve({ bytes: Number(total ?? 0) * 1024, isAll: !isCut && !/denied/i.test(stderr) });
     });
   });
 }
