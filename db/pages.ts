@@ -76,8 +76,10 @@ export const duePages = request(
     const pages = await sql<PageRequest[]>`
       (select r.kind, r.key, r.generation from page_request r left join page_written w using (kind)
        where r.kind in ('root', 'home', 'search') and r.key = '' and ${isDue} and ${hasWaited}
-         and (w.written_at is null or not r.kind in ('home', 'search')
-           or w.written_at <= now() - case r.kind when 'search' then ${gather(SEARCH_GATHERS)} else ${gather(1)} end)
+         and (w.written_at is null or case r.kind
+           when 'search' then w.written_at <= now() - ${gather(SEARCH_GATHERS)}
+           when 'home' then w.written_at <= now() - ${gather(1)} or r.renewed_at <= now() - ${gather(1 / 10)}
+           else true end)
        order by r.kind)
       union all
       (select kind, key, generation from page_request

@@ -60,7 +60,7 @@ async function report(tx: Tx): Promise<QueueReport> {
         + (select count(*)::int from target where requeue_from is not null) as unread,
       (select count(*)::int from file where placed_at is null and removed_at is null)
         + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
-        + (select count(*)::int from page_request) as unpublished`;
+        + (select count(*)::int from page_request where kind <> 'search') as unpublished`;
   // An estimate of the planner's: to count them is as slow as the table.
   const [farm] = await tx<{ versions: number }[]>`
     select reltuples::float8 as versions from pg_class where oid = 'public.version'::regclass`;

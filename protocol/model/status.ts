@@ -91,7 +91,7 @@ export const farmReportSchema = z.object({
   leased: z.number(),
   waiting: z.number(),
   blocked: z.number(),
-  /** Files not yet placed and pages not yet written. */
+  /** Files not yet placed and pages not yet written; the lists for the search, which may wait for minutes, aside. */
   unpublished: z.number(),
   /** Wanted requirements that no release upstream satisfies (or that are not there at all). */
   unsatisfied: z.array(z.string()),

@@ -56,8 +56,13 @@ describe("pages that are due", () => {
       pages: await run(sql, "duePages", { gatherMs: 0, limit: 10 }),
     });
     await ask(...both);
-    await age("1 hour");
+    await age("4 seconds");
     expect(await due(60_000)).toEqual([]);
+    // Nobody has asked again for a while: what is shown is to be how it ended.
+    await age("3 seconds");
+    expect(await due(60_000)).toEqual(["home"]);
+    await ask(...both);
+    await sql`update page_request set renewed_at = now() - interval '4 seconds'`;
     await sql`update page_written set written_at = written_at - interval '61 seconds'`;
     expect(await due(60_000)).toEqual(["home"]);
     await sql`update page_written set written_at = written_at - interval '10 minutes'`;
