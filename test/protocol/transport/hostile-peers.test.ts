@@ -73,7 +73,7 @@ describe("at the door of a server with keys", { timeout: 10_000 }, () => {
     expect((await raw.hello(keysOf(stranger))).kind).toBe("WELCOME");
     authorised.delete(stranger.publicKey);
     expect(await raw.next()).toMatchObject({ kind: "END", payload: { end: "dropped" } });
-    expect(server.ended).toMatchObject([{ end: "refused" }]);
+    expect(server.ended).toMatchObject([{ end: "revoked" }]);
     await raw.say({ kind: "tell", type: "NOTE", body: { n: 1 } });
     expect((await raw.next()).kind).toBe("END");
     expect((await raw.hello(keysOf(stranger))).kind).toBe("REFUSED");
