@@ -108,7 +108,7 @@ describe("a farm that signs", { timeout: PROCESSES_MS }, () => {
   it("publishes its key, which piw verify takes where none is given, and says so", async () => {
     const said = await verify(wheelUrl("quick", QUICK));
     expect(said).toMatchObject({ code: 0 });
-    expect(said.err).toMatch(/the key is the one that the farm's own site has: .*--key\n$/);
+    expect(said.err).toMatch(/the key is the one that http:\S+ gives out, .*--key\n$/);
     const index = (await (await fetch(`${farm.siteUrl}/keys/index.json`)).json()) as {
       keys: { publicKey: string }[];
     };
