@@ -199,7 +199,7 @@ describe("piw-audit", () => {
     writeFileSync(at("logs/0000/0000/9999.txt.gz"), "x");
     writeFileSync(at(".store/blobs/ab-is-no-blob"), "x");
     // Not the farm's to judge.
-    writeFileSync(at("robots.txt"), "mine");
+    writeFileSync(at("humans.txt"), "mine");
 
     const expected = [
       ["missing", "simple/alder/alder-1.0-py3-none-any.whl"],
@@ -253,7 +253,7 @@ describe("piw-audit", () => {
       const again = await tool("piw-import", ["--import-queue", farm.importAddress, "-y", path]);
       expect(again.out).toContain("this name was published and withdrawn");
     }
-    expect(readFileSync(at("robots.txt"), "utf8")).toBe("mine");
+    expect(readFileSync(at("humans.txt"), "utf8")).toBe("mine");
   }, 120_000);
 
   it("finds a page's compressed copy that is missing, says something else, or is none", async () => {
