@@ -138,7 +138,7 @@ async function untilSettled(stage: Stage): Promise<void> {
           + (select count(*)::int from lease) + (select count(*)::int from work)
           + (select count(*)::int from file where placed_at is null)
           + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
-          + (select count(*)::int from page_request) as left`;
+          + (select count(*)::int from page_request where kind <> 'search') as left`;
     const isDone = last?.left === 0 && last.versions === published;
     if (isDone && list(farm, "slave-1", "outbox").length === 0) return;
     await delay(50);

@@ -52,7 +52,7 @@ export async function isIdle(stage: Stage): Promise<boolean> {
         + (select count(*)::int from work where state <> 'blocked')
         + (select count(*)::int from file where placed_at is null and removed_at is null)
         + (select count(*)::int from build where log_sha256 is not null and log_placed_at is null)
-        + (select count(*)::int from page_request) as left`;
+        + (select count(*)::int from page_request where kind <> 'search') as left`;
   return (
     row !== undefined &&
     row.left === 0 &&
@@ -107,7 +107,7 @@ export async function checkRecords(stage: Stage): Promise<string[]> {
   const [left] = await sql<Record<string, number>[]>`
     select (select count(*)::int from lease) as leases, (select count(*)::int from work) as work,
       (select count(*)::int from retry) as retries, (select count(*)::int from blocked) as blocked,
-      (select count(*)::int from page_request) as pages,
+      (select count(*)::int from page_request where kind <> 'search') as pages,
       (select count(*)::int from build where settled_at is null and released_at is null) as "open builds"`;
   for (const [what, count] of Object.entries(left ?? {}))
     if (count > 0) wrong.push(`${count} ${what} left`);
