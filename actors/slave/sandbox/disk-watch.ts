@@ -155,10 +155,10 @@ function measureFolder(folder: string): Promise<{ bytes: number; isAll: boolean 
   return new Promise((resolve) => {
     const options = { timeout: MEASURE_MS, env: environment(), maxBuffer: COMPLAINTS_BYTES };
     execFile("du", ["-skx", folder], options, (error, stdout, stderr) => {
-      const total = /^(\d+)/.exec(stdout)?.[1];
-      // Ended by us, since a build that renames its files all the time has it complain without end.
-      const isCut = error?.killed === true || error?.signal != null || total === undefined;
-      resolve({ bytes: Number(total ?? 0) * 1024, isAll: !isCut && !/denied/i.test(stderr) });
+      // Otherwise it was ended: a build that renames its files all the time has it complain without end.
+      const isWhole = error === null || typeof error.code === "number";
+      const bytes = Number(/^(\d+)/.exec(stdout)?.[1] ?? 0) * 1024;
+      resolve({ bytes, isAll: isWhole && !/denied/i.test(stderr) });
     });
   });
 }

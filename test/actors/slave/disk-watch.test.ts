@@ -72,3 +72,33 @@ test("a build ends at its own limit, whatever the others hold", async () => {
   expect(ended.map(({ folder }) => folder)).toEqual([pathOf("large")]);
   expect(ended[0]?.message).toMatch(/^ended at the limit of disk, 4 MB: its folder held 6/);
 });
+
+/** In place of the machine's du, for the rest of the test. */
+async function putDu(script: string): Promise<void> {
+  const folder = await temporaryFolder();
+  writeFileSync(join(folder, "du"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const path = process.env["PATH"];
+  process.env["PATH"] = `${folder}:${path}`;
+  onTestFinished(() => {
+    process.env["PATH"] = path;
+  });
+}
+
+test("a build that has du complain without end is not taken for an empty one", async () => {
+  const pathOf = await builds({ odd: MB });
+  await putDu("yes 'du: cannot access it' | head -c 40000000 >&2; echo 8 .");
+  const ended = watchAll(new DiskWatch(), [pathOf("odd")], 4 * MB);
+  await until("it to end", () => (ended.length > 0 ? true : undefined), 30_000);
+  expect(ended[0]?.message).toMatch(/it kept its folder from being measured$/);
+}, 40_000);
+
+test("where the disk runs out, who cannot be measured ends before who can", async () => {
+  const pathOf = await builds({ large: 6 * MB, odd: MB });
+  await putDu(
+    `case "$2$3" in *odd*) yes 'du: cannot access it' | head -c 40000000 >&2;; *) exec /usr/bin/du "$@";; esac`,
+  );
+  const disk = new DiskWatch({ bytes: Number.MAX_VALUE, files: 0 });
+  const ended = watchAll(disk, [pathOf("large"), pathOf("odd")], 1_000 * MB);
+  await until("one to end", () => (ended.length > 0 ? true : undefined), 30_000);
+  expect(ended[0]?.folder).toBe(pathOf("odd"));
+}, 40_000);
