@@ -22,7 +22,9 @@ const subjects = (sql: Tx, kind: Kind) => {
       return sql`select p.name from package p where p.source = 'local' or exists (
         select from version v join file f on f.version_id = v.id where v.package_id = p.id)`;
     case "project":
-      return sql`select p.name from package p`;
+      // Those that have one: see requestItsPages in upstream.ts.
+      return sql`select p.name from package p where exists (
+        select from version v join build b on b.version_id = v.id where v.package_id = p.id)`;
     case "downloads":
       return sql`select p.name from package p where exists (
         select from access_package_day d where d.package = p.name

@@ -45,10 +45,11 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   pause: "park",
   handlerTimeoutMs: 0,
   init(ctx, args) {
-    ctx.run(() => openSite(ctx, { ...args, name: SITE_NAME }));
+    const root = new RootIndex(args.storage);
+    ctx.run(() => openSite(ctx, { ...args, root, name: SITE_NAME }));
     return {
       args,
-      root: new RootIndex(args.storage),
+      root,
       publicUrl: args.publicUrl,
       startedAt: performance.now(),
     };

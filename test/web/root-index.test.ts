@@ -25,7 +25,8 @@ beforeEach(async () => {
 afterEach(() => rm(output, { recursive: true, force: true }));
 
 const place = (key: string) => join(output, key);
-const parts = async () => (await readdir(place(".store/parts"))).filter((name) => /\d$/.test(name));
+const parts = async () =>
+  (await readdir(place(".store/parts"))).filter((name) => name.startsWith("root-0"));
 const inodes = async () =>
   Object.fromEntries(
     await Promise.all(

@@ -8,6 +8,7 @@
  * crash at any point leaves either the state before, from which the same changes are made again, or the
  * state after. Parts that it does not name are leftovers.
  */
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { simplePageKeys } from "../public-key.ts";
 import type { JoinedPage, PageStretch, Storage } from "../storage.ts";
@@ -150,7 +151,9 @@ export class RootIndex {
         makePiece(rendering.html),
         makePiece(rendering.json),
       ]);
-      const part = `root-${String(numbers.next++).padStart(8, "0")}`;
+      // Not the number alone: a Scribe that was started again may meet the last strokes of the one before.
+      const number = String(numbers.next++).padStart(8, "0");
+      const part = `root-${number}-${randomUUID().slice(0, 8)}`;
       await this.#storage.writePart(
         part,
         Buffer.concat([html.bytes, html.deflated, json.bytes, json.deflated]),
@@ -184,7 +187,8 @@ export class RootIndex {
   async #clear(catalogue: Catalogue | null): Promise<void> {
     const used = new Set(catalogue?.shards.map((shard) => shard.part));
     for (const part of await this.#storage.listParts())
-      if (/^root-\d+$/.test(part) && !used.has(part)) await this.#storage.removePart(part);
+      if (/^root-\d+(-[0-9a-f]+)?$/.test(part) && !used.has(part))
+        await this.#storage.removePart(part);
   }
 
   async #pagesStand({ pages }: Catalogue): Promise<boolean> {

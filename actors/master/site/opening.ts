@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { siteAssets } from "../../../web/assets.ts";
+import type { RootIndex } from "../../../web/index/root-index.ts";
 import { renderLogPage } from "../../../web/pages/log-page.ts";
 import { renderNotFoundPage } from "../../../web/pages/not-found-page.ts";
 import {
@@ -21,6 +22,7 @@ import { type Asker, askUntilDone, type DatabaseRef } from "../database.ts";
 interface Opening {
   readonly database: DatabaseRef;
   readonly storage: Storage;
+  readonly root: RootIndex;
   readonly name: string;
   readonly version: string;
   readonly publicUrl: string | undefined;
@@ -30,7 +32,7 @@ const RETRY_MS = 5_000;
 
 /** Until it is done: a disk without room is a state of the Scribe's, not its end. */
 export async function openSite(asker: Asker, opening: Opening): Promise<void> {
-  const { database, storage, name, version, publicUrl = "" } = opening;
+  const { database, storage, root, name, version, publicUrl = "" } = opening;
   const fixed: PublicPage[] = [
     ...siteAssets,
     { key: NOT_FOUND_PAGE_KEY, contents: renderNotFoundPage({ name }) },
@@ -42,7 +44,7 @@ export async function openSite(asker: Asker, opening: Opening): Promise<void> {
   for (;;) {
     try {
       await storage.replaceAll(fixed);
-      const missing = await findMissing(storage);
+      const missing = await findMissing(storage, root);
       await askUntilDone(asker, database, "openSite", { madeBy, missing });
       asker.healthy();
       return;
@@ -54,10 +56,13 @@ export async function openSite(asker: Asker, opening: Opening): Promise<void> {
   }
 }
 
-async function findMissing(storage: Storage): Promise<("root" | "home" | "search")[]> {
-  const root = simplePageKeys();
+async function findMissing(
+  storage: Storage,
+  root: RootIndex,
+): Promise<("root" | "home" | "search")[]> {
+  const { html, json } = simplePageKeys();
   const keys = {
-    root: [root.html, root.json],
+    root: [html, json],
     home: [HOME_PAGE_KEY],
     search: [SEARCH_LIST_KEY],
   };
@@ -68,5 +73,7 @@ async function findMissing(storage: Storage): Promise<("root" | "home" | "search
       await file?.close();
       if (file === undefined && !missing.includes(kind)) missing.push(kind);
     }
+  // Its pages may stand without what they are made of, as after a restore of what is public alone.
+  if (!missing.includes("root") && !(await root.isMade())) missing.push("root");
   return missing;
 }

@@ -9,6 +9,8 @@ export const writeSimplePage: PageWriter = async ({ ask, storage, root }, name) 
   const keys = simplePageKeys(name);
   if (view === null) {
     await root.change(new Map([[name, false]]));
+    // What it is made of was lost or damaged: it still names this page, and is made anew.
+    if (!(await root.isMade())) await ask("requestPage", { pages: [{ kind: "root", key: "" }] });
     await storage.remove(keys.html);
     await storage.remove(keys.json);
     return;

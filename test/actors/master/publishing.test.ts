@@ -302,8 +302,16 @@ describe("a rebuild of all pages", () => {
     await start();
     await until("all is written", isQuiet);
     await sql`
-      insert into package (name, display_name, summary)
-      select 'many-' || lpad(n::text, 6, '0'), 'many', '' from generate_series(1, 20000) as n`;
+      with p as (
+        insert into package (name, display_name, summary)
+        select 'many-' || lpad(n::text, 6, '0'), 'many', '' from generate_series(1, 20000) as n returning id
+      ), v as (
+        insert into version (package_id, version, spelling, sort_key, prerelease, wanted)
+        select id, '1.0', '1.0', '', false, false from p returning id
+      )
+      insert into build (token, version_id, target_id, slave_id, settled_at, cause, outcome)
+      select nextval('build_token'), v.id, (select min(id) from target), (select min(id) from slave),
+        now(), 'build failed', 'failed' from v`;
     await ask("startRebuild", { kinds: ["project"], reason: "asked for" });
     const progress = async () => {
       const [one] = (await ask("rebuilds", null)) as {
@@ -328,7 +336,9 @@ describe("a rebuild of all pages", () => {
     await stop();
     const { done } = await progress();
     expect(done).toBeLessThan(20_030);
-    await sql`delete from package where name like 'many-%' and name > (select after from page_rebuild where kind = 'project') and name <> 'many-019999'`;
+    await removeMany(
+      sql`name > (select after from page_rebuild where kind = 'project') and name <> 'many-019999'`,
+    );
     written = [];
     await start();
     await until("it is at its end", isQuiet);
@@ -339,6 +349,13 @@ describe("a rebuild of all pages", () => {
       projects.every((key) => key >= `project/many-${String(done - 200).padStart(6, "0")}`),
     ).toBe(true);
     await stop();
-    await sql`delete from package where name like 'many-%'`;
+    await removeMany(sql`true`);
   });
+
+  async function removeMany(which: ReturnType<typeof sql>): Promise<void> {
+    const ids = sql`(select id from package where name like 'many-%' and ${which})`;
+    await sql`delete from build where version_id in (select id from version where package_id in ${ids})`;
+    await sql`delete from version where package_id in ${ids}`;
+    await sql`delete from package where id in ${ids}`;
+  }
 });
