@@ -179,8 +179,14 @@ describe("with upstream's files beside the farm's", () => {
     await sql()`update package set source = 'local'`;
     await sql()`update file set removed_at = now()`;
     expect(await view()).toBeNull();
+    await allWritten();
     await merge(true);
     expect(await view()).toEqual({ name: "pkg", files: [], upstream: null });
+    // It has to be written, and taken away when upstream's are not listed any more.
+    expect(await owed()).toEqual(["simple pkg"]);
+    await allWritten();
+    await merge(false);
+    expect(await owed()).toEqual(["simple pkg"]);
   });
 
   it("projects with files are read anew when it begins, and lists are not shown when it ends", async () => {

@@ -215,10 +215,20 @@ const rows: Readonly<Record<string, Row>> = {
     status: 200,
     has: { "content-type": TEXT, "cache-control": FILE },
   },
-  "a wheel's provenance": {
+  "a wheel's provenance, which may be signed anew": {
     path: `/simple/tide-pool/${WHEEL}.provenance`,
     status: 200,
-    has: { "content-type": "application/vnd.pypi.integrity.v1+json" },
+    has: { "content-type": "application/vnd.pypi.integrity.v1+json", "cache-control": PAGE },
+  },
+  "a name with a line feed, which is no part of a header": {
+    path: "/simple/foo%0a?Set-Cookie:a=b",
+    status: 404,
+    has: { location: undefined, "/?set-cookie": undefined },
+  },
+  "an old address with a line feed": {
+    path: "/p/foo%0a",
+    status: 404,
+    has: { location: undefined },
   },
   "the end of a wheel": {
     path: `/simple/tide-pool/${WHEEL}`,

@@ -58,3 +58,11 @@ test.each([
 test("without an upstream nothing is looked for there", () => {
   expect(upstreamPage(undefined, destinationOf("/simple/elsewhere/"))).toBeUndefined();
 });
+
+test.each(["https://farm:p@ss@index.test/simple/", "https://farm@index.test/simple"])(
+  "who the farm is to upstream is not told: %s",
+  (simpleUrl) => {
+    const page = upstreamPage(simpleUrl, destinationOf("/simple/elsewhere/"));
+    expect(page).toBe("https://index.test/simple/elsewhere/");
+  },
+);

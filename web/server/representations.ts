@@ -33,6 +33,8 @@ interface KeptPage {
 const ENTRY_BYTES = 1_024;
 /** A page is not kept where it would take more than this part of the memory. */
 const LARGEST_PART = 1 / 32;
+/** Nor a larger one: readers that do not read hold what they were given, though it is kept no more. */
+const LARGEST_BYTES = 256 * 1_024;
 /** Copies of large pages are made a moment after the page: a missing one is looked for again. */
 const ABSENCE_MS = 1_000;
 
@@ -125,7 +127,7 @@ export class Representations {
         missing.set(each, isStored ? performance.now() + ABSENCE_MS : Infinity);
       }
       const found = representationOf(chosen, page, coding);
-      const isSmall = found.sizeBytes <= this.#maxBytes * LARGEST_PART;
+      const isSmall = found.sizeBytes <= Math.min(LARGEST_BYTES, this.#maxBytes * LARGEST_PART);
       if (!isSmall) {
         this.#keep(key, page.version, undefined, missing);
         return found;

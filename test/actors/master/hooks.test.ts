@@ -366,6 +366,11 @@ describe("a command", () => {
       reason: expect.stringMatching(/^\/no-such-folder\/mail cannot be run: .*ENOENT/) as string,
     });
     expect(await shell("exec 0<&-; exit 0")).toEqual({ kind: "delivered" });
+    // What is thrown at once, instead of being said later.
+    expect(await shell("\0")).toEqual({
+      kind: "failed",
+      reason: expect.stringMatching(/^\/bin\/sh cannot be run: .*null bytes/) as string,
+    });
   });
 
   it("that hangs is ended with all that it started, also one that hears no SIGTERM", async () => {
