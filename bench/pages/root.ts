@@ -10,11 +10,12 @@ import { RootIndex } from "../../web/index/root-index.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { below, type Findings, median } from "../frame.ts";
 
-const PROJECTS = 740_000;
+/** As many as PyPI has. */
+export const PROJECTS = 740_000;
 const ROUNDS = 15;
 const MIB = 1024 ** 2;
 
-interface Cost {
+export interface Cost {
   readonly wallMs: number;
   /** Of all threads: what is compressed is so beside the event loop. */
   readonly processorMs: number;
@@ -100,7 +101,7 @@ const line = ({ processorMs, wallMs, holdMs, peakMiB }: Cost, baseMiB: number): 
   String(Math.round(peakMiB - baseMiB)),
 ];
 
-async function costOf(work: () => Promise<unknown>): Promise<Cost> {
+export async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let peakMiB = 0;
   const look = (): void => {
@@ -119,7 +120,7 @@ async function costOf(work: () => Promise<unknown>): Promise<Cost> {
 }
 
 /** Canonical names, 15 characters long in the mean as on PyPI, in order. */
-function madeUpNames(): string[] {
+export function madeUpNames(): string[] {
   const words =
     "py data flow test lib core api tool kit net graph bot ml sdk web cloud async type".split(" ");
   const names = new Set<string>();

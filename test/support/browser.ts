@@ -13,31 +13,12 @@
  *
  * What is evaluated in the page is given as text, since the tests know no DOM types; locators need none.
  */
-import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll } from "vitest";
-
-const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-
-function findChromium(): string | undefined {
-  const named = process.env["WHEELWRIGHT_CHROMIUM"];
-  if (named !== undefined) return named;
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return names
-    .flatMap((name) => folders.map((folder) => join(folder, name)))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
-const executablePath = findChromium();
+import { chromiumOptions, chromiumPath as executablePath } from "./chromium.ts";
 
 /** Why there are no browser tests on this machine; undefined where there are. */
 export const browserMissing =
@@ -85,13 +66,7 @@ export function useBrowser(): TestBrowser {
 
   beforeAll(async () => {
     if (executablePath === undefined) return;
-    browser = await chromium.launch({
-      executablePath,
-      // Without its sandbox, which root and most containers cannot have: it opens the site of a test and no other.
-      chromiumSandbox: false,
-      args: ["--disable-gpu", "--no-first-run", "--force-color-profile=srgb"],
-      timeout: 60_000,
-    });
+    browser = await chromium.launch({ ...chromiumOptions, executablePath });
   }, 90_000);
   afterEach(async () => {
     for (const context of contexts.splice(0)) await context.close();
