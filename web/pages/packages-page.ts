@@ -21,34 +21,49 @@ export interface NamesPage {
   readonly parts: readonly { readonly prefix: string; readonly count: number }[];
 }
 
-/** @param names in the order of bytes; the first page is that of all */
-export function* namesPages(names: readonly string[], prefix = ""): Generator<NamesPage> {
-  if (names.length <= NAMES_A_PAGE || prefix.length >= LONGEST_PREFIX) {
-    yield { prefix, names, parts: [] };
+/**
+ * The first page is that of all. What begins alike stands together, so that its end is looked up: among hundreds of
+ * thousands of names nobody waits for a page.
+ * @param names in the order of bytes
+ */
+export function* namesPages(
+  names: readonly string[],
+  prefix = "",
+  from = 0,
+  to = names.length,
+): Generator<NamesPage> {
+  if (to - from <= NAMES_A_PAGE || prefix.length >= LONGEST_PREFIX) {
+    yield { prefix, names: names.slice(from, to), parts: [] };
     return;
   }
-  const groups = new Map<string, string[]>();
-  for (const name of names) {
-    if (name === prefix) continue;
-    const longer = name.slice(0, prefix.length + 1);
-    const group = groups.get(longer);
-    if (group === undefined) groups.set(longer, [name]);
-    else group.push(name);
+  const named = names[from] === prefix ? [prefix] : [];
+  const parts: { readonly prefix: string; readonly count: number; readonly from: number }[] = [];
+  for (let start = from + named.length; start < to; ) {
+    const first = names[start] ?? "";
+    const end = endOf(names, first.slice(0, prefix.length + 1), start, to);
+    const last = names[end - 1] ?? "";
+    if (end - start === 1) named.push(first);
+    else parts.push({ prefix: commonStart(first, last), count: end - start, from: start });
+    start = end;
   }
-  const alone = [...groups.values()].filter((group) => group.length === 1).flat();
-  const itself = names[0] === prefix ? [prefix] : [];
-  // Letters that all of a group have in common are no choice.
-  const begun = [...groups.values()]
-    .filter((group) => group.length > 1)
-    .map((group) => ({ prefix: commonStart(group), group }));
-  const parts = begun.map(({ prefix, group }) => ({ prefix, count: group.length }));
-  yield { prefix, names: [...itself, ...alone], parts };
-  for (const part of begun) yield* namesPages(part.group, part.prefix);
+  yield { prefix, names: named, parts };
+  for (const part of parts)
+    yield* namesPages(names, part.prefix, part.from, part.from + part.count);
 }
 
-/** @param names in the order of bytes, so that the first and the last differ most */
-function commonStart(names: readonly string[]): string {
-  const [first, last] = [names[0] ?? "", names.at(-1) ?? ""];
+/** Where the names that begin so end: before `to`, and behind the first of them. */
+function endOf(names: readonly string[], start: string, first: number, to: number): number {
+  let [low, high] = [first + 1, to];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (names[middle]?.startsWith(start) === true) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Letters that all of a group have in common are no choice: the first and the last of it differ most. */
+function commonStart(first: string, last: string): string {
   let length = 1;
   while (length < Math.min(LONGEST_PREFIX, first.length) && first[length] === last[length])
     length += 1;

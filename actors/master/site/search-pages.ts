@@ -66,11 +66,12 @@ async function writeLists(
   site: Site,
 ): Promise<void> {
   const before = await readNoted(storage);
-  const [all, ...parts] = namesPages(names);
-  const partKeys = parts.map(({ prefix }) => namesPageKey(prefix));
-  const wanted = [...partKeys, ...sitemapKeys(names.length)];
+  const prefixes = Array.from(namesPages(names), ({ prefix }) => prefix).slice(1);
+  const wanted = [...prefixes.map(namesPageKey), ...sitemapKeys(names.length)];
   await note(storage, [...new Set([...before, ...wanted])]);
-  for (const part of parts) {
+  const [all] = namesPages(names);
+  for (const part of namesPages(names)) {
+    if (part.prefix === "") continue;
     await storage.replace(namesPageKey(part.prefix), renderNamesPage(part, site));
     await breathe();
   }
