@@ -1,7 +1,7 @@
 /**
  * The farm's own HTTP server: the output folder as a package index and a site, for those who have
- * no other web server before it. Reads files only; it knows neither the database nor the actors,
- * and may run in a process of its own.
+ * no other web server before it, and what actors answer below their mounts. By itself it reads files only; it knows
+ * neither the database nor the actors, and may run in a process of its own.
  *
  * Fastify listens, looks after connections and picks the route; from there a request goes its short way through
  * `server/`.
@@ -13,6 +13,7 @@ import { listenErrorFrom, parseListenAddress, urlOf } from "./server/address.ts"
 import { answer } from "./server/answer.ts";
 import { type CertificateFiles, followCertificate, readCertificate } from "./server/certificate.ts";
 import { type Answered, Exchange } from "./server/exchange.ts";
+import type { Mounts } from "./server/mounts.ts";
 import { Representations } from "./server/representations.ts";
 import { openPublicFolder } from "./storage.ts";
 
@@ -20,6 +21,7 @@ export { type AccessLog, openAccessLog } from "./server/access-log.ts";
 export { WebServerError, type WebServerErrorCode } from "./server/address.ts";
 export type { CertificateFiles } from "./server/certificate.ts";
 export type { Answered } from "./server/exchange.ts";
+export { type Mount, type MountHandler, type MountOptions, Mounts } from "./server/mounts.ts";
 
 /** The part of a pino logger that the server uses. */
 export interface WebLog {
@@ -31,6 +33,8 @@ export interface WebServerOptions {
   readonly address: string;
   readonly outputPath: string;
   readonly log: WebLog;
+  /** Places that programs answer. */
+  readonly mounts?: Mounts | undefined;
   /** Speaks TLS with these, and nothing else. */
   readonly tls?: CertificateFiles | undefined;
   /**
@@ -119,7 +123,9 @@ function buildApp(
     // Node itself closes those connections only that are idle when the server stops.
     if (!app.server.listening) response.shouldKeepAlive = false;
     try {
-      if (request.method === "GET" || request.method === "HEAD")
+      const mount = options.mounts?.find(exchange.target);
+      if (mount !== undefined) await mount.answer(exchange, options.log);
+      else if (request.method === "GET" || request.method === "HEAD")
         await answer(exchange, pages, options.upstreamSimpleUrl);
       else refuse(exchange);
     } catch (err) {

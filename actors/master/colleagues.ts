@@ -39,7 +39,7 @@ export const paths = {
   lumberjack: "/services/statistics/lumberjack",
   cloudGazer: "/services/upstream/cloud-gazer",
   bigBrother: "/services/statistics/big-brother",
-  http: "/services/http",
+  http: "/services/web/http",
 } as const;
 
 export interface Colleagues {

@@ -4,6 +4,7 @@ import { defineActor } from "../../supervisor/index.ts";
 import {
   type AccessLog,
   type CertificateFiles,
+  type Mounts,
   openAccessLog,
   startWebServer,
   type WebServer,
@@ -15,6 +16,8 @@ export interface HttpArgs {
   /** `http://HOST:PORT`; undefined: no server. */
   readonly address: string | undefined;
   readonly outputPath: string;
+  /** What other tasks of the branch answer. */
+  readonly mounts: Mounts;
   /** Undefined: plain HTTP. */
   readonly tls: CertificateFiles | undefined;
   /** A file; undefined: none is kept. */
@@ -30,7 +33,7 @@ interface State {
 
 export const http = defineActor<HttpMessages, HttpArgs, State>({
   name: "serves the site",
-  async init(ctx, { address, outputPath, upstreamSimpleUrl, tls, accessLog }) {
+  async init(ctx, { address, outputPath, mounts, upstreamSimpleUrl, tls, accessLog }) {
     if (address === undefined) return { server: undefined, log: undefined };
     const log =
       accessLog === undefined
@@ -42,6 +45,7 @@ export const http = defineActor<HttpMessages, HttpArgs, State>({
       const server = await startWebServer({
         address,
         outputPath,
+        mounts,
         upstreamSimpleUrl,
         tls,
         log: ctx.log,

@@ -20,6 +20,7 @@ import {
   type Nodes,
   supervisor,
 } from "../../supervisor/index.ts";
+import type { Mounts } from "../../web/server.ts";
 import type { Storage } from "../../web/storage.ts";
 import { architect } from "./architect.ts";
 import { bigBrother } from "./big-brother.ts";
@@ -69,6 +70,8 @@ export interface Means {
   readonly superseded: (reason: string) => void;
   /** What is refused in this process. */
   readonly refusals: Refusals;
+  /** Places of the site that tasks answer, where the web server is here. */
+  readonly mounts: Mounts;
   /** The master's processes as Control sees them, this one last. */
   readonly parts: readonly MasterPart[];
 }
@@ -262,10 +265,7 @@ export function databaseBranch(means: Means): ChildSpec {
 }
 
 export function servicesBranch(means: Means): ChildSpec {
-  const { parts, http: listen, httpTls: tls, accessLog, outputPath } = means.settings;
-  const address = listen === undefined ? undefined : httpAddress(listen);
-  const { mergeUpstream, upstream } = means.settings;
-  const upstreamSimpleUrl = mergeUpstream ? upstream.simpleUrl : undefined;
+  const { parts } = means.settings;
   const isAnyOf = (...names: readonly PartName[]) => names.some((name) => parts.includes(name));
   return supervisor("services", {}, [
     ...only(parts, "fs", () => [storageBranch(means)]),
@@ -273,10 +273,18 @@ export function servicesBranch(means: Means): ChildSpec {
     ...only(parts, "web", () => [publishingBranch(means)]),
     ...only(parts, "front", () => frontBranches(means)),
     ...(isAnyOf("main", "front") ? [statisticsBranch(means)] : []),
-    ...only(parts, "web", () => [
-      child("http", http, { address, tls, accessLog, outputPath, upstreamSimpleUrl }, { revive }),
-    ]),
+    ...only(parts, "web", () => [webBranch(means)]),
   ]);
+}
+
+/** The web server, and the tasks that answer below its mounts: each may be away without the others. */
+function webBranch({ settings, mounts }: Means): ChildSpec {
+  const { http: listen, httpTls: tls, accessLog, outputPath } = settings;
+  const address = listen === undefined ? undefined : httpAddress(listen);
+  const { mergeUpstream, upstream } = settings;
+  const upstreamSimpleUrl = mergeUpstream ? upstream.simpleUrl : undefined;
+  const site = { address, tls, accessLog, outputPath, mounts, upstreamSimpleUrl };
+  return supervisor("web", { revive }, [child("http", http, site, { revive })]);
 }
 
 function storageBranch({

@@ -26,6 +26,7 @@ import {
   supervisor,
 } from "../../supervisor/index.ts";
 import { readSigningKey } from "../../web/provenance/signing-key.ts";
+import { Mounts } from "../../web/server.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { findColleagues, paths } from "./colleagues.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
@@ -124,6 +125,7 @@ export async function startMaster(
           leading,
           superseded,
           refusals,
+          mounts: new Mounts(),
           parts: allParts(
             here,
             ref,

@@ -12,7 +12,7 @@ import { plan, type Targets } from "./chaos/plan.ts";
 const TIMEOUT_MS = 600_000;
 
 const targets: Targets = {
-  actors: ["/links/slave", "/database/seraph", "/services/http"],
+  actors: ["/links/slave", "/database/seraph", "/services/web/http"],
   supervisors: ["/links", "/services", "/services/farm"],
   pausable: ["/services/upstream/cloud-gazer"],
   slaves: 2,

@@ -165,7 +165,7 @@ describe("any task killed while builds run", () => {
       "/services/statistics/big-brother",
       "/observers/control",
       "/observers/status",
-      "/services/http",
+      "/services/web/http",
     ];
     const untilRunning = (task: string) =>
       master.until(`${task} runs`, () =>

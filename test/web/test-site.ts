@@ -5,7 +5,7 @@ import { buffer } from "node:stream/consumers";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderSimpleRoot } from "../../web/index/simple-root.ts";
 import { metadataKey, NOT_FOUND_PAGE_KEY, simplePageKeys, wheelKey } from "../../web/public-key.ts";
-import { startWebServer } from "../../web/server.ts";
+import { startWebServer, type WebServerOptions } from "../../web/server.ts";
 import { openLocalStorage, type Storage } from "../../web/storage.ts";
 import { makeScratchFolder } from "./scratch-folder.ts";
 
@@ -32,7 +32,7 @@ export interface TestSite {
   close(): Promise<void>;
 }
 
-export async function startTestSite(): Promise<TestSite> {
+export async function startTestSite(options: Partial<WebServerOptions> = {}): Promise<TestSite> {
   const output = await makeScratchFolder();
   const storage = await openLocalStorage(output);
   const wheelHash = await storage.putBlob(wheel);
@@ -63,6 +63,7 @@ export async function startTestSite(): Promise<TestSite> {
     address: "http://127.0.0.1:0",
     outputPath: output,
     log: silent,
+    ...options,
   });
   return {
     output,

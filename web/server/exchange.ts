@@ -22,6 +22,8 @@ export interface Answered {
   readonly userAgent: string;
 }
 
+type Write = (chunk?: unknown, encoding?: unknown, done?: unknown) => unknown;
+
 /** Name, value, name, value: what Node sends fastest. */
 export type HeaderList = readonly string[];
 
@@ -47,6 +49,7 @@ export class Exchange {
   readonly socket: Socket;
   readonly isHead: boolean;
   #bodyBytes = 0;
+  #isCountedAsWritten = false;
 
   constructor(
     request: IncomingMessage,
@@ -83,12 +86,27 @@ export class Exchange {
     this.#bodyBytes += bytes;
   }
 
+  /** For an answer that somebody else writes: from now on what is handed to the response itself is counted. */
+  countAsWritten(): void {
+    if (this.isHead || this.#isCountedAsWritten) return;
+    this.#isCountedAsWritten = true;
+    const response = this.response as unknown as { write: Write; end: Write };
+    for (const method of ["write", "end"] as const) {
+      const original = response[method].bind(response);
+      response[method] = (chunk, encoding, done) => {
+        if (typeof chunk === "string") this.#bodyBytes += Buffer.byteLength(chunk);
+        else if (chunk instanceof Uint8Array) this.#bodyBytes += chunk.length;
+        return original(chunk, encoding, done);
+      };
+    }
+  }
+
   end(body?: Buffer): void {
     if (body === undefined || this.isHead) {
       this.response.end();
       return;
     }
-    this.#bodyBytes += body.length;
+    if (!this.#isCountedAsWritten) this.#bodyBytes += body.length;
     this.response.end(body);
   }
 

@@ -192,7 +192,7 @@ class Run {
   async #checkPages(): Promise<string[]> {
     try {
       const { url } = await this.#stage.master.system
-        .ref<HttpMessages>("/services/http")
+        .ref<HttpMessages>("/services/web/http")
         .ask("ADDRESS");
       return url === null ? ["the web server has no address"] : await checkPages(this.#stage, url);
     } catch (error) {
