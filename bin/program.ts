@@ -9,7 +9,8 @@
 import type { commonOptions } from "../config/common-options.ts";
 import { ConfigurationError } from "../config/configuration-error.ts";
 import type { HookSettings } from "../config/hooks.ts";
-import { type LogLevel, openLog } from "../config/log.ts";
+import { type Log, type LogLevel, openLog } from "../config/log.ts";
+import type { LogLevels } from "../config/log-levels.ts";
 import type { Options, Program, Values } from "../config/option.ts";
 import { readConfiguration } from "../config/read-configuration.ts";
 import type { RunnerSettings } from "../config/runners.ts";
@@ -26,6 +27,8 @@ export const INTERRUPTED = 130;
 
 export interface Frame {
   readonly logger: Logger;
+  /** What `logger` goes by. */
+  readonly logLevels: LogLevels;
   /** Aborted by SIGINT and SIGTERM while no tree runs yet. */
   readonly signal: AbortSignal;
   /** The `[runner:NAME]` sections of the configuration files. */
@@ -91,9 +94,10 @@ export async function runProgram<O extends Common & Options>(
     const { values, operands, runners, hooks } = configuration;
     showsStacks = numberOf(values, "verbose") > 1;
     refuseRoot(definition, values);
-    const logger = openProgramLog(definition, values, signals);
+    const { logger, levels } = openProgramLog(definition, values, signals);
     const code = await definition.run(values, operands, {
       logger,
+      logLevels: levels,
       signal: signals.signal,
       runners,
       hooks,
@@ -169,11 +173,11 @@ function openProgramLog<O extends Options>(
   definition: CommandDefinition<O>,
   values: Values<O>,
   signals: Signals,
-): Logger {
+): Pick<Log, "logger" | "levels"> {
   const devMode = isSet(values, "dev-mode");
   const file = (values as Readonly<Record<string, unknown>>)["log-file"];
   const debug = (values as Readonly<Record<string, unknown>>)["debug"];
-  const { logger, reopen } = openLog({
+  const { logger, levels, reopen } = openLog({
     quiet: numberOf(values, "quiet"),
     verbose: numberOf(values, "verbose"),
     devMode,
@@ -187,7 +191,7 @@ function openProgramLog<O extends Options>(
   if (devMode) {
     logger.warn("dev mode: short timeouts and a full log; not for production");
   }
-  return logger;
+  return { logger, levels };
 }
 
 interface Signals {

@@ -3,17 +3,17 @@
  *
  * Readable lines where standard error is a terminal, JSON lines otherwise and in the file. `-q` and
  * `-v` set the level of standard error; the file gets `info` at least. `--debug TASK` lets all lines of
- * single tasks (bound to `task`, or to an `actor` of that id) pass on both. `bin/program.ts` makes one
- * for the process; actors get children of it. All writes are synchronous: a crash loses no line.
+ * single tasks (bound to `task`, or to an `actor` of that id) pass on both. `piw log-level` changes how much is
+ * said while the process runs (`log-levels.ts`). `bin/program.ts` makes one for the process; actors get children of it. All
+ * writes are synchronous: a crash loses no line.
  */
 import pino from "pino";
 import pretty from "pino-pretty";
 import { ConfigurationError } from "./configuration-error.ts";
+import { LEVELS, type LogLevel, LogLevels } from "./log-levels.ts";
 import { logLine, taskOf } from "./log-line.ts";
-import { taskMatcher } from "./task-pattern.ts";
 
-export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
-const LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug", "trace"];
+export type { LogLevel } from "./log-levels.ts";
 
 export interface LogOptions {
   /** How often `-q` and `-v` were said. */
@@ -32,72 +32,96 @@ export interface LogOptions {
 
 export interface Log {
   readonly logger: pino.Logger;
+  /** How much is said, to be changed while the process runs. */
+  readonly levels: LogLevels;
   /** Opens the file anew under its name, after somebody moved it away. */
   reopen(): void;
 }
 
 /** @throws ConfigurationError when the file cannot be opened */
 export function openLog(options: LogOptions): Log {
-  const consoleLevel = chosenLevel(options);
+  const levels = new LogLevels(chosenLevel(options), options.debug ?? []);
   const stream = options.stream ?? process.stderr;
   const isTerminal = stream.isTTY === true;
   const sinks: Sink[] = [
     {
-      level: consoleLevel,
+      limit: () => levels.console,
       write: isTerminal ? terminalWriter(stream, options.verbose > 1) : plain(stream),
     },
   ];
   let reopen = (): void => {};
   if (options.file !== undefined) {
     const destination = openFile(options.file);
-    sinks.push({
-      level: louder(consoleLevel, "info"),
-      write: (line) => void destination.write(line),
-    });
+    sinks.push({ limit: () => levels.file, write: (line) => void destination.write(line) });
     reopen = () => destination.reopen();
   }
-  const debug = options.debug ?? [];
-  const base = debug.length > 0 ? "trace" : sinks.map((sink) => sink.level).reduce(louder);
+  const hasFile = options.file !== undefined;
+  const family = new Family();
   const logger = pino(
     {
-      level: base,
+      level: levels.lowest(hasFile),
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.errWithCause },
+      onChild: (child) => family.add(child),
     },
-    fanOut(sinks, debug),
+    fanOut(sinks, levels),
   );
-  return { logger, reopen };
+  family.add(logger);
+  levels.onChange(() => family.setLevel(levels.lowest(hasFile)));
+  return { logger, levels, reopen };
+}
+
+/**
+ * The loggers of the process: a child of pino's has its level for itself. Those of actors that have ended are let go;
+ * they are counted when there are twice as many as after the last count.
+ */
+class Family {
+  #members = new Set<WeakRef<pino.Logger>>();
+  #countAt = 1_000;
+
+  add(logger: pino.Logger): void {
+    this.#members.add(new WeakRef(logger));
+    if (this.#members.size < this.#countAt) return;
+    this.#members = new Set([...this.#members].filter((member) => member.deref() !== undefined));
+    this.#countAt = Math.max(1_000, 2 * this.#members.size);
+  }
+
+  setLevel(level: LogLevel): void {
+    for (const member of this.#members) {
+      const logger = member.deref();
+      if (logger !== undefined) logger.level = level;
+    }
+  }
 }
 
 interface Sink {
-  readonly level: LogLevel;
+  /** Lines of this level and above, where nothing else was said of their task. */
+  limit(): LogLevel;
   write(line: string): void;
 }
 
-/** Hands each line to the sinks whose level admits it, and to all when it is of a task of `--debug`. */
-function fanOut(sinks: readonly Sink[], debug: readonly string[]): pino.DestinationStream {
-  const limits = sinks.map((sink) => pino.levels.values[sink.level] ?? 0);
-  const highest = Math.max(...limits);
-  const isTraced = taskMatcher(debug);
+/** Hands each line to the sinks whose level admits it; what was said of its task counts for all of them. */
+function fanOut(sinks: readonly Sink[], levels: LogLevels): pino.DestinationStream {
   const destination = {
     [Symbol.for("pino.metadata")]: true,
     lastLevel: 0,
     write(line: string): void {
       const level = destination.lastLevel;
-      const passes = debug.length > 0 && level < highest && taskNames(line).some(isTraced);
-      for (const [index, sink] of sinks.entries()) {
-        if (passes || level >= (limits[index] ?? 0)) {
-          sink.write(line);
-        }
+      const isLoud = sinks.every((sink) => level >= numberOf(sink.limit()));
+      const ofTask = levels.mayDiffer(isLoud) ? levels.find(taskNames(line)) : undefined;
+      for (const sink of sinks) {
+        if (level >= numberOf(ofTask ?? sink.limit())) sink.write(line);
       }
     },
   };
   return destination;
 }
 
-/** By what names `--debug` knows the sender of a line: its task, or an actor's id and path. */
+const numberOf = (level: LogLevel): number => pino.levels.values[level] ?? 0;
+
+/** By what names the sender of a line is known: its task, or an actor's id and path. */
 function taskNames(line: string): string[] {
   const record = JSON.parse(line) as Readonly<Record<string, unknown>>;
   const actor = typeof record["actor"] === "string" ? record["actor"] : undefined;
@@ -145,8 +169,4 @@ function chosenLevel(options: LogOptions): LogLevel {
   const asked = start + options.verbose - options.quiet;
   const dev = options.devMode === true && options.quiet === 0 ? LEVELS.indexOf("debug") : 0;
   return LEVELS[Math.min(Math.max(asked, dev, 0), LEVELS.length - 1)] ?? "info";
-}
-
-function louder(a: LogLevel, b: LogLevel): LogLevel {
-  return LEVELS.indexOf(a) > LEVELS.indexOf(b) ? a : b;
 }

@@ -44,6 +44,7 @@ import {
 } from "./hooks.ts";
 import { importedFiles, openImport, settleImport } from "./imports.ts";
 import { extendLeases, leaseBuild, releaseLeases, renewLeases, sweepQueue } from "./leases.ts";
+import { keepOrder, listOrders } from "./orders.ts";
 import { changePackage, lookUp } from "./packages.ts";
 import { duePages, failingPages, pagesFailed, pagesWritten, requestPage } from "./pages.ts";
 import { setPopularity } from "./popularity.ts";
@@ -112,7 +113,9 @@ export const requests = {
   historyOf,
   homePage,
   importedFiles,
+  keepOrder,
   leaseBuild,
+  listOrders,
   listSlaves,
   listTargets,
   lookUp,

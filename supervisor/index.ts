@@ -57,6 +57,7 @@ export {
   type TreeNode,
 } from "./introspection.ts";
 export { type Logger, type LogMethod, silentLogger } from "./logger.ts";
+export { namePattern } from "./name-pattern.ts";
 export type { NodeChannel } from "./nodes/node-channel.ts";
 export type { Item, NodeMessage, NodeMessages } from "./nodes/node-message.ts";
 export { isNodeName, type NodeOptions, type Nodes } from "./nodes/nodes.ts";

@@ -137,6 +137,8 @@ export interface System {
    * errors that turn up outside of any handler. False when nobody lives there.
    */
   crash(path: string, error: Error): boolean;
+  /** Logs each message of the actors that match at level debug, as `SystemOptions.debug` does, until the returned function is called. */
+  logMessages(pattern: string): () => void;
   /** Shows each message to `hook` until the returned function is called. Twice the same hook is once. */
   trace(pattern: string, hook: TraceHook): () => void;
   /**
@@ -182,6 +184,8 @@ class RunningSystem implements System, Runtime {
   readonly #root: SupervisorCell;
   /** Actors that were told to quit, until `resume`, and when each has stopped. */
   readonly #quits = new Map<string, Promise<void>>();
+  /** How often `logMessages` was said of each pattern and not taken back. */
+  readonly #logged = new Map<string, number>();
   readonly #startedAtMs: number;
   readonly #traceRing: TraceRing;
   readonly #eventLoop = new EventLoopGauge();
@@ -208,8 +212,7 @@ class RunningSystem implements System, Runtime {
     this.border = options.forceCodec && new Border(options.forceCodec, node.protocols);
     this.#startedAtMs = clock.monotonicMs();
     this.#traceRing = new TraceRing(this.tracer, clock);
-    const debug = (event: TraceEvent) => this.#debug(event);
-    for (const pattern of options.debug ?? []) this.trace(pattern, debug);
+    for (const pattern of options.debug ?? []) this.logMessages(pattern);
     this.#root = new SupervisorCell(
       this,
       { childExited: (_cell, _generation, reason) => this.#gaveUp(reason) },
@@ -373,6 +376,20 @@ class RunningSystem implements System, Runtime {
     return this.#find(path)?.crash(error) ?? false;
   }
 
+  logMessages(pattern: string): () => void {
+    const wanted = this.#logged;
+    wanted.set(pattern, (wanted.get(pattern) ?? 0) + 1);
+    const stop = this.trace(pattern, this.#logMessage);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      const left = (wanted.get(pattern) ?? 0) - 1;
+      if (left > 0) wanted.set(pattern, left);
+      else if (wanted.delete(pattern)) stop();
+    };
+  }
+
   trace(pattern: string, hook: TraceHook): () => void {
     return this.tracer.install(pattern, hook);
   }
@@ -466,11 +483,12 @@ class RunningSystem implements System, Runtime {
     return [...ids];
   }
 
-  #debug({ path, direction, type, to, body, incarnation }: TraceEvent): void {
+  /** One for all patterns: a message that fits several is logged once. */
+  readonly #logMessage = ({ path, direction, type, to, body, incarnation }: TraceEvent): void => {
     const shown = inspect(body, { depth: 2, breakLength: Infinity, maxStringLength: 100 });
     const fields = { actor: path, incarnation, direction, type, body: shown.slice(0, 400) };
     this.logger.debug(to === undefined ? fields : { ...fields, to }, "message");
-  }
+  };
 }
 
 /** Between two looks whether the supervisor of a task that RESUME was said to runs again. */

@@ -1,22 +1,24 @@
 /**
- * Control: what a monitor asks of the master. Orders and the tree need no other task of this process; a report
- * says what it can while database or Slave Driver are away, and that they are.
+ * Control: what monitors and tools ask of the master. Orders and the tree need no other task of this process; a report
+ * says what it can while database or Slave Driver are away, and that they are. Each order is kept (`control/order-book.ts`).
  */
 
-import type { RequestResult } from "../../db/requests.ts";
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
-import type { FarmReport } from "../../protocol/model/status.ts";
-import type { TaskNode } from "../../protocol/model/task-tree.ts";
+import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
+import { askAll, eachOnce } from "./control/ask-parts.ts";
+import { OrderBook } from "./control/order-book.ts";
+import { carryOut, type GivenOrder, isGiven, whatOf } from "./control/orders.ts";
+import { report } from "./control/report.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { readLog } from "./log-desk.ts";
 import type { MasterPart } from "./part.ts";
-import { listSlaves, steer } from "./steering.ts";
+import { listSlaves } from "./steering.ts";
 
 export interface ControlMessages extends ToControl, PeerMessages<ControlQuestions> {}
 
@@ -26,12 +28,14 @@ export interface ControlArgs {
   readonly slaveDriver: ActorRef<ToSlaveDriver>;
   readonly fileJuggler: ActorRef<ToFileJuggler>;
   readonly bigBrother: ActorRef<ToBigBrother>;
+  readonly status: ActorRef<ToStatus>;
   /** Every process of the master, this one last: a QUIT reaches the others first. */
   readonly parts: readonly MasterPart[];
 }
 
 interface State {
   readonly args: ControlArgs;
+  readonly book: OrderBook;
   isCaughtUp: boolean;
 }
 
@@ -39,9 +43,10 @@ type Reply = ((outcome: { value: unknown } | { error: string }) => void) | undef
 
 export const control = defineActor<ControlMessages, ControlArgs, State>({
   name: "takes what monitors ask",
-  async init(_ctx, args) {
+  async init(ctx, args) {
     await args.link.ask("ATTACH");
-    return { args, isCaughtUp: false };
+    const book = new OrderBook(args.database, args.status, ctx.log);
+    return { args, book, isCaughtUp: false };
   },
   handle: {
     PEER_OPENED: () => undefined,
@@ -50,28 +55,12 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
       state.isCaughtUp = isCaughtUp;
     },
     PEER_MESSAGE(state, { message, reply }, ctx) {
+      if (isGiven(message)) {
+        obey(state, message, reply, ctx);
+        return;
+      }
       const { parts } = state.args;
       switch (message.type) {
-        case "PAUSE": {
-          const { task } = message.body;
-          answer(ctx, reply, () => order(parts, (part) => part.pause(task)));
-          return;
-        }
-        case "RESUME": {
-          const { task } = message.body;
-          answer(ctx, reply, () => order(parts, (part) => part.resume(task)));
-          return;
-        }
-        case "QUIT_TASK": {
-          const { task } = message.body;
-          answer(ctx, reply, () => order(parts, (part) => part.quitTask(task)));
-          return;
-        }
-        case "QUIT":
-          ctx.log.info("a monitor asked the master to quit");
-          reply?.({ value: {} });
-          ctx.run(() => quit(parts, ctx));
-          return;
         case "TREE":
           answer(ctx, reply, async () => {
             const { found, silent } = await askAll(parts, (part) => part.tree());
@@ -79,7 +68,7 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
           });
           return;
         case "REPORT":
-          answer(ctx, reply, () => report(state));
+          answer(ctx, reply, () => report(state.args, state.isCaughtUp));
           return;
         case "HELLO": {
           const { bigBrother } = state.args;
@@ -104,15 +93,51 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
         case "SLAVES":
           answer(ctx, reply, async () => ({ slaves: await listSlaves(state.args) }));
           return;
-        case "STEER": {
-          const { slaves, action } = message.body;
-          answer(ctx, reply, async () => ({ slaves: await steer(state.args, slaves, action) }));
+        case "ORDERS": {
+          const question = message.body;
+          answer(ctx, reply, async () => {
+            await state.book.settled();
+            return {
+              orders: await state.args.database.ask("listOrders", question, ANSWER_OPTIONS),
+            };
+          });
           return;
         }
+        case "LOG_LEVELS":
+          answer(ctx, reply, async () => {
+            const { found, silent } = await askAll(parts, async (part) => [await part.logLevels()]);
+            // A process that runs several parts was asked for each of them.
+            return { parts: [...new Map(found.map((one) => [one.part, one])).values()], silent };
+          });
+          return;
       }
     },
   },
 });
+
+/** An order that fails, such as one that needs the database while that is away, is kept too. */
+function obey(
+  state: State,
+  order: GivenOrder,
+  reply: Reply,
+  ctx: ActorContext<ControlMessages>,
+): void {
+  const { args, book } = state;
+  const given = { at: Date.now(), by: order.body.by, via: "local", what: whatOf(order) };
+  ctx.run(async () => {
+    try {
+      const answer = await carryOut(order, args);
+      book.note({ ...given, isDone: answer.isDone, outcome: answer.outcome });
+      reply?.({ value: answer });
+    } catch (error) {
+      const { message } = toError(error);
+      book.note({ ...given, isDone: false, outcome: message.slice(0, 1_000) });
+      reply?.({ error: message });
+      return;
+    }
+    if (order.type === "QUIT") await quit(args.parts, book, ctx);
+  });
+}
 
 /** In the background, so that one slow part or database holds up no other question. */
 function answer(
@@ -129,33 +154,12 @@ function answer(
   });
 }
 
-async function order(
-  parts: readonly MasterPart[],
-  say: (part: MasterPart) => Promise<readonly string[]>,
-): Promise<{ tasks: string[]; silent: string[] }> {
-  const { found, silent } = await askAll(parts, say);
-  return { tasks: [...new Set(found)], silent };
-}
-
-/** What all parts answer, and the names of those that did not. */
-async function askAll<T>(
-  parts: readonly MasterPart[],
-  ask: (part: MasterPart) => Promise<readonly T[]>,
-): Promise<{ found: T[]; silent: string[] }> {
-  const answers = await Promise.allSettled(parts.map(ask));
-  const found: T[] = [];
-  const silent: string[] = [];
-  for (const [at, settled] of answers.entries()) {
-    if (settled.status === "fulfilled") found.push(...settled.value);
-    else silent.push(parts[at]?.name ?? "");
-  }
-  return { found, silent };
-}
-
 async function quit(
   parts: readonly MasterPart[],
+  book: OrderBook,
   ctx: ActorContext<ControlMessages>,
 ): Promise<void> {
+  await book.settled();
   const others = parts.slice(0, -1).map(async (part) => {
     try {
       await part.quit();
@@ -167,73 +171,5 @@ async function quit(
   await parts.at(-1)?.quit();
 }
 
-/** A process that runs several parts was asked for each of them. */
-function eachOnce(nodes: readonly TaskNode[]): TaskNode[] {
-  return [...new Map(nodes.map((node) => [`${node.part}:${node.path}`, node])).values()];
-}
-
 /** Less than the tools wait for an answer. */
 const ANSWER_OPTIONS = { timeoutMs: 4_000 };
-
-/** Whatever is away: the tree is always there to say so. */
-async function report({ args, isCaughtUp }: State): Promise<FarmReport> {
-  const [slaves, queue, asleep, tree] = await Promise.all([
-    settled("the Slave Driver", args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS)),
-    settled("the database", args.database.ask("queueReport", null, ANSWER_OPTIONS)),
-    settled("the database", args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS)),
-    askAll(args.parts, (part) => part.tree()),
-  ]);
-  const away = [slaves, queue, asleep].flatMap((one) => ("away" in one ? [one.away] : []));
-  const { unread, ...rest } = "value" in queue ? queue.value : NOTHING_KNOWN;
-  const nodes = eachOnce(tree.found);
-  const silent = tree.silent.map((name) => `the part ${name} of the master does not answer`);
-  return {
-    ...rest,
-    isComplete: away.length === 0,
-    followed: away.length === 0 && isCaughtUp && unread === 0,
-    refused: nodes.flatMap(refusalsOf),
-    slaves: "value" in slaves ? slaves.value : 0,
-    troubles: [
-      ...new Set(away),
-      ...silent,
-      ...("value" in asleep ? asleep.value.map(sleeperLine) : []),
-      ...nodes.flatMap(troubleOf),
-    ],
-  };
-}
-
-const refusalsOf = ({ path, refused = {} }: TaskNode): FarmReport["refused"] =>
-  Object.entries(refused).map(([why, count]) => ({ task: path.slice(1), why, count }));
-
-/** What the database would say, where it does not. */
-const NOTHING_KNOWN: RequestResult<"queueReport"> = {
-  ...{ ready: 0, leased: 0, waiting: 0, blocked: 0, unpublished: 0, unread: 0 },
-  unsatisfied: [],
-  rows: [],
-};
-
-async function settled<T>(
-  who: string,
-  answered: Promise<T>,
-): Promise<{ readonly value: T } | { readonly away: string }> {
-  try {
-    return { value: await answered };
-  } catch (error) {
-    return { away: `${who} does not answer: ${toError(error).message}` };
-  }
-}
-
-/** A slave that gets no builds, and what a person may do about it. */
-function sleeperLine({ label, by, why, trials }: RequestResult<"sleepingSlaves">[number]): string {
-  const tried =
-    trials === 0 ? "" : `; ${trials} trial build${trials === 1 ? "" : "s"} failed since`;
-  const asleep = by === "person" ? why : `was put to sleep: ${why}${tried}`;
-  return `slave ${label} ${asleep} (piw slaves wake ${label} to give it builds again)`;
-}
-
-/** A task that is without something that it needs, or that has failed. */
-function troubleOf({ path, state, degraded }: TaskNode): string[] {
-  const id = path.slice(path.lastIndexOf("/") + 1);
-  if (degraded !== undefined) return [`${id}: ${degraded.reason}`];
-  return state === "failed" ? [`${id}: has failed and will be revived`] : [];
-}

@@ -3,11 +3,13 @@
  * ordered of tasks is done in each of them.
  */
 import type { ToPart } from "../../protocol/links/tasks/part.ts";
+import type { LogLevel, PartLogLevels } from "../../protocol/model/order.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import {
   type ActorRef,
   defineActor,
   eachNode,
+  namePattern,
   type System,
   type TreeNode,
 } from "../../supervisor/index.ts";
@@ -23,6 +25,15 @@ export interface MasterPart {
   /** Ends the process in order; settles when it has been told. */
   quit(): Promise<void>;
   tree(): Promise<readonly TaskNode[]>;
+  /** Of all tasks (null) or of some; null: as it was configured. */
+  logLevel(task: string | null, level: LogLevel | null): Promise<readonly string[]>;
+  logLevels(): Promise<PartLogLevels>;
+}
+
+/** How much this process logs, as its log goes by it. */
+export interface ProcessLog {
+  set(task: string | null, level: LogLevel | null): void;
+  now(): Omit<PartLogLevels, "part">;
 }
 
 /** Shorter than the tools wait. */
@@ -36,7 +47,9 @@ export function localPart(
   name: string,
   system: () => System | undefined,
   refusals: Refusals,
+  log: ProcessLog,
 ): MasterPart {
+  const levels = new TaskLogs(log);
   return {
     name,
     pause: async (task) => system()?.pause(task) ?? [],
@@ -47,8 +60,43 @@ export function localPart(
       const running = system();
       return running === undefined ? [] : rowsOf(name, running.tree(), refusals);
     },
+    logLevel: async (task, level) => levels.set(system(), task, level),
+    logLevels: async () => ({ part: name, ...log.now() }),
   };
 }
+
+/** What was ordered of the log of this process: a task at level debug or below also has its messages logged. */
+class TaskLogs {
+  readonly #log: ProcessLog;
+  /** By pattern, what takes it back. */
+  readonly #messages = new Map<string, () => void>();
+
+  constructor(log: ProcessLog) {
+    this.#log = log;
+  }
+
+  set(system: System | undefined, task: string | null, level: LogLevel | null): string[] {
+    if (system === undefined) return [];
+    const isMeant = namePattern(task ?? "*");
+    const actors = Array.from(eachNode(system.tree())).filter(
+      ({ id, kind, path }) => kind === "worker" && isMeant(id, path),
+    );
+    if (actors.length === 0) return [];
+    this.#log.set(task, level);
+    const wanted = this.#log.now().tasks.filter((each) => each.level !== null && isLow(each.level));
+    const patterns = new Set(wanted.map((each) => each.task));
+    for (const [pattern, stop] of this.#messages)
+      if (!patterns.has(pattern) && this.#messages.delete(pattern)) stop();
+    for (const pattern of patterns)
+      if (!this.#messages.has(pattern)) this.#messages.set(pattern, system.logMessages(pattern));
+    const ids = [...new Set(actors.map(({ id }) => id))];
+    return task === null ? [] : ids.slice(0, MOST_NAMED);
+  }
+}
+
+const isLow = (level: LogLevel): boolean => level === "debug" || level === "trace";
+/** Sessions and transfers come by the thousand. */
+const MOST_NAMED = 1_000;
 
 export function remotePart(name: string, agent: ActorRef<ToPart>): MasterPart {
   return {
@@ -58,6 +106,8 @@ export function remotePart(name: string, agent: ActorRef<ToPart>): MasterPart {
     quitTask: (task) => agent.ask("QUIT_TASK", { task }, PATIENCE),
     quit: () => agent.ask("QUIT", undefined, PATIENCE),
     tree: () => agent.ask("TREE", undefined, PATIENCE),
+    logLevel: (task, level) => agent.ask("LOG_LEVEL", { task, level }, PATIENCE),
+    logLevels: () => agent.ask("LOG_LEVELS", undefined, PATIENCE),
   };
 }
 
@@ -76,6 +126,8 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
       setImmediate(() => void part.quit());
     },
     TREE: (part) => part.tree(),
+    LOG_LEVEL: (part, { task, level }) => part.logLevel(task, level),
+    LOG_LEVELS: (part) => part.logLevels(),
   },
 });
 

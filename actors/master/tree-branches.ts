@@ -232,6 +232,7 @@ export function observersBranch({ settings, colleagues, ref, parts }: Means): Ch
       slaveDriver: driver,
       fileJuggler: colleagues.fileJuggler,
       bigBrother: watcher,
+      status: colleagues.status,
       parts,
     }),
   ]);

@@ -29,7 +29,7 @@ import { readSigningKey } from "../../web/provenance/signing-key.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { findColleagues, paths } from "./colleagues.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
-import { localPart, type MasterPart, remotePart } from "./part.ts";
+import { localPart, type MasterPart, type ProcessLog, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
 import { Refusals } from "./refusals.ts";
 import {
@@ -48,12 +48,13 @@ import { startWheelChecker } from "./wheel-check.ts";
 
 /**
  * Starts the master. Its promise settles when every task of this process is ready; other parts may still be
- * away then.
+ * away then. `log` is what `logger` goes by.
  * @throws an error whose message is one line that says what to do; nothing is left running then.
  */
 export async function startMaster(
   settings: MasterSettings,
   logger: Logger,
+  log: ProcessLog,
   signal?: AbortSignal,
 ): Promise<System> {
   const { times, parts: here } = settings;
@@ -126,7 +127,7 @@ export async function startMaster(
           parts: allParts(
             here,
             ref,
-            localPart(processName(here), () => system, refusals),
+            localPart(processName(here), () => system, refusals, log),
           ),
         };
         return supervisor("main", { strategy: "rest_for_one" }, [

@@ -52,7 +52,7 @@ export function timesToHear(
     for (const [at, label] of labels.entries())
       for (const action of ORDER[at % ORDER.length] ?? []) {
         const startedUs = nowUs();
-        const { slaves } = await ask("STEER", { slaves: { label }, action });
+        const { slaves } = await ask("STEER", { slaves: { label }, action, by: "the bench" });
         if (slaves.length !== 1) throw new Error(`${label} is ${slaves.length} slaves`);
         times.push(((await tellings.when(label, heardOf[action], signal)) - startedUs) / 1_000);
       }

@@ -1,7 +1,9 @@
 /** piw tasks, pause, resume and quit: what is asked of a running master over its control link. */
+import { harmless } from "../../config/log-line.ts";
 import { pauseProgram, quitProgram, resumeProgram, tasksProgram } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
 import { askMaster } from "../ask-master.ts";
+import { orderedBy } from "../ordered-by.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { taskLines } from "../task-table.ts";
 
@@ -40,59 +42,36 @@ export function tasks(argv: readonly string[]): Promise<void> {
   );
 }
 
-export function pause(argv: readonly string[]): Promise<void> {
-  return order({ program: pauseProgram, type: "PAUSE", done: "paused" }, argv);
-}
+export const pause = (argv: readonly string[]): Promise<void> => order(pauseProgram, "PAUSE", argv);
 
-export function resume(argv: readonly string[]): Promise<void> {
-  return order({ program: resumeProgram, type: "RESUME", done: "running" }, argv);
-}
+export const resume = (argv: readonly string[]): Promise<void> =>
+  order(resumeProgram, "RESUME", argv);
 
+/** Of a task, or of the whole master. */
 export function quit(argv: readonly string[]): Promise<void> {
-  return order({ program: quitProgram, type: "QUIT_TASK", done: "stopped" }, argv);
+  return order(quitProgram, "QUIT_TASK", argv);
 }
 
-interface Order {
-  readonly program: typeof pauseProgram | typeof resumeProgram | typeof quitProgram;
-  readonly type: "PAUSE" | "RESUME" | "QUIT_TASK";
-  /** What the tasks are then. */
-  readonly done: string;
-}
-
-function order({ program, type, done }: Order, argv: readonly string[]): Promise<void> {
+function order(
+  program: typeof pauseProgram | typeof resumeProgram | typeof quitProgram,
+  type: "PAUSE" | "RESUME" | "QUIT_TASK",
+  argv: readonly string[],
+): Promise<void> {
   return runProgram(
     {
       program,
       logLevel: "warn",
       run: async (values, [task], frame) => {
+        const by = orderedBy(program.name);
         const question = masterOf(values, frame);
-        if (task === undefined) {
-          await askMaster({ ...question, type: "QUIT", body: {} });
-          frame.print("the master stops");
-          return 0;
-        }
-        const { tasks, silent } = await askMaster({ ...question, type, body: { task } });
-        if (tasks.length > 0) {
-          frame.print(`${done}: ${tasks.join(", ")}`);
-        }
-        if (silent.length > 0) {
-          throw new Error(
-            `these parts of the master did not answer, so whether their tasks obeyed is unknown: ${silent.join(", ")}`,
-          );
-        }
-        if (tasks.length === 0) {
-          throw new Error(refusals[type](task));
-        }
+        const { isDone, outcome } = await (task === undefined
+          ? askMaster({ ...question, type: "QUIT", body: { by } })
+          : askMaster({ ...question, type, body: { task, by } }));
+        if (!isDone) throw new Error(outcome);
+        frame.print(harmless(outcome));
         return 0;
       },
     },
     argv,
   );
 }
-
-const refusals: Readonly<Record<Order["type"], (task: string) => string>> = {
-  PAUSE: (task) => `no task of the master that can be paused is called ${task}`,
-  RESUME: (task) =>
-    `no task of the master that can be paused, or was told to quit, is called ${task}`,
-  QUIT_TASK: (task) => `no task of the master that can be stopped is called ${task}`,
-};

@@ -11,7 +11,7 @@ export function master(argv: readonly string[]): Promise<void> {
       run: (values, _operands, frame) => {
         const settings = masterSettings(values, frame.hooks);
         return frame.superviseTree(
-          (logger, signal) => startMaster(settings, logger, signal),
+          (logger, signal) => startMaster(settings, logger, frame.logLevels, signal),
           settings.times.shutdownMs,
         );
       },

@@ -14,6 +14,7 @@ import { taskMatcher } from "../../config/task-pattern.ts";
 import type { SlaveRow, SlavesAsked, Steered, Steering } from "../../protocol/model/steering.ts";
 import { askMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
+import { orderedBy } from "../ordered-by.ts";
 import { runProgram } from "../program.ts";
 import { slaveLines } from "../slave-table.ts";
 import { masterOf } from "./control.ts";
@@ -88,11 +89,12 @@ function steer(action: Steering, argv: readonly string[]): Promise<void> {
           frame.print("Nothing was done.");
           return REFUSED;
         }
+        const by = orderedBy(programs[action].name);
         return withMaster(masterOf(values, frame), async (ask) => {
           const all: Steered[] = [];
           try {
             for (const one of meant) {
-              const { slaves: steered } = await ask("STEER", { slaves: one, action });
+              const { slaves: steered } = await ask("STEER", { slaves: one, action, by });
               if (steered.length === 0) throw nobody(one, (await ask("SLAVES", {})).slaves);
               all.push(...steered);
               if (!values.json)

@@ -1,9 +1,20 @@
-/** The control link (`--control-queue`): what a monitor asks of the master. Local, no keys. */
+/**
+ * The control link (`--control-queue`): what monitors and tools ask of the master. An order says who gives it (`by`), is
+ * refused to a key that may only watch, and is kept; the rest are questions.
+ */
 import { z } from "zod";
 import { tokenSchema } from "../model/build.ts";
 import { logAnswerSchema, logPositionSchema, MAX_LOG_WAIT_MS } from "../model/build-log.ts";
+import {
+  keptOrderSchema,
+  logLevelSchema,
+  MOST_ORDERS_LISTED,
+  obeyedSchema,
+  orderedBySchema,
+  partLogLevelsSchema,
+} from "../model/order.ts";
 import { packageReportSchema } from "../model/queue.ts";
-import { versionSchema } from "../model/scalar.ts";
+import { rowIdSchema, versionSchema } from "../model/scalar.ts";
 import { everythingSchema, historyQuestionSchema, historySchema } from "../model/statistics.ts";
 import { farmReportSchema } from "../model/status.ts";
 import {
@@ -17,25 +28,52 @@ import { taskTreeSchema } from "../model/task-tree.ts";
 import { textSchema } from "../model/text.ts";
 import { declareLink, type MessagesOf } from "./declare.ts";
 
-const done = z.object({
-  /** The tasks that it concerned. */
-  tasks: z.array(z.string()),
-  /** Parts of a split master that did not answer: whether their tasks obeyed is unknown. */
-  silent: z.array(z.string()),
-});
+/** A task's name, or a pattern with `*`. */
+const taskSchema = textSchema(200);
+/** Parts of a split master that did not answer. */
+const silentSchema = z.array(z.string());
 
-const toServer = {
-  /** `task` is a task's name or a `*` pattern. */
-  PAUSE: { body: z.object({ task: z.string().max(200) }), reply: done },
-  RESUME: { body: z.object({ task: z.string().max(200) }), reply: done },
+const taskOrder = {
+  body: z.object({ task: taskSchema, by: orderedBySchema }),
+  reply: obeyedSchema.extend({
+    /** The tasks that it concerned. */
+    tasks: z.array(z.string()),
+    /** Whether their tasks obeyed is unknown. */
+    silent: silentSchema,
+  }),
+};
+
+const orders = {
+  PAUSE: taskOrder,
+  RESUME: taskOrder,
   /** Ends these tasks in order; RESUME starts them again. */
-  QUIT_TASK: { body: z.object({ task: z.string().max(200) }), reply: done },
+  QUIT_TASK: taskOrder,
   /** Stops the master in order, with all its parts. */
-  QUIT: { body: z.object({}), reply: z.object({}) },
+  QUIT: { body: z.object({ by: orderedBySchema }), reply: obeyedSchema },
+  /** Has slaves do something now, also in the middle of a build; tells what was done to whom. */
+  STEER: {
+    body: z.object({ slaves: slavesAskedSchema, action: steeringSchema, by: orderedBySchema }),
+    reply: obeyedSchema.extend({ slaves: z.array(steeredSchema).max(MOST_SLAVES_LISTED) }),
+  },
+  /**
+   * How much is logged, until the processes end: by all tasks (null) or by some, from now on. Level null: as it was
+   * configured; for all tasks that also ends what was ordered for some.
+   */
+  LOG_LEVEL: {
+    body: z.object({
+      task: taskSchema.nullable(),
+      level: logLevelSchema.nullable(),
+      by: orderedBySchema,
+    }),
+    reply: taskOrder.reply,
+  },
+};
+
+const questions = {
   /** Every task, as it is now. */
   TREE: {
     body: z.object({}),
-    reply: z.object({ tasks: taskTreeSchema, silent: z.array(z.string()) }),
+    reply: z.object({ tasks: taskTreeSchema, silent: silentSchema }),
   },
   REPORT: { body: z.object({}), reply: farmReportSchema },
   /**
@@ -68,14 +106,27 @@ const toServer = {
     body: z.object({}),
     reply: z.object({ slaves: z.array(slaveRowSchema).max(MOST_SLAVES_LISTED) }),
   },
-  /** Has slaves do something now, also in the middle of a build; tells what was done to whom. */
-  STEER: {
-    body: z.object({ slaves: slavesAskedSchema, action: steeringSchema }),
-    reply: z.object({ slaves: z.array(steeredSchema).max(MOST_SLAVES_LISTED) }),
+  /** What it was ordered to do, the latest first: those before one, or the last. */
+  ORDERS: {
+    body: z.object({
+      limit: z.int().positive().max(MOST_ORDERS_LISTED),
+      before: rowIdSchema.nullable(),
+    }),
+    reply: z.object({ orders: z.array(keptOrderSchema).max(MOST_ORDERS_LISTED) }),
+  },
+  /** How much each process logs now. */
+  LOG_LEVELS: {
+    body: z.object({}),
+    reply: z.object({ parts: z.array(partLogLevelsSchema), silent: silentSchema }),
   },
 };
+
+const toServer = { ...orders, ...questions };
 const toClient = {};
 
-export const controlLink = declareLink({ name: "control", version: 1, toServer, toClient });
+export const controlLink = declareLink({ name: "control", version: 2, toServer, toClient });
 export type ControlQuestions = MessagesOf<typeof toServer>;
+export type ControlOrders = MessagesOf<typeof orders>;
+/** What needs the right to control; the rest may be asked by all who may watch. */
+export const isOrder = (type: string): type is keyof ControlOrders => Object.hasOwn(orders, type);
 export type ControlAnswers = MessagesOf<typeof toClient>;

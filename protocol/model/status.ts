@@ -3,6 +3,7 @@ import { z } from "zod";
 import { plainFilenameSchema, tokenSchema } from "./build.ts";
 import { causeSchema } from "./cause.ts";
 import type { Immutable } from "./immutable.ts";
+import { orderSchema } from "./order.ts";
 import {
   countSchema,
   durationSchema,
@@ -65,6 +66,8 @@ export const farmEventSchema = z.discriminatedUnion("kind", [
   farmStatisticsSchema.extend({ kind: z.literal("figures") }),
   /** What a slave said of its machine. */
   slaveFiguresSchema.extend({ kind: z.literal("host") }),
+  /** What the master was ordered to do, and what became of it; refused ones too. */
+  orderSchema.extend({ kind: z.literal("order") }),
   z.object({ kind: z.literal("slave"), label: labelSchema, state: z.enum(["here", "gone"]) }),
 ]);
 export type FarmEvent = Immutable<z.infer<typeof farmEventSchema>>;

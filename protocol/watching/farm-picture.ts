@@ -262,6 +262,7 @@ export class FarmPicture {
         this.#note(event);
         return;
       case "published":
+      case "order":
         this.#note(event);
         return;
     }

@@ -343,6 +343,21 @@ describe("a request and what it gives", () => {
       { state: "unplaced" },
     ]);
 
+    const order = {
+      at: Date.now(),
+      by: "alice@host piw pause",
+      via: "local",
+      what: "pause scribe",
+      isDone: true,
+      outcome: "paused: scribe",
+    };
+    const ordered = { key: "5f0d3a3e-6a55-4f0c-8a53-5c1f6f8f2a11", order };
+    await run(sql, "keepOrder", ordered);
+    await run(sql, "keepOrder", ordered);
+    const [kept, ...others] = await run(sql, "listOrders", { limit: 10, before: null });
+    expect([kept, others]).toEqual([{ ...order, id: expect.any(Number) as number }, []]);
+    expect(await run(sql, "listOrders", { limit: 10, before: kept?.id ?? 0 })).toEqual([]);
+
     expect([...requestsRun].sort()).toEqual(Object.keys(requests).sort());
   });
 });

@@ -10,6 +10,7 @@ import { startMaster } from "../../actors/master/tree.ts";
 import { unlimited } from "../../actors/slave/sandbox/limits.ts";
 import { startSlave } from "../../actors/slave/tree.ts";
 import type { HookSettings } from "../../config/hooks.ts";
+import { LogLevels } from "../../config/log-levels.ts";
 import { type PartName, partNames } from "../../config/parts.ts";
 import { pipRunner } from "../../config/runners.ts";
 import type { UpstreamUrls } from "../../config/settings.ts";
@@ -25,6 +26,8 @@ export interface LocalMasterOptions {
   /** See `MasterSettings`. */
   readonly forceCodec?: boolean;
   readonly logger?: Logger;
+  /** What the logger goes by, where that can be changed. */
+  readonly log?: LogLevels;
   /** Of the master, in place of those of dev mode. */
   readonly times?: Partial<MasterTimes>;
   /** Default 0: none. */
@@ -106,6 +109,7 @@ export class LocalMaster {
         mergeUpstream: false,
       },
       logger,
+      options.log ?? new LogLevels("info", []),
     );
     const master = new LocalMaster(folder, system, logger);
     for (let number = 1; number <= (options.slaves ?? 1); number += 1)

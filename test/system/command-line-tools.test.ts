@@ -182,8 +182,19 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         case "PAUSE":
         case "RESUME":
         case "QUIT_TASK":
-          if (message.body.task === "far*") return { value: { tasks: ["near"], silent: ["db"] } };
-          return { value: { tasks: message.body.task === "scr*" ? ["scribe"] : [], silent: [] } };
+          if (message.body.task === "far*") {
+            const outcome = "stopped: near; these parts did not answer: db\u001b[2J";
+            return { value: { tasks: ["near"], silent: ["db"], isDone: false, outcome } };
+          }
+          return message.body.task === "scr*"
+            ? { value: { tasks: ["scribe"], silent: [], isDone: true, outcome: "done: scribe" } }
+            : { value: { tasks: [], silent: [], isDone: false, outcome: "nobody is called so" } };
+        case "LOG_LEVEL":
+          return { value: { tasks: [], silent: [], isDone: true, outcome: "done" } };
+        case "LOG_LEVELS":
+          return { value: { parts: [], silent: [] } };
+        case "ORDERS":
+          return { value: { orders: [] } };
         case "TREE":
           return { value: { tasks: tree, silent: ["web"] } };
         case "REPORT":
@@ -205,10 +216,11 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           const isMeant = "id" in slaves ? slaves.id === 7 : /^(kitchen|\*)$/.test(slaves.label);
           const { id, label } = kitchen;
           const steered = { id, label, isDone: action !== "skip", what: `${action}\u001b[2J` };
-          return { value: { slaves: isMeant ? [steered] : [] } };
+          const { isDone, what } = steered;
+          return { value: { slaves: isMeant ? [steered] : [], isDone, outcome: what } };
         }
         case "QUIT":
-          return { value: {} };
+          return { value: { isDone: true, outcome: "the master stops" } };
       }
     };
     const handlers = {
@@ -262,21 +274,24 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
   it.concurrent("piw quit stops a task, says which parts did not answer, and without a name stops all", async () => {
     const quit = (...task: string[]) =>
       runSource("bin/piw.ts", ["quit", "--control-queue", controlAddress, ...task]).ended;
-    expect(await quit("scr*")).toMatchObject({ code: 0, stdout: "stopped: scribe\n" });
+    expect(await quit("scr*")).toMatchObject({ code: 0, stdout: "done: scribe\n" });
     const partly = await quit("far*");
-    expect(partly).toMatchObject({ code: 1, stdout: "stopped: near\n" });
-    expect(partly.stderr).toMatch(/did not answer.*: db$/m);
+    expect(partly).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "piw quit: stopped: near; these parts did not answer: db\\x1b[2J\n",
+    });
     expect(await quit()).toMatchObject({ code: 0, stdout: "the master stops\n" });
   });
 
   it.concurrent("piw pause names the tasks, and fails when there are none", async () => {
     const pause = (task: string) =>
       runSource("bin/piw.ts", ["pause", "--control-queue", controlAddress, task]).ended;
-    expect(await pause("scr*")).toMatchObject({ code: 0, stdout: "paused: scribe\n" });
+    expect(await pause("scr*")).toMatchObject({ code: 0, stdout: "done: scribe\n" });
     expect(await pause("scrbe")).toEqual({
       code: 1,
       stdout: "",
-      stderr: "piw pause: no task of the master that can be paused is called scrbe\n",
+      stderr: "piw pause: nobody is called so\n",
     });
   });
 

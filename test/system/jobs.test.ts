@@ -60,7 +60,7 @@ it("builds two at once, each of which can be skipped alone; killed, it ends with
   expect(second?.slot).toBe(`${first?.slot}#2`);
   expect(first?.build?.version).not.toBe(second?.build?.version);
 
-  const skip = { slaves: { id: second?.id ?? 0 }, action: "skip" } as const;
+  const skip = { slaves: { id: second?.id ?? 0 }, action: "skip", by: "test" } as const;
   expect((await farm.control("STEER", skip)).slaves).toMatchObject([
     { label: "slave-1#2", isDone: true },
   ]);
@@ -68,7 +68,7 @@ it("builds two at once, each of which can be skipped alone; killed, it ends with
   await farm.until("it is on the queue", ({ leased, ready }) => leased === 1 && ready === 1);
   expect((await rows()).map(({ build }) => build?.token)).toEqual([first?.build?.token, undefined]);
 
-  const kill = { slaves: { label: "slave-1#2" }, action: "kill" } as const;
+  const kill = { slaves: { label: "slave-1#2" }, action: "kill", by: "test" } as const;
   expect((await farm.control("STEER", kill)).slaves).toMatchObject([
     { label: "slave-1#1" },
     { label: "slave-1#2" },

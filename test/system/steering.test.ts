@@ -41,7 +41,7 @@ const building = (fits: (version: string) => boolean = () => true) =>
     60_000,
   );
 const steer = async (action: "kill" | "sleep" | "wake" | "skip", label = "slave-1") =>
-  (await farm.control("STEER", { slaves: { label }, action })).slaves;
+  (await farm.control("STEER", { slaves: { label }, action, by: "test" })).slaves;
 
 it("skip, sleep, kill and wake reach a slave in the middle of a build, and sleep outlives both programs", async () => {
   await farm.startMaster();

@@ -1,6 +1,7 @@
 /** What the main part of a split master says to each of the others: the orders of monitors. */
 import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
+import { logLevelSchema, partLogLevelsSchema } from "../../model/order.ts";
 import { taskTreeSchema } from "../../model/task-tree.ts";
 import { declareProtocol } from "../declare.ts";
 
@@ -21,6 +22,15 @@ export const partProtocol = declareProtocol({
     /** Stops the whole part in order. */
     QUIT: {},
     TREE: { reply: taskTreeSchema },
+    /** As Control is asked; null is all tasks, or as it was configured. Each answers with the tasks that it concerned. */
+    LOG_LEVEL: {
+      body: order.body.extend({
+        task: z.string().max(200).nullable(),
+        level: logLevelSchema.nullable(),
+      }),
+      reply: order.reply,
+    },
+    LOG_LEVELS: { reply: partLogLevelsSchema },
   },
 });
 export type ToPart = MessagesOfProtocol<typeof partProtocol>;

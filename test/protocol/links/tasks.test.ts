@@ -30,6 +30,7 @@ import {
 import { logPositionSchema } from "../../../protocol/model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { diskRoomSchema } from "../../../protocol/model/host.ts";
+import { logLevelSchema, partLogLevelsSchema } from "../../../protocol/model/order.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
 import { signedStepSchema } from "../../../protocol/model/provenance.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
@@ -74,7 +75,7 @@ const chunk = fc.record(
 const pages = list(pageRequestSchema);
 const targetIds = list(rowIdSchema);
 
-const order: Said = {
+const order = {
   body: fc.record({ task: fc.string({ unit: "grapheme" }) }, { noNullPrototype: true }),
   reply: fc.array(fc.string({ unit: "grapheme" }), { minLength: 1 }),
 };
@@ -86,6 +87,17 @@ const said = {
     QUIT_TASK: order,
     QUIT: {},
     TREE: { reply: list(taskNodeSchema) },
+    LOG_LEVEL: {
+      body: fc.record(
+        {
+          task: fc.option(fc.string({ unit: "grapheme" })),
+          level: fc.option(valuesOf(logLevelSchema)),
+        },
+        { noNullPrototype: true },
+      ),
+      reply: order.reply,
+    },
+    LOG_LEVELS: { reply: valuesOf(partLogLevelsSchema) },
   } satisfies SaidTo<ToPart>,
   [paths.status]: { EVENT: { body: valuesOf(farmEventSchema) } } satisfies SaidTo<ToStatus>,
   [paths.control]: {
