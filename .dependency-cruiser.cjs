@@ -62,6 +62,18 @@ module.exports = {
       "Frames, sessions, keys.",
     ),
     only(
+      "watching-is-a-client",
+      "protocol/watching",
+      [
+        "protocol/watching",
+        "protocol/links",
+        "protocol/model",
+        "protocol/transport",
+        "supervisor",
+      ],
+      "A master from outside, by its links.",
+    ),
+    only(
       "upstream-is-a-client",
       "protocol/upstream",
       ["protocol/upstream", "protocol/packaging"],

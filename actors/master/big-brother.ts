@@ -14,13 +14,13 @@ import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../protocol/links/tasks/status.ts";
-import type { DiskRoom, HostStats } from "../../protocol/model/host.ts";
+import type { DiskRoom } from "../../protocol/model/host.ts";
 import {
   type FarmStatistics,
-  figureNames,
+  figureRow,
+  hostRow,
   MAX_SLAVES,
   type SlaveFigures,
-  type SubjectKind,
 } from "../../protocol/model/statistics.ts";
 import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
@@ -184,12 +184,18 @@ async function take(state: State, signal: AbortSignal): Promise<void> {
   status.tell("EVENT", { kind: "figures", ...state.known });
 
   const samples: Sample[] = [
-    sample("farm", 0, farm),
-    hostSample("master", 0, master),
-    ...figures.targets.map((target) => sample("target", target.id, target.figures)),
+    { kind: "farm", subject: 0, figures: figureRow("farm", farm) },
+    { kind: "master", subject: 0, figures: hostRow(master) },
+    ...figures.targets.map((target) => ({
+      kind: "target" as const,
+      subject: target.id,
+      figures: figureRow("target", target.figures),
+    })),
     ...[...state.fresh].flatMap((id) => {
       const slave = state.slaves.get(id);
-      return slave === undefined ? [] : [hostSample("slave", id, slave.stats)];
+      return slave === undefined
+        ? []
+        : [{ kind: "slave" as const, subject: id, figures: hostRow(slave.stats) }];
     }),
   ];
   // What cannot be stored now is not tried again: the next figures come.
@@ -205,25 +211,6 @@ async function take(state: State, signal: AbortSignal): Promise<void> {
   const { steps, rows } = THIN;
   for (let round = 0; round < THIN.rounds; round += 1)
     if (!(await database.ask("thinHistory", { at: figures.asOf, steps, rows }, options))) break;
-}
-
-function sample<K extends SubjectKind>(
-  kind: K,
-  subject: number,
-  figures: Readonly<Record<(typeof figureNames)[K][number], number | null>>,
-): Sample {
-  const names: readonly (typeof figureNames)[K][number][] = figureNames[kind];
-  return { kind, subject, figures: names.map((name) => figures[name]) };
-}
-
-/** What could not be measured is no 0 in the history. */
-function hostSample(kind: "master" | "slave", subject: number, stats: HostStats): Sample {
-  const isTold = stats.diskSizeBytes > 0;
-  return sample(kind, subject, {
-    ...stats,
-    diskFreeBytes: isTold ? stats.diskFreeBytes : null,
-    diskSizeBytes: isTold ? stats.diskSizeBytes : null,
-  });
 }
 
 function forget(state: State): void {

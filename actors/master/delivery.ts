@@ -219,9 +219,13 @@ function announce(
   for (const line of suspicious) ctx.log.warn({ build: token }, `suspicious: ${line}`);
   session.status.tell("EVENT", {
     kind: "build-ended",
+    token,
     package: settled.package,
     version: settled.version,
     target: settled.target,
+    slave: session.label,
+    slaveId: session.slaveId,
+    endedAt: Date.now(),
     cause,
     message: cause === "built" && settled.outcome !== "published" ? settled.outcome : message,
     durationMs,

@@ -181,9 +181,13 @@ async function settle(
   if (settled === null) return `${subject.package} ${subject.version} was skipped meanwhile`;
   means.status.tell("EVENT", {
     kind: "build-ended",
+    token: delivery.token,
     package: settled.package,
     version: settled.version,
     target: settled.target,
+    slave: order.host,
+    slaveId: delivery.slaveId,
+    endedAt: Date.now(),
     cause: "built",
     message: settled.outcome === "published" ? `imported from ${order.host}` : settled.outcome,
     durationMs: order.durationMs,

@@ -406,10 +406,12 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
   );
   state.status.tell("EVENT", {
     kind: "build-started",
+    token: order.token,
     package: order.package,
     version: order.version,
     target: order.target,
     slave: state.label,
+    slaveId: state.slaveId,
   });
 }
 
@@ -460,8 +462,10 @@ function passOn(state: State, { token, status, text }: Body<"STATUS">, ctx: Cont
     if (subject === null) return;
     state.status.tell("EVENT", {
       kind: "build-status",
+      token,
       ...subject,
       slave: state.label,
+      slaveId: state.slaveId,
       status,
       text,
     });

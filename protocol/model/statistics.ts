@@ -5,7 +5,7 @@
  * The names of a kind are also the places of its arrays in the history: new ones are added at the end.
  */
 import { z } from "zod";
-import { hostStatsSchema } from "./host.ts";
+import { type HostStats, hostStatsSchema } from "./host.ts";
 import type { Immutable } from "./immutable.ts";
 import { instantSchema, rowIdSchema } from "./scalar.ts";
 
@@ -140,6 +140,25 @@ export const historyPointSchema = z.object({
   maximum: z.array(figureSchema).max(100).nullable(),
 });
 export type HistoryPoint = Immutable<z.infer<typeof historyPointSchema>>;
+
+/** A subject's figures as the arrays of the history have them. */
+export function figureRow<K extends SubjectKind>(
+  kind: K,
+  figures: Readonly<Record<(typeof figureNames)[K][number], number | null>>,
+): (number | null)[] {
+  const names: readonly (typeof figureNames)[K][number][] = figureNames[kind];
+  return names.map((name) => figures[name]);
+}
+
+/** What could not be measured is no 0 in the history. */
+export function hostRow(stats: HostStats): (number | null)[] {
+  const isTold = stats.diskSizeBytes > 0;
+  return figureRow("master", {
+    ...stats,
+    diskFreeBytes: isTold ? stats.diskFreeBytes : null,
+    diskSizeBytes: isTold ? stats.diskSizeBytes : null,
+  });
+}
 
 /** Rows of one answer; who wants more asks again from where it ended. */
 export const MAX_POINTS = 10_000;

@@ -1,18 +1,43 @@
 /** What the farm says of itself to those who watch: events, and the report that `--once` ends with. */
 import { z } from "zod";
-import { plainFilenameSchema } from "./build.ts";
+import { plainFilenameSchema, tokenSchema } from "./build.ts";
 import { causeSchema } from "./cause.ts";
 import type { Immutable } from "./immutable.ts";
 import { orderSchema } from "./order.ts";
-import { countSchema, durationSchema, projectNameSchema, versionSchema } from "./scalar.ts";
+import {
+  countSchema,
+  durationSchema,
+  instantSchema,
+  projectNameSchema,
+  rowIdSchema,
+  versionSchema,
+} from "./scalar.ts";
 import { farmStatisticsSchema, slaveFiguresSchema } from "./statistics.ts";
 
 const subject = {
+  token: tokenSchema,
   package: projectNameSchema,
   version: versionSchema,
   target: z.string().max(200),
 };
 const labelSchema = z.string().max(200);
+
+/** A build that has ended and is settled, also one that was imported. */
+export const endedBuildSchema = z.object({
+  ...subject,
+  slave: labelSchema,
+  /** Of an import the row of whoever imported it: no slave that builds. */
+  slaveId: rowIdSchema,
+  cause: causeSchema,
+  message: z.string().max(2_000),
+  durationMs: durationSchema,
+  /** In ms since 1970, by the clock of the master. */
+  endedAt: instantSchema,
+  files: z.array(plainFilenameSchema).max(100),
+  /** Lines for people: files that should be looked at, and why; absent when there are none. */
+  suspicious: z.array(z.string().max(2_000)).max(100).exactOptional(),
+});
+export type EndedBuild = Immutable<z.infer<typeof endedBuildSchema>>;
 
 /** One thing that happened, for monitors and the farm's own progress lines. */
 export const farmEventSchema = z.discriminatedUnion("kind", [
@@ -20,22 +45,15 @@ export const farmEventSchema = z.discriminatedUnion("kind", [
     kind: z.literal("build-started"),
     ...subject,
     slave: labelSchema,
+    slaveId: rowIdSchema,
   }),
-  z.object({
-    kind: z.literal("build-ended"),
-    ...subject,
-    cause: causeSchema,
-    message: z.string().max(2_000),
-    durationMs: durationSchema,
-    files: z.array(plainFilenameSchema).max(100),
-    /** Lines for people: files that should be looked at, and why; absent when there are none. */
-    suspicious: z.array(z.string().max(2_000)).max(100).exactOptional(),
-  }),
+  endedBuildSchema.extend({ kind: z.literal("build-ended") }),
   /** What the runner of a build says of it while it works: `Building`, `Blocked`, or a word of its own. */
   z.object({
     kind: z.literal("build-status"),
     ...subject,
     slave: labelSchema,
+    slaveId: rowIdSchema,
     status: z.string().max(100),
     text: z.string().max(1_000),
   }),

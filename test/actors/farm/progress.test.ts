@@ -6,10 +6,13 @@ import type { FarmEvent, FarmReport, ReportRow } from "../../../protocol/model/s
 
 const wheel = "foo-1.0-py3-none-any.whl";
 const foo = { package: "foo", version: "1.0", target: "cp311-linux_x86_64" };
-const started: FarmEvent = { kind: "build-started", ...foo, slave: "slave-1" };
+const of = { token: 7, slave: "slave-1", slaveId: 1 };
+const started: FarmEvent = { kind: "build-started", ...foo, ...of };
 const built: FarmEvent = {
   kind: "build-ended",
   ...foo,
+  ...of,
+  endedAt: 1_700_000_000_000,
   cause: "built",
   message: "",
   durationMs: 1_234,

@@ -1,0 +1,270 @@
+/**
+ * Watches a master from outside: connects to its control and status links, keeps a `FarmPicture` of it, and asks for
+ * everything again after whatever may have been missed. It comes back by itself, for ever. Called by monitors and by
+ * the dashboard; orders and logs are asked through it too.
+ */
+import type { ClientEndpoint } from "../../supervisor/index.ts";
+import { type ControlQuestions, controlLink } from "../links/control.ts";
+import { statusLink } from "../links/status.ts";
+import type { SlaveFacts, SlaveNow } from "../model/slave-now.ts";
+import type { SlaveRow } from "../model/steering.ts";
+import {
+  type ClientKeys,
+  connectEndpoint,
+  connectSubscriber,
+  type Subscription,
+  type TransportLog,
+} from "../transport/index.ts";
+import { FarmPicture } from "./farm-picture.ts";
+import type { Subject } from "./past-hour.ts";
+import { Repeater } from "./repeater.ts";
+
+export interface WatchOptions {
+  readonly controlAddress: string;
+  readonly statusAddress: string;
+  /** Needed where an address is not of this machine. */
+  readonly keys?: ClientKeys;
+  readonly log: TransportLog;
+  /** Called when the picture has changed: what came within `paceMs` is told at once. */
+  onChange(picture: FarmPicture): void;
+  /** Default 100. */
+  readonly paceMs?: number;
+}
+
+type AskMaster = ClientEndpoint<ControlQuestions>["ask"];
+
+export interface MasterWatcher {
+  readonly picture: FarmPicture;
+  /**
+   * A question or order of the control link. Rejects at once while the master is away.
+   * @throws EndpointError `timeout`, `gone`, `refused` with the master's reason, `closed`
+   */
+  readonly ask: AskMaster;
+  /** Keeps the last hour of this subject, beside those of farm and master. */
+  follow(subject: Subject): void;
+  unfollow(subject: Subject): void;
+  /** Asks for the tree so often; null: not any more. */
+  lookAtTree(everyMs: number | null): void;
+  /** Ends both connections; `onChange` is not called any more. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** For one answer. A master may be busy with a large one. */
+const ANSWER_MS = 10_000;
+/** Between two rounds of asking for everything: whoever misses much must not burden the master. */
+const ROUND_MS = { min: 500, max: 15_000 };
+/** Beside the news, all is asked for so often. */
+const DEAF_ROUND_MS = 3_000;
+/** The publisher repeats its number every 2 s. */
+const SILENT_MS = 8_000;
+const LOOK_MS = 500;
+const DEFAULT_PACE_MS = 100;
+const RETRY_MS = { min: 100, max: 3_000 };
+
+/** @throws EndpointConfigError where an address or the keys cannot work */
+export function watchMaster(options: WatchOptions): MasterWatcher {
+  return new Watching(options);
+}
+
+class Watching implements MasterWatcher {
+  readonly picture = new FarmPicture();
+  readonly ask: AskMaster;
+  readonly #options: WatchOptions;
+  readonly #control: ClientEndpoint<ControlQuestions>;
+  readonly #status: Subscription;
+  readonly #looking: NodeJS.Timeout;
+  readonly #round: Repeater;
+  readonly #tree: Repeater;
+  #pacing: NodeJS.Timeout | undefined;
+  #told = 0;
+  #isUp = false;
+  /** Monotonic; -Infinity: not yet. */
+  #heardMs = Number.NEGATIVE_INFINITY;
+  /** Of either link, by the wall clock. */
+  #seenAt = Date.now();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    const { controlAddress, statusAddress, keys, log } = options;
+    this.#control = connectEndpoint(controlLink, {
+      address: controlAddress,
+      ...(keys && { keys }),
+      log,
+      retryMs: RETRY_MS,
+      handlers: {
+        up: () => this.#up(),
+        message: () => undefined,
+        down: (reason) => this.#down(reason),
+      },
+    });
+    this.ask = (type, body, timeoutMs) => this.#control.ask(type, body, timeoutMs);
+    this.#round = new Repeater({
+      work: () => this.#askForAll(),
+      pauseMs: ROUND_MS,
+    });
+    this.#tree = new Repeater({ work: () => this.#askForTree(), pauseMs: ROUND_MS });
+    try {
+      this.#status = connectSubscriber(statusLink, {
+        address: statusAddress,
+        log,
+        onMessage: ({ body }) => {
+          this.picture.heard(body);
+          this.#hears();
+        },
+        onGap: (missed) => {
+          this.picture.missed(missed);
+          this.#hears();
+        },
+      });
+    } catch (error) {
+      this.#round.stop();
+      this.#tree.stop();
+      void this.#control.close();
+      throw error;
+    }
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  follow(subject: Subject): void {
+    if (this.picture.follow(subject) && this.#isUp)
+      void this.#askForPast(subject).catch(() => undefined);
+    this.#tell();
+  }
+
+  unfollow(subject: Subject): void {
+    this.picture.unfollow(subject);
+    this.#tell();
+  }
+
+  lookAtTree(everyMs: number | null): void {
+    this.#tree.every(everyMs);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#looking);
+    clearTimeout(this.#pacing);
+    this.#round.stop();
+    this.#tree.stop();
+    await Promise.all([this.#control.close(), this.#status.close()]);
+  }
+
+  #up(): void {
+    this.#isUp = true;
+    this.#seenAt = Date.now();
+    this.picture.connected({ state: "here", sinceAt: this.#seenAt, why: "", isCaughtUp: false });
+    this.#round.now();
+    this.#tree.now();
+    this.#tell();
+  }
+
+  #down(reason: string): void {
+    const wasUp = this.#isUp;
+    this.#isUp = false;
+    const { connection } = this.picture;
+    if (reason.startsWith("refused")) {
+      this.picture.connected({
+        state: "refused",
+        why: reason,
+        isCaughtUp: false,
+        ...(connection.state !== "refused" && { sinceAt: Date.now() }),
+      });
+    } else if (wasUp)
+      this.picture.connected({
+        state: "away",
+        sinceAt: this.#seenAt,
+        why: reason,
+        isCaughtUp: false,
+      });
+    this.#tell();
+  }
+
+  #hears(): void {
+    this.#heardMs = performance.now();
+    this.#seenAt = Date.now();
+    if (this.picture.isStale) this.#round.now();
+    this.picture.connected({ isHearing: true });
+    this.#tell();
+  }
+
+  /** What no event says: that there are none. */
+  #look(): void {
+    const isHearing = performance.now() - this.#heardMs < SILENT_MS;
+    this.picture.connected({ isHearing });
+    // What a slave does between two builds is not said yet.
+    this.#round.every(this.#isUp ? DEAF_ROUND_MS : null);
+    if (this.#isUp && this.picture.isStale) this.#round.now();
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#closed !== undefined || this.#pacing !== undefined) return;
+    if (this.picture.revision === this.#told) return;
+    this.#pacing = setTimeout(() => {
+      this.#pacing = undefined;
+      this.#told = this.picture.revision;
+      this.#options.onChange(this.picture);
+    }, this.#options.paceMs ?? DEFAULT_PACE_MS);
+  }
+
+  async #askForAll(): Promise<void> {
+    if (!this.#isUp) return;
+    const [everything, { slaves }] = await Promise.all([
+      this.#control.ask("HELLO", {}, ANSWER_MS),
+      this.#control.ask("SLAVES", {}, ANSWER_MS),
+    ]);
+    const nowAt = Date.now();
+    this.picture.catchUp({
+      everything,
+      slaves: slaves.map((row) => slaveOf(row, nowAt)),
+      ...{ life: "", change: 0, ended: [], nowAt },
+    });
+    this.#seenAt = nowAt;
+    this.#tell();
+    for (const subject of this.picture.followed()) await this.#askForPast(subject);
+  }
+
+  async #askForPast(subject: Subject): Promise<void> {
+    const { kind, id } = subject;
+    const question = { kind, subject: id, stepS: 10, after: null } as const;
+    const { points } = await this.#control.ask("HISTORY", question, ANSWER_MS);
+    this.picture.past(subject, points);
+    this.#tell();
+  }
+
+  async #askForTree(): Promise<void> {
+    if (!this.#isUp) return;
+    const { tasks, silent } = await this.#control.ask("TREE", {}, ANSWER_MS);
+    this.picture.treeIs(tasks, silent);
+    this.#tell();
+  }
+}
+
+function slaveOf(row: SlaveRow, nowAt: number): { now: SlaveNow; facts: SlaveFacts } {
+  const { id, label, state, asleep, build } = row;
+  const sinceAt = Math.round(nowAt - (build?.forMs ?? row.silentMs));
+  return {
+    now: {
+      ...{ id, label, state, sinceAt, asleep },
+      build: build === null ? null : { ...buildOf(build), sinceAt },
+      delivering: state === "delivering" ? 1 : 0,
+      connectedAt: null,
+    },
+    facts: {
+      ...{ slot: row.slot, identity: row.identity, hostname: row.hostname },
+      ...{ os: "", board: "", version: row.version, targets: row.targets },
+    },
+  };
+}
+
+const buildOf = ({ token, package: name, version, target }: NonNullable<SlaveRow["build"]>) => ({
+  token,
+  package: name,
+  version,
+  target,
+});
