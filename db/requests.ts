@@ -72,6 +72,7 @@ import { farmFigures } from "./statistics.ts";
 import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
+import { checkToken, createToken, listTokens, revokeToken } from "./tokens.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { configureIndex } from "./upstream-standing.ts";
 import { farmFailures, homePage, searchList } from "./views-farm.ts";
@@ -88,9 +89,11 @@ export const requests = {
   announceEvent,
   changePackage,
   changeTarget,
+  checkToken,
   configureFarm,
   configureIndex,
   countedDownloads,
+  createToken,
   deriveWants,
   disableHook,
   draftProvenance,
@@ -115,6 +118,7 @@ export const requests = {
   leaseBuild,
   listSlaves,
   listTargets,
+  listTokens,
   lookUp,
   listedNames,
   listingTaken,
@@ -160,6 +164,7 @@ export const requests = {
   requestPage,
   requeueStep,
   resetSerial,
+  revokeToken,
   rootChanges,
   rootWritten,
   searchList,
