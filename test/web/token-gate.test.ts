@@ -202,6 +202,21 @@ describe("a token that ends", () => {
     await expect.poll(() => ask(bearer("watch")), patience).toBe(401);
   });
 
+  test("is no better for having been good: attempts count, and the database's absence does not bring it back", async () => {
+    await start({
+      perAddress: { burst: 2, perSecond: 1 / 3_600 },
+      times: { freshMs: 0, holdMs: 60_000 },
+    });
+    expect(await ask(bearer("watch"))).toBe(200);
+    valid.clear();
+    expect(await ask(bearer("watch"))).toBe(401);
+    isAway = true;
+    expect(await ask(bearer("watch"))).toBe(503);
+    isAway = false;
+    expect(await ask(bearer("watch"))).toBe(401);
+    expect(await ask(bearer("watch"))).toBe(429);
+  });
+
   const admitted: Admitted = {
     isAdmitted: true,
     holder: { name: "watch", right: "watch" },
