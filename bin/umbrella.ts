@@ -72,6 +72,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "token",
+    {
+      doc: "Create, list and revoke the tokens of those who are let in over HTTP",
+      load: async () => (await import("./commands/token.ts")).token,
+    },
+  ],
+  [
     "import",
     {
       doc: "Publish wheels that were built elsewhere (piw-import)",

@@ -65,6 +65,34 @@ export const expiryFormat: ValueFormat<{ readonly days: number } | "never"> = {
   },
 };
 
+const UNIT_LIFETIME_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+  y: 365 * 86_400_000,
+};
+
+/** How long something is good for, in ms: `never` ends, or `30min`, `12h`, `90d`, `12w`, `2y`, up to 100 years. */
+export const lifetimeFormat: ValueFormat<number | "never"> = {
+  name: "piw-lifetime",
+  parse(text) {
+    const value = text.trim().toLowerCase();
+    if (value === "never") {
+      return "never";
+    }
+    const match = /^(\d{1,6})\s*(s|min|h|d|w|y)$/.exec(value);
+    const ms = Number(match?.[1]) * (UNIT_LIFETIME_MS[match?.[2] ?? ""] ?? 0);
+    if (!(ms >= 1_000 && ms <= 100 * 365 * 86_400_000)) {
+      throw new Error(
+        `"${text}" is neither "never" nor a duration up to 100 years such as 30min, 12h, 90d, 12w or 2y`,
+      );
+    }
+    return ms;
+  },
+};
+
 const UNIT_BYTES: Readonly<Record<string, number>> = {
   "": 1,
   k: 1e3,

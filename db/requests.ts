@@ -73,6 +73,7 @@ import { farmFigures } from "./statistics.ts";
 import { listSlaves, steerSlaves } from "./steering.ts";
 import { foldTallies } from "./tallies.ts";
 import { addTarget, changeTarget, listTargets } from "./targets.ts";
+import { checkToken, createToken, listTokens, revokeToken } from "./tokens.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { configureIndex } from "./upstream-standing.ts";
 import { farmFailures, homePage, searchList } from "./views-farm.ts";
@@ -89,9 +90,11 @@ export const requests = {
   announceEvent,
   changePackage,
   changeTarget,
+  checkToken,
   configureFarm,
   configureIndex,
   countedDownloads,
+  createToken,
   deriveWants,
   disableHook,
   draftProvenance,
@@ -118,6 +121,7 @@ export const requests = {
   listOrders,
   listSlaves,
   listTargets,
+  listTokens,
   lookUp,
   listedNames,
   listingTaken,
@@ -163,6 +167,7 @@ export const requests = {
   requestPage,
   requeueStep,
   resetSerial,
+  revokeToken,
   rootChanges,
   rootWritten,
   searchList,

@@ -22,6 +22,15 @@ export { WebServerError, type WebServerErrorCode } from "./server/address.ts";
 export type { CertificateFiles } from "./server/certificate.ts";
 export type { Answered } from "./server/exchange.ts";
 export { type Mount, type MountHandler, type MountOptions, Mounts } from "./server/mounts.ts";
+export { type CookieOptions, noTokenCookie, tokenCookie } from "./server/token-cookie.ts";
+export {
+  type Admitted,
+  type RefusalReason,
+  type Refused,
+  sendRefusal,
+  TokenGate,
+  type TokenGateOptions,
+} from "./server/token-gate.ts";
 
 /** The part of a pino logger that the server uses. */
 export interface WebLog {

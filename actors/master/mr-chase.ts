@@ -10,6 +10,7 @@ import { change, lookUp, remove } from "./chase/change.ts";
 import { rebuild, rebuilds } from "./chase/rebuild.ts";
 import { sign } from "./chase/sign.ts";
 import { addTarget, changeTarget, targets } from "./chase/target.ts";
+import { createToken, revokeToken, tokens } from "./chase/token.ts";
 import { unwant, want } from "./chase/want.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { type ImportDeskMessages, isOfImport } from "./import-desk.ts";
@@ -34,6 +35,9 @@ const answers: Answers = {
   TARGETS: targets,
   ADD_TARGET: addTarget,
   CHANGE_TARGET: changeTarget,
+  TOKENS: tokens,
+  CREATE_TOKEN: createToken,
+  REVOKE_TOKEN: revokeToken,
 };
 
 export const mrChase = defineActor<MrChaseMessages, MrChaseArgs, MrChaseArgs>({

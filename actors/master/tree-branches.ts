@@ -20,7 +20,7 @@ import {
   type Nodes,
   supervisor,
 } from "../../supervisor/index.ts";
-import type { Mounts } from "../../web/server.ts";
+import type { Mounts, TokenGate } from "../../web/server.ts";
 import type { Storage } from "../../web/storage.ts";
 import { architect } from "./architect.ts";
 import { bigBrother } from "./big-brother.ts";
@@ -75,6 +75,8 @@ export interface Means {
   readonly refusals: Refusals;
   /** Places of the site that tasks answer, where the web server is here. */
   readonly mounts: Mounts;
+  /** Who is let in there. */
+  readonly gate: TokenGate;
   /** The master's processes as Control sees them, this one last. */
   readonly parts: readonly MasterPart[];
 }

@@ -26,9 +26,9 @@ import {
   supervisor,
 } from "../../supervisor/index.ts";
 import { readSigningKey } from "../../web/provenance/signing-key.ts";
-import { Mounts } from "../../web/server.ts";
+import { Mounts, TokenGate } from "../../web/server.ts";
 import { openLocalStorage } from "../../web/storage.ts";
-import { findColleagues, paths } from "./colleagues.ts";
+import { type Colleagues, findColleagues, paths } from "./colleagues.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
 import { openMonitorDoor } from "./monitor-door.ts";
 import { localPart, type MasterPart, type ProcessLog, remotePart } from "./part.ts";
@@ -115,9 +115,10 @@ export async function startMaster(
       },
       ...(settings.forceCodec && { forceCodec: codec }),
       root: ({ ref, nodes }) => {
+        const colleagues = findColleagues(ref, (part) => (isHere(part) ? "" : `${part}:`));
         const means = {
           settings,
-          colleagues: findColleagues(ref, (part) => (isHere(part) ? "" : `${part}:`)),
+          colleagues,
           ref,
           nodes,
           keys,
@@ -132,6 +133,7 @@ export async function startMaster(
           superseded,
           refusals,
           mounts: new Mounts(),
+          gate: tokenGate(colleagues, refusals),
           parts: allParts(
             here,
             ref,
@@ -165,6 +167,16 @@ export async function startMaster(
 /** Opening the storage removes what is half-written: of this process, not of another part beside it. */
 const temporaryName = (here: readonly PartName[]): string =>
   here.length === partNames.length ? "temporary" : `temporary-${processName(here)}`;
+
+/** One for all mounts, so that attempts at any of them count together. */
+function tokenGate({ database }: Colleagues, refusals: Refusals): TokenGate {
+  const refused = refusals.at(paths.http);
+  return new TokenGate({
+    // The gate waits no longer than this by itself.
+    check: (sha256) => database.ask("checkToken", { sha256 }, { timeoutMs: 2_000 }),
+    onRefused: (reason) => refused.count(reason),
+  });
+}
 
 /** The processes of the master: those of other parts, each by its agent, and this one last. */
 function allParts(

@@ -6,6 +6,14 @@
  */
 import { z } from "zod";
 import {
+  MOST_TOKENS_LISTED,
+  newTokenSchema,
+  tokenCreatedSchema,
+  tokenNameSchema,
+  tokenRevokedSchema,
+  tokenRowSchema,
+} from "../model/access-token.ts";
+import {
   changedSchema,
   lookUpSchema,
   packageChangeSchema,
@@ -79,6 +87,10 @@ const toServer = {
     reply: z.object({ isNew: z.boolean(), rank: targetRankSchema }),
   },
   CHANGE_TARGET: { body: targetChangeSchema, reply: targetChangedSchema },
+  /** Who is let in over HTTP. The token that is created is known to the tool alone. */
+  TOKENS: { body: z.object({}), reply: z.array(tokenRowSchema).max(MOST_TOKENS_LISTED) },
+  CREATE_TOKEN: { body: newTokenSchema, reply: tokenCreatedSchema },
+  REVOKE_TOKEN: { body: z.object({ name: tokenNameSchema }), reply: tokenRevokedSchema },
   ...wheelImportMessages,
 };
 const toClient = fetchMessages;

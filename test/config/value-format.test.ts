@@ -10,6 +10,7 @@ import {
   durationFormat,
   flagFormat,
   levelFormat,
+  lifetimeFormat,
   listenAddress,
   listFormat,
   pathFormat,
@@ -23,6 +24,27 @@ import {
 } from "../../config/value-format.ts";
 
 const HOUR_MS = 3_600_000;
+
+describe("a lifetime", () => {
+  it.each([
+    ["30s", 30_000],
+    ["30min", 1_800_000],
+    ["12H", 12 * HOUR_MS],
+    ["90 d", 90 * 24 * HOUR_MS],
+    ["2y", 730 * 24 * HOUR_MS],
+  ])("%s is %i ms", (text, ms) => {
+    expect(lifetimeFormat.parse(text)).toBe(ms);
+  });
+  it("may never end", () => {
+    expect(lifetimeFormat.parse(" Never")).toBe("never");
+  });
+  it.each(["", "0d", "90", "6m", "500ms", "-1d", "101y", "1.5h", "soon"])(
+    "%j is refused",
+    (text) => {
+      expect(() => lifetimeFormat.parse(text)).toThrow(`"${text}"`);
+    },
+  );
+});
 
 describe("a duration", () => {
   it.each([

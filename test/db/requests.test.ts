@@ -289,6 +289,19 @@ describe("a request and what it gives", () => {
     });
     await run(sql, "endDelivery", { id: owed?.id ?? 0 });
 
+    const ops = { name: "ops", right: "watch" as const, sha256: "0".repeat(64) };
+    expect(await run(sql, "createToken", { ...ops, lifetimeMs: null })).toEqual({
+      outcome: "created",
+    });
+    expect(await run(sql, "checkToken", { sha256: ops.sha256 })).toEqual({
+      name: "ops",
+      right: "watch",
+    });
+    expect(await run(sql, "listTokens", null)).toMatchObject([
+      { name: "ops", state: "valid", usedAt: expect.closeTo(Date.now(), -6) as number },
+    ]);
+    expect(await run(sql, "revokeToken", { name: "ops" })).toEqual({ isRevoked: true, known: [] });
+
     const visit = {
       source: "5f0d3a3e-6a55-4f0c-8a53-5c1f6f8f2a10",
       sequence: 1,

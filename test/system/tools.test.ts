@@ -3,6 +3,7 @@
  * one line that each says where it does not.
  */
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -17,6 +18,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tokenPattern } from "../../protocol/model/access-token.ts";
 import type { TargetRow } from "../../protocol/model/target-row.ts";
 import { type SampleUpstream, startSampleUpstream } from "../../samples/index.ts";
 import { CTRL_C, END_OF_INPUT, runAtTerminal } from "../support/at-terminal.ts";
@@ -57,8 +59,8 @@ const queueArgs = () => [
   ...["--wait", "60s"],
 ];
 const tool = (name: string, ...args: string[]): Promise<Ended> =>
-  name === "target"
-    ? runSource("bin/piw.ts", ["target", args[0] ?? "", ...queueArgs(), ...args.slice(1)]).ended
+  name === "target" || name === "token"
+    ? runSource("bin/piw.ts", [name, args[0] ?? "", ...queueArgs(), ...args.slice(1)]).ended
     : runSource(`bin/piw-${name}.ts`, [...queueArgs(), ...args]).ended;
 const fails = (code: number, words: RegExp) => ({
   code,
@@ -106,6 +108,10 @@ describe("bad input: one line, an exit code, and nothing changed", {
     ["add", ["--alias", "Other", "--yes", "quick"], 1, /is the name of another package, other/],
     ["target", ["skip", "cp399-linux_x86_64"], 1, /knows no target cp399-linux_x86_64; the near/],
     ["target", ["add", "--python", "/nonexistent/python"], 2, /was not found/],
+    ["token", ["revoke", "nobody"], 1, /^piw token revoke: there is no valid token nobody\n$/],
+    ["token", ["create", "two words"], 2, /"two words" is no name of a token/],
+    ["token", ["create", "x", "--right", "root"], 2, /right/],
+    ["token", ["create", "x", "--expire", "soon"], 2, /"soon" is neither "never" nor a duration/],
   ])("piw %s %j: %i", async (name, args, code, words) => {
     expect(await tool(name, ...args)).toEqual(fails(code, words));
   });
@@ -380,5 +386,34 @@ describe("what the tools do", { timeout: PROCESSES_MS }, () => {
     });
     expect((await tool("target", "unskip", own?.name ?? "")).stdout).toMatch(/now built for/);
     await master.until("it is built", () => wheels().some((name) => name.startsWith("quick-7.0")));
+  });
+
+  it("piw token creates, shows and revokes; the farm never has the token itself", async () => {
+    const { stdout, stderr, code } = await tool("token", "create", "ops", "--right", "control");
+    expect([code, stderr]).toEqual([
+      0,
+      "ops: may control, until it is revoked. The token is shown this once: the farm keeps only its hash.\n",
+    ]);
+    expect(stdout.trim()).toMatch(tokenPattern);
+    const sha256 = createHash("sha256").update(stdout.trim()).digest("hex");
+    const stored = await database.sql<{ sha256: string; may: string }[]>`
+      select sha256, may from access_token`;
+    expect([...stored]).toEqual([{ sha256, may: "control" }]);
+    const again = await tool("token", "create", "ops");
+    expect(again).toEqual(fails(1, /there is a token ops already: choose another name/));
+    const short = JSON.parse(
+      (await tool("token", "create", "prom", "--expire", "12h", "--json")).stdout,
+    ) as Record<string, string>;
+    expect(short).toMatchObject({ name: "prom", right: "watch" });
+    expect(short["token"]).toMatch(tokenPattern);
+    expect(Date.parse(short["expires"] ?? "")).toBeGreaterThan(Date.now() + 11 * 3_600_000);
+    expect((await tool("token", "list")).stdout).toMatch(/^ops +control +valid .* never +never\n/m);
+    expect((await tool("token", "revoke", "ops")).stdout).toBe("ops: revoked\n");
+    expect(await tool("token", "revoke", "pron")).toEqual(fails(1, /the nearest is prom/));
+    const rows = JSON.parse((await tool("token", "list", "--json")).stdout) as object[];
+    expect(rows).toMatchObject([
+      { name: "prom", state: "valid", used: null },
+      { name: "ops", state: "revoked", expires: null },
+    ]);
   });
 });
