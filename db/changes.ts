@@ -25,8 +25,10 @@ const listedProjectSchema = z.object({
 });
 export type ListedProject = Immutable<z.infer<typeof listedProjectSchema>>;
 
-/** Projects of one batch: a message of so many with the longest of names stays below the limit of a frame. */
-export const CHANGES_A_BATCH = 20_000;
+/** Projects of one batch, and of one transaction. Whoever makes it bounds its characters too: it may be a message. */
+export const CHANGES_A_BATCH = 100_000;
+/** Of one statement: on a small machine it must end well before PostgreSQL ends it. */
+const CHANGES_A_STATEMENT = 20_000;
 
 /**
  * Takes up a stretch of the changelog: these projects changed, and the serial moves from `from` to
@@ -105,11 +107,24 @@ export const recordListing = request(
 async function noteChanges(tx: Tx, projects: readonly ChangedProject[]): Promise<void> {
   if (projects.length === 0) return;
   const [configuration] = await tx<{ follow: string }[]>`select follow from configuration`;
+  for (let at = 0; at < projects.length; at += CHANGES_A_STATEMENT)
+    await noteSome(
+      tx,
+      projects.slice(at, at + CHANGES_A_STATEMENT),
+      configuration?.follow === "all",
+    );
+}
+
+async function noteSome(
+  tx: Tx,
+  projects: readonly ChangedProject[],
+  isAll: boolean,
+): Promise<void> {
   // Rows of one project: the latest of them says how it is spelled.
   const latest = tx`
     (select distinct on (name) name, spelling, serial from ${rows(tx, projects)}
       order by name, serial desc)`;
-  if (configuration?.follow === "all")
+  if (isAll)
     await tx`
       insert into package (name, display_name, seen_serial)
       select name, spelling, serial from ${latest} l

@@ -6,10 +6,21 @@ import { CHANGES_A_BATCH, type ListedProject } from "../../db/changes.ts";
 import { canonicalName, isValidName } from "../../protocol/packaging/canonical-name.ts";
 import type { Logger } from "../../supervisor/index.ts";
 
+/** Of the names and spellings of one batch: as a message it stays below the limit of a frame. */
+const CHARS_A_BATCH = 4_000_000;
+
+interface Gathered extends ListedProject {
+  serial: number | null;
+}
+
 export class ChangedNames {
-  readonly #bySpelling = new Map<string, ListedProject>();
+  readonly #bySpelling = new Map<string, Gathered>();
   #refused = 0;
   #firstRefused = "";
+
+  get size(): number {
+    return this.#bySpelling.size;
+  }
 
   get isFull(): boolean {
     return this.#bySpelling.size >= CHANGES_A_BATCH;
@@ -17,23 +28,37 @@ export class ChangedNames {
 
   /** A name that no index can have, or over 200 characters long, is refused; see `warn`. */
   add(spelling: string, serial: number | null): void {
+    const known = this.#bySpelling.get(spelling);
+    if (known !== undefined) {
+      if ((known.serial ?? 0) < (serial ?? 0)) known.serial = serial;
+      return;
+    }
     if (!isValidName(spelling)) {
       if (this.#refused === 0) this.#firstRefused = spelling.slice(0, 80);
       this.#refused += 1;
       return;
     }
-    const known = this.#bySpelling.get(spelling);
-    if (known === undefined || (known.serial ?? 0) < (serial ?? 0))
-      this.#bySpelling.set(spelling, { name: canonicalName(spelling), spelling, serial });
+    // A copy: as it is, each would hold the piece of the answer that it was cut from.
+    const copy = Buffer.from(spelling, "latin1").toString("latin1");
+    this.#bySpelling.set(copy, { name: canonicalName(copy), spelling: copy, serial });
   }
 
   /** What was gathered, in batches; afterwards nothing is. */
   take(): (readonly ListedProject[])[] {
-    const all = [...this.#bySpelling.values()];
-    this.#bySpelling.clear();
     const batches: ListedProject[][] = [];
-    for (let at = 0; at < all.length; at += CHANGES_A_BATCH)
-      batches.push(all.slice(at, at + CHANGES_A_BATCH));
+    let batch: ListedProject[] = [];
+    let chars = 0;
+    for (const project of this.#bySpelling.values()) {
+      chars += project.name.length + project.spelling.length;
+      if (batch.length === CHANGES_A_BATCH || chars > CHARS_A_BATCH) {
+        batches.push(batch);
+        batch = [];
+        chars = project.name.length + project.spelling.length;
+      }
+      batch.push(project);
+    }
+    if (batch.length > 0) batches.push(batch);
+    this.#bySpelling.clear();
     return batches;
   }
 

@@ -6,20 +6,14 @@
 import type { ListedProject } from "../../db/changes.ts";
 import { type ChangelogEvent, UpstreamError } from "../../protocol/upstream/index.ts";
 import { ChangedNames } from "./changed-names.ts";
+import { ChangelogStretch, LOOK_BACK } from "./changelog-stretch.ts";
 import { askUntilDone } from "./database.ts";
 import type { Follower, FollowerArgs, FollowerContext } from "./follower.ts";
 
 /** As many rows as the server gives at once: then it has more. */
 const FULL_ANSWER = 50_000;
-/** An answer of so many rows is asked after at once: a server may give fewer at a time than PyPI does. */
-const LONG_ANSWER = 1_000;
-/**
- * Rows are numbered when they are written and seen when they are committed, so that one may appear behind
- * others that were taken up already. How far back is looked for such: on PyPI more than an hour.
- */
-const LOOK_BACK = 1_000;
-/** At every so manieth question, and at the first. */
-const QUESTIONS_PER_LOOK_BACK = 20;
+/** At every so manieth stretch, and at the first: see `LOOK_BACK`. */
+const STRETCHES_PER_LOOK_BACK = 20;
 /** At every so manieth empty answer upstream's last serial is compared: it may have been set back. */
 const ANSWERS_PER_LOOK = 20;
 /** A cache may be behind for a moment; only what is seen so often in a row is believed. */
@@ -33,16 +27,16 @@ export class ChangelogFollower implements Follower {
   readonly #args: FollowerArgs;
   /** Serials taken up that are not further back than is looked. */
   #recent = new Set<number>();
-  #questions = 0;
+  #stretches = 0;
   /** Questions for changes in a row that had nothing for an answer. */
   #emptyAnswers = 0;
   /** Looks in a row at which upstream was behind what it had shown before. */
   #timesBehind = 0;
   /** The last serial that was refused, so that it is logged once. */
   #refusedSerial = 0;
-  /** The next answer, asked for while the last one was being recorded. */
+  /** The next stretch, gathered while the last one is being recorded. */
   #ahead:
-    | { readonly since: number; readonly answer: Promise<readonly ChangelogEvent[]> }
+    | { readonly from: number; readonly stretch: Promise<ChangelogStretch | "cut"> }
     | undefined;
 
   constructor(args: FollowerArgs) {
@@ -55,34 +49,34 @@ export class ChangelogFollower implements Follower {
     if (serial === 0) {
       serial = await this.#loadAll(ctx, 0);
       this.#recent.clear();
-      this.#questions = 0;
+      this.#stretches = 0;
     }
     this.highestSerial = Math.max(this.highestSerial, serial);
-    const answer = await this.#ask(ctx, serial);
-    const events = this.#plausible(ctx, answer, serial);
-    const fresh = events.filter((event) => event.serial > serial);
-    const late = events.filter(
-      (event) =>
-        event.serial <= serial &&
-        event.serial > serial - LOOK_BACK &&
-        !this.#recent.has(event.serial),
+    const stretch = await this.#next(ctx, serial);
+    if (stretch === "cut") {
+      ctx.log.warn(
+        { serial },
+        "the changelog is out of order here, and cut off: all projects are listed instead",
+      );
+      await this.#loadAll(ctx, serial);
+      return true;
+    }
+    const late = stretch.behind.filter(
+      (event) => event.serial > serial - LOOK_BACK && !this.#recent.has(event.serial),
     );
     if (late.length > 0) await this.#takeUpLate(ctx, late);
-    if (fresh.length > 0) return this.#takeUp(ctx, serial, fresh, answer.length);
-    this.#remember(events, serial);
+    if (stretch.to > serial) return this.#takeUp(ctx, stretch);
+    this.#remember(stretch, serial);
     this.#emptyAnswers += 1;
     return this.#findSetBack(ctx, serial);
   }
 
-  async #ask(ctx: FollowerContext, serial: number): Promise<readonly ChangelogEvent[]> {
-    const isLookBack = this.#questions % QUESTIONS_PER_LOOK_BACK === 0;
-    const since = isLookBack ? Math.max(0, serial - LOOK_BACK) : serial;
-    const ahead = this.#ahead?.since === since ? this.#ahead.answer : undefined;
+  /** The one that begins at this serial: it may be there already. */
+  async #next(ctx: FollowerContext, serial: number): Promise<ChangelogStretch | "cut"> {
+    const ahead = this.#ahead?.from === serial ? this.#ahead.stretch : undefined;
     this.#ahead = undefined;
     try {
-      const answer = await (ahead ?? this.#args.upstream.changelogSinceSerial(since, ctx.signal));
-      this.#questions += 1;
-      return answer;
+      return await (ahead ?? this.#gather(ctx, serial));
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.code !== "refused") throw error;
       const hint = "an index that has no changelog any more is followed with --pypi-xmlrpc none";
@@ -90,28 +84,50 @@ export class ChangelogFollower implements Follower {
     }
   }
 
-  /** Returns whether there may be more. */
-  async #takeUp(
+  /** What goes wrong with it is told when it is asked for. */
+  #gatherAhead(ctx: FollowerContext, from: number): void {
+    const stretch = this.#gather(ctx, from);
+    stretch.catch(() => undefined);
+    this.#ahead = { from, stretch };
+  }
+
+  /** `cut`: nobody knows what the first answer left out. */
+  async #gather(ctx: FollowerContext, from: number): Promise<ChangelogStretch | "cut"> {
+    const isLookBack = this.#stretches % STRETCHES_PER_LOOK_BACK === 0;
+    const since = isLookBack ? Math.max(0, from - LOOK_BACK) : from;
+    const first = await this.#ask(ctx, since, from);
+    this.#stretches += 1;
+    if (first === "cut") return "cut";
+    const stretch = new ChangelogStretch(from, first);
+    while (stretch.hasRoom) {
+      const { to } = stretch;
+      // What is gathered is recorded all the same; the one after it is told what is wrong.
+      const answer = await this.#ask(ctx, to, to).catch(() => "failed" as const);
+      if (answer === "failed" || answer === "cut") break;
+      stretch.add(answer);
+    }
+    return stretch;
+  }
+
+  async #ask(
     ctx: FollowerContext,
-    from: number,
-    events: readonly ChangelogEvent[],
-    answered: number,
-  ): Promise<boolean> {
+    since: number,
+    serial: number,
+  ): Promise<readonly ChangelogEvent[] | "cut"> {
+    const answer = await this.#args.upstream.changelogSinceSerial(since, ctx.signal);
+    const events = this.#plausible(ctx, answer, serial);
+    return answer.length >= FULL_ANSWER && !isAscending(events, serial) ? "cut" : events;
+  }
+
+  /** Returns whether there may be more. */
+  async #takeUp(ctx: FollowerContext, stretch: ChangelogStretch): Promise<boolean> {
     const { database } = this.#args;
+    const { from, to, names, isMore } = stretch;
     this.#emptyAnswers = 0;
     this.#timesBehind = 0;
-    if (answered >= FULL_ANSWER && !isAscending(events)) {
-      ctx.log.warn(
-        { serial: from },
-        "the changelog is out of order here, and cut off: all projects are listed instead",
-      );
-      await this.#loadAll(ctx, from);
-      return true;
-    }
-    const to = highest(events);
-    const isMore = answered >= LONG_ANSWER;
-    if (isMore) this.#askAhead(ctx, to);
-    const batches = changed(ctx, events);
+    if (isMore) this.#gatherAhead(ctx, to);
+    names.warn(ctx.log);
+    const batches = names.take();
     // The last one moves the serial; should a crash come before it, the others are noted again.
     const last = batches.pop() ?? [];
     for (const projects of batches)
@@ -122,16 +138,9 @@ export class ChangelogFollower implements Follower {
       projects: last.map(withSerial),
     });
     this.highestSerial = to;
-    this.#remember(events, to);
-    ctx.log.debug({ from, to, events: events.length }, "changelog taken up");
+    this.#remember(stretch, to);
+    ctx.log.debug({ from, to }, "changelog taken up");
     return isMore;
-  }
-
-  /** What goes wrong with it is told when it is asked for. */
-  #askAhead(ctx: FollowerContext, since: number): void {
-    const answer = this.#args.upstream.changelogSinceSerial(since, ctx.signal);
-    answer.catch(() => undefined);
-    this.#ahead = { since, answer };
   }
 
   async #takeUpLate(ctx: FollowerContext, events: readonly ChangelogEvent[]): Promise<void> {
@@ -141,9 +150,10 @@ export class ChangelogFollower implements Follower {
       });
   }
 
-  #remember(events: readonly ChangelogEvent[], serial: number): void {
+  #remember({ behind, recent }: ChangelogStretch, serial: number): void {
     const limit = serial - LOOK_BACK;
-    for (const event of events) if (event.serial > limit) this.#recent.add(event.serial);
+    for (const event of behind) if (event.serial > limit) this.#recent.add(event.serial);
+    for (const each of recent) this.#recent.add(each);
     for (const old of this.#recent) if (old <= limit) this.#recent.delete(old);
   }
 
@@ -228,9 +238,13 @@ const withSerial = ({ name, spelling, serial }: ListedProject) => ({
   serial: serial ?? 0,
 });
 
-const highest = (events: readonly ChangelogEvent[]): number =>
-  events.reduce((most, event) => Math.max(most, event.serial), 0);
-
 /** An answer that was cut off at its length tells all up to its last row only where its rows are in order. */
-const isAscending = (events: readonly ChangelogEvent[]): boolean =>
-  events.every((event, at) => at === 0 || (events[at - 1]?.serial ?? 0) <= event.serial);
+const isAscending = (events: readonly ChangelogEvent[], after: number): boolean => {
+  let last = after;
+  return events.every(({ serial }) => {
+    if (serial <= after) return true;
+    const isNext = serial >= last;
+    last = serial;
+    return isNext;
+  });
+};

@@ -22,6 +22,7 @@ export interface BenchDatabase {
   readonly database: DatabaseRef;
   /** Of the role that owns the tables. */
   readonly sql: Sql;
+  readonly postgresPid: number;
   end(): Promise<void>;
 }
 
@@ -57,6 +58,7 @@ export async function startBenchDatabase(): Promise<BenchDatabase> {
   return {
     database: system.ref<DatabaseMessages>("/seraph"),
     sql,
+    postgresPid: postgres.pid,
     end: async () => {
       await system.stop();
       await sql.end({ timeoutMs: 1_000 });

@@ -7,6 +7,7 @@ import { ChangelogFollower } from "../../actors/master/changelog-follower.ts";
 import { UpstreamClient } from "../../protocol/upstream/index.ts";
 import { silentLogger } from "../../supervisor/index.ts";
 import { atLeast, type Findings, median } from "../frame.ts";
+import { meterOf } from "../processor-time.ts";
 import { rounded } from "../rounds.ts";
 import type { BenchDatabase } from "./bench-database.ts";
 import type { ChangelogProcess } from "./changelog-process.ts";
@@ -20,13 +21,17 @@ interface Followed {
   readonly startMiB: number;
   /** Highest resident size at the end of an answer, of the first and of the second half. */
   readonly peaksMiB: readonly [number, number];
+  /** Of the processors: of this process, which is the master's part of it, and of PostgreSQL. */
+  readonly masterMs: number;
+  readonly postgresMs: number;
 }
 
 export async function followQuestion(
-  { database, sql }: BenchDatabase,
+  bench: BenchDatabase,
   server: ChangelogProcess,
   signal: AbortSignal,
 ): Promise<Findings> {
+  const { sql } = bench;
   const copies: number[] = [];
   const followings: Followed[] = [];
   // One round of each to warm up.
@@ -34,7 +39,7 @@ export async function followQuestion(
     const copyMs = await copyAll(sql, signal);
     await sql.unsafe("truncate package, package_alias, page_request cascade");
     await sql`update configuration set upstream_serial = ${FIRST_SERIAL}`;
-    const followed = await followAll(database, server, signal);
+    const followed = await followAll(bench, server, signal);
     if (round === 0) continue;
     copies.push(EVENTS / (copyMs / 1000));
     followings.push(followed);
@@ -47,6 +52,11 @@ export async function followQuestion(
   const ratio = median(rates.map((rate, at) => rate / (copies[at] ?? Number.NaN)));
   const peak = Math.max(...followings.flatMap(({ peaksMiB }) => peaksMiB));
   const last = followings.at(-1);
+  const usOf = (msOf: (one: Followed) => number) => (median(followings.map(msOf)) * 1_000) / EVENTS;
+  const perEvent = {
+    master: usOf(({ masterMs }) => masterMs),
+    postgres: usOf(({ postgresMs }) => postgresMs),
+  };
   const figure = (value: number): string => rounded(value).toLocaleString("en");
   return {
     tables: [
@@ -63,12 +73,16 @@ export async function followQuestion(
       `After it: ${row?.packages} projects, ${row?.aliases} other spellings, serial ${row?.serial}.`,
       `Resident memory: ${last?.startMiB} MiB before, at most ${last?.peaksMiB[0]} in the first half and ` +
         `${last?.peaksMiB[1]} in the second; ${peak} MiB at most in all rounds.`,
+      `Of the processors an event takes ${figure(perEvent.master)} us of the master's process and ` +
+        `${figure(perEvent.postgres)} us of PostgreSQL's.`,
     ],
     figures: {
       upstreamEventsPerSecond: Math.round(median(rates)),
       upstreamCopyRowsPerSecond: Math.round(median(copies)),
       upstreamOfCopyRatio: rounded(ratio),
       upstreamPeakMiB: peak,
+      upstreamMasterUsPerEvent: rounded(perEvent.master),
+      upstreamPostgresUsPerEvent: rounded(perEvent.postgres),
     },
     aims: [
       atLeast("events followed, of a bare COPY", rounded(ratio), 0.2, ""),
@@ -105,7 +119,7 @@ async function copyAll(sql: BenchDatabase["sql"], signal: AbortSignal): Promise<
 }
 
 async function followAll(
-  database: BenchDatabase["database"],
+  { database, postgresPid }: BenchDatabase,
   server: ChangelogProcess,
   signal: AbortSignal,
 ): Promise<Followed> {
@@ -133,12 +147,16 @@ async function followAll(
   const rss = (): number => Math.round(process.memoryUsage.rss() / MIB);
   const startMiB = rss();
   const sizes: number[] = [];
+  const used = meterOf({ postgres: postgresPid });
+  const usedBefore = process.cpuUsage();
   const startedAt = performance.now();
   while (await follower.follow(ctx)) sizes.push(rss());
   const ms = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(usedBefore);
+  const postgresMs = used().get("postgres") ?? Number.NaN;
   sizes.push(rss());
   await upstream.close();
   const half = Math.ceil(sizes.length / 2);
   const peaksMiB = [Math.max(...sizes.slice(0, half)), Math.max(...sizes.slice(half))] as const;
-  return { ms, startMiB, peaksMiB };
+  return { ms, startMiB, peaksMiB, masterMs: (user + system) / 1_000, postgresMs };
 }

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { Pacer } from "./pacer.ts";
+import { RowScanner } from "./row-scanner.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import { XmlRpcReader, type XmlRpcValue } from "./xml-rpc-reader.ts";
 
@@ -38,23 +39,24 @@ export const xmlRpcCall = (method: string, ...args: readonly number[]): string =
  */
 export async function readChangelog(pieces: AsyncIterable<string>): Promise<ChangelogEvent[]> {
   const events: ChangelogEvent[] = [];
-  const result = await readAnswer(pieces, (item) => events.push(toEvent(item)));
+  const reader = new XmlRpcReader((item) => events.push(toEvent(item)));
+  const scanner = new RowScanner(reader, (event) => events.push(event));
+  const result = await readAnswer(pieces, scanner);
   if (!Array.isArray(result)) throw new UpstreamError("garbled", "the changelog is no array");
   return events;
 }
 
 /** @throws UpstreamError `garbled` for anything but a serial. */
 export async function readSerial(pieces: AsyncIterable<string>): Promise<number> {
-  const result = await readAnswer(pieces, () => undefined);
+  const result = await readAnswer(pieces, new XmlRpcReader(() => undefined));
   if (typeof result === "number" && Number.isSafeInteger(result) && result >= 0) return result;
   throw new UpstreamError("garbled", "the last serial is no serial");
 }
 
 async function readAnswer(
   pieces: AsyncIterable<string>,
-  onItem: (item: XmlRpcValue) => void,
+  reader: Pick<XmlRpcReader, "write" | "end">,
 ): Promise<XmlRpcValue> {
-  const reader = new XmlRpcReader(onItem);
   const pacer = new Pacer();
   for await (const piece of pieces) {
     reader.write(piece);

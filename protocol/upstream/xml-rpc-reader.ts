@@ -75,6 +75,16 @@ export class XmlRpcReader {
     });
   }
 
+  /** How many elements are open. */
+  get depth(): number {
+    return this.#frames.length;
+  }
+
+  /** In the answer's array, and in none of its elements: what comes next is one of these, or the array's end. */
+  get isBetweenItems(): boolean {
+    return this.#frames.length === TOP_ARRAY_DEPTH && this.#frames.at(-1)?.tag === "data";
+  }
+
   /** @throws UpstreamError `garbled`; the reader is of no use afterwards. */
   write(piece: string): void {
     this.#parser.write(piece);

@@ -203,6 +203,97 @@ describe("a changelog", () => {
     await untilKnown("alder 1.0", "alder 2.0", "birch 1.0", "birch 2.0");
   });
 
+  it.each([1, 2])(
+    "whose rows come late around a restart of the master or of its Cloud Gazer loses none (seed %i)",
+    async (seed) => {
+      const random = seededRandom(seed, "late rows");
+      const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+      await start({ files: [emptySdist("alder", "1.0"), emptySdist("birch", "1.0")] });
+      const releases = ["alder 1.0", "birch 1.0"];
+      await untilKnown(...releases);
+      for (let step = 2; step < 6; step += 1) {
+        const page = await (await fetch(`${upstream.simpleUrl}/alder/`)).text();
+        const before = upstream.lastSerial;
+        upstream.publish(emptySdist("alder", `${step}.0`));
+        const late = upstream.lastSerial;
+        // By half alder is read meanwhile, as of a serial beyond the row that nobody has seen.
+        upstream.publish(emptySdist(pick(["alder", "birch"]), `${step}.1`));
+        const last = upstream.changelog.at(-1)?.name ?? "";
+        releases.push(`alder ${step}.0`, `${last} ${step}.1`);
+        upstream.publish(emptySdist("birch", `${step}.2`));
+        releases.push(`birch ${step}.2`);
+        const to = upstream.lastSerial;
+        upstream.onRequest = ({ path, body }) => {
+          if (path.startsWith("/simple/alder/")) {
+            const headers = { "content-type": "text/html", "x-pypi-last-serial": `${to}` };
+            return { kind: "answer", answer: { headers, body: page } };
+          }
+          const since = /changelog_since_serial.*<int>(\d+)</s.exec(body)?.[1];
+          if (since === undefined) return undefined;
+          const rows = upstream.changelog.filter(
+            ({ serial: each }) => each > Number(since) && (each <= before || each > late),
+          );
+          const headers = { "content-type": "text/xml" };
+          return { kind: "answer", answer: { headers, body: changelogResponse(rows) } };
+        };
+        await master.until("its serial moved on", async () => (await serial()) === to);
+        await master.until("what was told was read", async () => {
+          const [row] = await database.sql<{ unread: number }[]>`
+            select count(*)::int as unread from package where read_serial < seen_serial`;
+          return row?.unread === 0;
+        });
+        const crash = () =>
+          master.system.crash("/services/upstream/cloud-gazer", new Error("on purpose"));
+        const when = pick(["while the master is away", "before a crash", "after a crash"]);
+        if (when === "while the master is away") await master.end();
+        if (when === "after a crash") crash();
+        upstream.onRequest = undefined;
+        if (when === "before a crash") crash();
+        if (when === "while the master is away") await startMaster();
+        await untilKnown(...releases);
+      }
+    },
+  );
+
+  it("of many long answers is caught up with, also where one of them is cut", async () => {
+    await start({ files: [emptySdist("alder", "1.0")], firstSerial: 1_000 });
+    await untilKnown("alder 1.0");
+    const from = upstream.lastSerial;
+    const rows = Array.from({ length: 4_500 }, (_, at) => ({
+      name: `Far.${at % 30}`,
+      version: "1.0",
+      at: 1,
+      action: "new release",
+      serial: from + 1 + at,
+    }));
+    let cut = 0;
+    upstream.onRequest = ({ body }) => {
+      const since = /changelog_since_serial.*<int>(\d+)</s.exec(body)?.[1];
+      if (since === undefined) return undefined;
+      const answer = changelogResponse(
+        rows.filter(({ serial: each }) => each > Number(since)).slice(0, 1_000),
+      );
+      // Of the third answer only a half comes at first.
+      const isCut = cut === 0 && Number(since) === from + 2_000;
+      if (isCut) cut += 1;
+      const text = isCut ? answer.slice(0, answer.length / 2) : answer;
+      return { kind: "answer", answer: { headers: { "content-type": "text/xml" }, body: text } };
+    };
+    await master.until("all is taken up", async () => (await serial()) === from + rows.length);
+    expect(cut).toBe(1);
+    const found = await database.sql<{ name: string; display: string; seen: number }[]>`
+      select name, display_name as display, seen_serial as seen from package
+      where name like 'far-%' order by seen_serial`;
+    expect([...found]).toEqual(
+      rows.slice(-30).map(({ name, serial: seen }) => ({
+        name: name.toLowerCase().replace(".", "-"),
+        display: name,
+        seen,
+      })),
+    );
+    upstream.onRequest = undefined;
+  });
+
   it("that is out of order and cut off is not relied on: what it left out is listed", async () => {
     await start({ files: [emptySdist("alder", "1.0")], firstSerial: 1_000 });
     await untilKnown("alder 1.0");
