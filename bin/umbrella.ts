@@ -149,9 +149,23 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "orders",
+    {
+      doc: "Show what the master was ordered to do, by whom, and what became of it",
+      load: async () => (await import("./commands/orders.ts")).orders,
+    },
+  ],
+  [
+    "log-level",
+    {
+      doc: "Show and change how much a running master logs",
+      load: async () => (await import("./commands/log-level.ts")).logLevel,
+    },
+  ],
+  [
     "keygen",
     {
-      doc: "Make a key pair for a master or a slave, or a key to sign wheels with",
+      doc: "Make a key pair for a master, a slave or a monitor, or a key to sign wheels with",
       load: async () => (await import("./commands/keygen.ts")).keygen,
     },
   ],
@@ -166,7 +180,14 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     "slave-key",
     {
       doc: "Add, list and revoke the keys of slaves that the master lets in",
-      load: async () => (await import("./commands/slave-key.ts")).slaveKey,
+      load: async () => (await import("./commands/keys.ts")).slaveKey,
+    },
+  ],
+  [
+    "monitor-key",
+    {
+      doc: "Add, list and revoke the keys of those who may watch and control over tcp",
+      load: async () => (await import("./commands/keys.ts")).monitorKey,
     },
   ],
 ]);

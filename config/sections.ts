@@ -4,12 +4,12 @@ import { auditProgram } from "./audit.ts";
 import { farmProgram } from "./farm.ts";
 import { importProgram } from "./import.ts";
 import { initdbProgram } from "./initdb.ts";
+import { monitorKeyPrograms, slaveKeyPrograms } from "./key-tools.ts";
 import { loggerProgram } from "./logger.ts";
 import { masterProgram } from "./master.ts";
 import type { Program } from "./option.ts";
 import { addProgram, rebuildProgram, removeProgram } from "./package-tools.ts";
 import { slaveProgram } from "./slave.ts";
-import { listSlaveKeysProgram } from "./slave-key-tools.ts";
 import { listSlavesProgram } from "./slaves-tools.ts";
 import { listTargetsProgram } from "./target-tools.ts";
 import { keygenProgram, logProgram, pauseProgram, resumeProgram, statusProgram } from "./tools.ts";
@@ -33,7 +33,8 @@ const programs: readonly Program[] = [
   pauseProgram,
   resumeProgram,
   keygenProgram,
-  listSlaveKeysProgram,
+  slaveKeyPrograms.list,
+  monitorKeyPrograms.list,
   verifyProgram,
 ];
 

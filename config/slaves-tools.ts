@@ -1,7 +1,7 @@
 /** piw slaves list, kill, sleep, wake, skip: their options. They ask a running master over its control link. */
 import { flag, optional, type Program } from "./option.ts";
 import { controlOptions, section } from "./tools.ts";
-import { slaveIdFormat } from "./value-format.ts";
+import { numberFormat } from "./value-format.ts";
 
 const said = { stored: false } as const;
 
@@ -28,7 +28,7 @@ const slaves = {
 const steerOptions = {
   ...controlOptions,
   all: flag("Every slave that the master knows", said),
-  id: optional(slaveIdFormat, "N", "The slave of this number: labels may be shared", said),
+  id: optional(numberFormat, "N", "The slave of this number: labels may be shared", said),
   json: flag("Print what was done to whom as JSON", said),
   yes: flag("Go ahead without asking", { short: "y", ...said }),
 };

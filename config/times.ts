@@ -52,7 +52,9 @@ const masterRows = {
   partAwayMs: [30 * SECOND, 5 * SECOND],
   /** A master that was not heard of for so long may be followed by one on another host. */
   leaderMs: [60 * SECOND, 6 * SECOND],
-  /** The whole program has this long to stop in order, then it is ended. */
+  /** A master that is told to stop waits so long for builds whose files are on their way. */
+  drainMs: [20 * SECOND, 5 * SECOND],
+  /** The whole program has this long to stop in order after that, then it is ended. */
   shutdownMs: [30 * SECOND, 10 * SECOND],
 } as const satisfies Record<string, Row>;
 

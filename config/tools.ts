@@ -2,7 +2,13 @@
 import { commonOptions } from "./common-options.ts";
 import { controlQueueOption } from "./master.ts";
 import { flag, option, optional, type Program } from "./option.ts";
-import { durationFormat, pathFormat, positionFormat, textFormat } from "./value-format.ts";
+import {
+  durationFormat,
+  numberFormat,
+  pathFormat,
+  positionFormat,
+  textFormat,
+} from "./value-format.ts";
 
 export const waitOption = option(
   durationFormat,
@@ -82,12 +88,17 @@ export const logProgram = {
   },
 } satisfies Program;
 
+const orderOptions = {
+  ...controlOptions,
+  json: flag("Print the answer as JSON", { stored: false }),
+};
+
 export const pauseProgram = {
   name: "piw pause",
   section,
   summary: "Pauses a task of a running master.",
   operand: taskOperand,
-  options: controlOptions,
+  options: orderOptions,
 } satisfies Program;
 
 export const resumeProgram = {
@@ -95,7 +106,7 @@ export const resumeProgram = {
   section,
   summary: "Lets a task of a running master go on that was paused or told to quit.",
   operand: taskOperand,
-  options: controlOptions,
+  options: orderOptions,
 } satisfies Program;
 
 export const tasksProgram = {
@@ -112,16 +123,48 @@ export const quitProgram = {
   name: "piw quit",
   section,
   summary:
-    "Stops a task of a running master in order, until piw resume; without a name the whole master, with all its parts.",
+    "Stops a task of a running master in order, until piw resume; without a name the whole master, with all its parts, when the transfers in hand are done.",
   operand: { ...taskOperand, required: false },
-  options: controlOptions,
+  options: {
+    ...orderOptions,
+    yes: flag("Stop the whole master without asking", { short: "y", stored: false }),
+  },
+} satisfies Program;
+
+export const ordersProgram = {
+  name: "piw orders",
+  section,
+  summary:
+    "Shows what a running master was ordered to do, the latest first: when, by whom, and what became of it. Orders are kept for a year.",
+  options: {
+    ...controlOptions,
+    limit: option(numberFormat, "N", "50", "Show so many, at most 1000", { stored: false }),
+    before: optional(numberFormat, "ID", "Only those before the order of this number", {
+      stored: false,
+    }),
+    json: flag("Print them as JSON", { stored: false }),
+  },
+} satisfies Program;
+
+export const logLevelProgram = {
+  name: "piw log-level",
+  section,
+  summary:
+    "Changes how much a running master logs, all of it or a task, until it ends: error, warn, info, debug, trace, or reset for what was configured. A task at debug or trace has its messages logged too, as with --debug. Without arguments shows how much is logged now.",
+  operand: {
+    name: "LEVEL TASK",
+    doc: "The level; a task's name such as scribe, in which * stands for any letters",
+    variadic: true,
+    required: false,
+  },
+  options: orderOptions,
 } satisfies Program;
 
 export const keygenProgram = {
   name: "piw keygen",
   section,
   summary:
-    "Makes a key pair for a master or a slave: FILE, which stays secret, and FILE.pub, which the other side is given. With --signing the key that a master signs wheels with, its public key FILE.pub and its certificate FILE.crt.",
+    "Makes a key pair for a master, a slave or a monitor: FILE, which stays secret, and FILE.pub, which the other side is given. With --signing the key that a master signs wheels with, its public key FILE.pub and its certificate FILE.crt.",
   operand: {
     name: "FILE",
     doc: "Where the secret key goes (default: piwheels.key; with --signing piwheels-signing.key)",

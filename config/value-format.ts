@@ -428,8 +428,8 @@ export const rankFormat: ValueFormat<number> = {
 };
 
 /** The number of a slave, as the master gives it. */
-export const slaveIdFormat: ValueFormat<number> = {
-  name: "piw-slave-id",
+export const numberFormat: ValueFormat<number> = {
+  name: "piw-number",
   parse: (text) => wholeNumber(text, 1, 999_999_999),
 };
 

@@ -47,6 +47,11 @@ export interface SystemOptions {
   readonly clock?: Clock;
   /** Names, paths or `*` patterns of actors whose messages are logged at level debug. */
   readonly debug?: readonly string[];
+  /**
+   * What comes before `stop` ends the first actor; all of them still work. The stop waits for it, so it has to be
+   * bounded; what it throws is logged. A root that gives up meanwhile ends the system as ever.
+   */
+  readonly beforeStop?: () => Promise<void>;
   /** After this long a stop fences whatever is left. Default 30,000. */
   readonly stopDeadlineMs?: number;
   /** Freezes bodies that are plain objects or arrays. Default: unless NODE_ENV is `production`. */
@@ -181,6 +186,7 @@ class RunningSystem implements System, Runtime {
   readonly terminated: Promise<ExitReason>;
   readonly #seed: number;
   readonly #stopDeadlineMs: number;
+  readonly #beforeStop: () => Promise<void>;
   readonly #root: SupervisorCell;
   /** Actors that were told to quit, until `resume`, and when each has stopped. */
   readonly #quits = new Map<string, Promise<void>>();
@@ -191,6 +197,8 @@ class RunningSystem implements System, Runtime {
   readonly #eventLoop = new EventLoopGauge();
   #terminate: (reason: ExitReason) => void = () => undefined;
   #stopped: Promise<void> | undefined;
+  #isPreparing = false;
+  #hasEnded = false;
 
   constructor(options: SystemOptions) {
     const { name, logger, clock = systemClock, seed = randomInt(2 ** 31) } = options;
@@ -199,6 +207,7 @@ class RunningSystem implements System, Runtime {
     this.logger = logger;
     this.#seed = seed;
     this.#stopDeadlineMs = options.stopDeadlineMs ?? defaultStopDeadlineMs;
+    this.#beforeStop = options.beforeStop ?? (() => Promise.resolve());
     this.freezesMessages = options.freezeMessages ?? process.env["NODE_ENV"] !== "production";
     this.undelivered = new DeadLetters(clock, logger);
     this.dispatcher = new Dispatcher((error) =>
@@ -417,6 +426,14 @@ class RunningSystem implements System, Runtime {
   // ---- own ------------------------------------------------------------------------------------
 
   async #stop(): Promise<void> {
+    this.#isPreparing = true;
+    try {
+      await Promise.race([this.#beforeStop(), this.terminated]);
+    } catch (error) {
+      this.logger.warn({ err: toError(error) }, "what comes before the stop has failed: stopping");
+    }
+    this.#isPreparing = false;
+    if (this.#hasEnded) return;
     const cancelDeadline = this.clock.setTimer(this.#stopDeadlineMs, () => {
       this.logger.error({ stopDeadlineMs: this.#stopDeadlineMs }, "stop takes too long: fencing");
       this.#root.kill();
@@ -428,12 +445,13 @@ class RunningSystem implements System, Runtime {
 
   #gaveUp(reason: ExitReason): void {
     // A stop is on its way and has the last word.
-    if (this.#stopped) return;
+    if (this.#stopped && !this.#isPreparing) return;
     const cause = reason.kind === "shutdown" ? reason.cause : undefined;
     this.#end(cause ? { kind: "error", error: cause } : reason);
   }
 
   #end(reason: ExitReason): void {
+    this.#hasEnded = true;
     this.#root.finish(reason);
     this.remoteNodes.close();
     this.dispatcher.stop();

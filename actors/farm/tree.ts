@@ -362,7 +362,8 @@ function findPort(folder: FarmFolder): number {
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : 0;
 }
 
-const patienceOf = ({ times }: FarmSettings) => times.shutdownMs + EXTRA_PATIENCE_MS;
+const patienceOf = ({ times }: FarmSettings) =>
+  times.drainMs + times.shutdownMs + EXTRA_PATIENCE_MS;
 
 /** That the master is not there yet is what waiting for it is about. */
 const silentLog = {

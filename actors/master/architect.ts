@@ -44,6 +44,8 @@ interface State {
   }[];
   /** Why no builds are given out, as Big Brother said last. */
   resting: string | null;
+  /** The master is about to stop. */
+  isEnding: boolean;
   isRequeuing: boolean;
   isSweeping: boolean;
   isFollowing: boolean;
@@ -67,6 +69,7 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       below: {},
       renewals: [],
       resting: null,
+      isEnding: false,
       isRequeuing: false,
       isSweeping: false,
       isFollowing: false,
@@ -90,9 +93,12 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       state.resting = reason;
       if (isWoken) state.args.slaveDriver.tell("WAKE", { work: [] });
     },
+    END_HANDOUTS(state) {
+      state.isEnding = true;
+    },
     async LEASE(state, { slaveId, targetIds, holding }, ctx) {
       // Its slave is told to sleep.
-      if (state.resting !== null) return null;
+      if (state.resting !== null || state.isEnding) return null;
       const ask = (below: Record<string, Place>) =>
         state.args.database.ask("leaseBuild", {
           slaveId,

@@ -7,7 +7,6 @@ import type { ControlAnswers, ControlQuestions } from "../../protocol/links/cont
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
 import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
-import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import {
   type ActorContext,
@@ -22,6 +21,7 @@ import { OrderBook } from "./control/order-book.ts";
 import { carryOut, type GivenOrder, isGiven, whatOf } from "./control/orders.ts";
 import { report } from "./control/report.ts";
 import type { DatabaseRef } from "./database.ts";
+import { type Drained, drain } from "./drain.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { readLog } from "./log-desk.ts";
 import type { Caller } from "./monitor-door.ts";
@@ -31,10 +31,9 @@ import { listSlaves } from "./steering.ts";
 
 export interface ControlMessages extends ToControl, PeerMessages<ControlQuestions> {}
 
-export interface ControlArgs {
+export interface ControlArgs extends Drained {
   readonly link: ActorRef<EndpointMessages<ControlAnswers>>;
   readonly database: DatabaseRef;
-  readonly slaveDriver: ActorRef<ToSlaveDriver>;
   readonly fileJuggler: ActorRef<ToFileJuggler>;
   readonly bigBrother: ActorRef<ToBigBrother>;
   readonly status: ActorRef<ToStatus>;
@@ -160,7 +159,7 @@ function obey(
       reply?.({ error: message });
       return;
     }
-    if (order.type === "QUIT") await quit(args.parts, book, ctx);
+    if (order.type === "QUIT") await quit(args, book, ctx);
   });
 }
 
@@ -211,12 +210,14 @@ function answer(
   });
 }
 
+/** First what is on its way, while all parts are there for it; then the other parts, then this one. */
 async function quit(
-  parts: readonly MasterPart[],
+  args: ControlArgs,
   book: OrderBook,
   ctx: ActorContext<ControlMessages>,
 ): Promise<void> {
-  await book.settled();
+  await Promise.all([drain(args, ctx.log), book.settled()]);
+  const { parts } = args;
   const others = parts.slice(0, -1).map(async (part) => {
     try {
       await part.quit();

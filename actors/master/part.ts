@@ -22,7 +22,7 @@ export interface MasterPart {
   resume(task: string): Promise<readonly string[]>;
   /** Ends tasks in order; RESUME starts them again. */
   quitTask(task: string): Promise<readonly string[]>;
-  /** Ends the process in order; settles when it has been told. */
+  /** Ends the process in order, and waits for no transfer any more; settles when it has been told. */
   quit(): Promise<void>;
   tree(): Promise<readonly TaskNode[]>;
   /** Of all tasks (null) or of some; null: as it was configured. */
@@ -42,10 +42,11 @@ const PATIENCE = { timeoutMs: 4_000 };
 /** Whoever could bring the tasks back is not ended with them, nor who holds the database for them. */
 const spared = ["/leadership", "/parts", "/links", "/observers"];
 
-/** The part that runs here. The system is asked for when it is needed: its tree is made before it is. */
+/** The part that runs here. The system is asked for when it is needed: its tree is made before it is. `end` stops it. */
 export function localPart(
   name: string,
   system: () => System | undefined,
+  end: () => void,
   refusals: Refusals,
   log: ProcessLog,
 ): MasterPart {
@@ -55,7 +56,7 @@ export function localPart(
     pause: async (task) => system()?.pause(task) ?? [],
     resume: async (task) => system()?.resume(task) ?? [],
     quitTask: async (task) => system()?.quit(task, spared) ?? [],
-    quit: async () => void system()?.stop(),
+    quit: async () => end(),
     tree: async () => {
       const running = system();
       return running === undefined ? [] : rowsOf(name, running.tree(), refusals);

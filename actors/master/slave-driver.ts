@@ -39,6 +39,8 @@ export interface SlaveDriverMessages extends ToSlaveDriver, PeerMessages<FromSla
   SLEEPING(body: { readonly peerId: string; readonly targetIds: readonly number[] }): void;
   AWAKE(body: { readonly peerId: string }): void;
   /** What a slave does now, from HELLO on. */
+  /** How many builds of a slave are being taken. */
+  DELIVERING(body: { readonly peerId: string; readonly count: number }): void;
   PRESENCE(body: { readonly peerId: string; readonly presence: Presence }): void;
   SESSION_ENDED(ended: Terminated): void;
   /** A peer of a while ago: it should have a session by now. */
@@ -67,7 +69,11 @@ interface State {
   readonly skipped: Map<string, number>;
   /** Identities whose sessions crashed, and until when they are refused (monotonic ms). */
   readonly penalties: Map<string, { crashes: number; untilMs: number }>;
+  /** Builds that are being taken, by peer; none where there are none. */
+  readonly delivering: Map<string, number>;
   isPaused: boolean;
+  /** The master is about to stop. */
+  isEnding: boolean;
 }
 
 type Context = ActorContext<SlaveDriverMessages>;
@@ -103,12 +109,15 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       killed: new Map(),
       skipped: new Map(),
       penalties: new Map(),
+      delivering: new Map(),
       isPaused: false,
+      isEnding: false,
     };
   },
   pauseChanged(state, paused) {
     state.isPaused = paused;
-    if (!paused) for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
+    if (!paused && !state.isEnding)
+      for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
   },
   handle: {
     PEER_OPENED(state, peer, ctx) {
@@ -128,8 +137,10 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
         if (reply !== undefined) answerProbe(state, ctx, peer, reply);
         return;
       }
+      // It is kept in the slave's outbox, and said again to the next master.
+      if (state.isEnding && message.type === "BUILT") return;
       // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
-      if (state.isPaused && message.type === "IDLE") {
+      if ((state.isPaused || state.isEnding) && message.type === "IDLE") {
         send(state, peer, { type: "SLEEP", body: { reason: null } });
         state.sleeping.set(peer.id, []);
         return;
@@ -188,13 +199,14 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       state.peers.delete(peer.id);
       state.sleeping.delete(peer.id);
       state.presences.delete(peer.id);
+      state.delivering.delete(peer.id);
       // It has closed the connection itself, as one does that hears DIE.
       if (end === "left") state.killed.delete(slotOf(peer));
       const session = sessionOf(state, ctx, peer);
       if (session.tell("GONE", { end }) === "rejected") stopFull(ctx, session, peer);
     },
     WAKE(state, { work }) {
-      if (state.isPaused) return;
+      if (state.isPaused || state.isEnding) return;
       if (work.length === 0) for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
       for (const { targetId, count } of work) wakeSome(state, targetId, count);
     },
@@ -232,6 +244,14 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
     },
     PRESENCE(state, { peerId, presence }) {
       if (state.peers.has(peerId)) state.presences.set(peerId, presence);
+    },
+    DELIVERING(state, { peerId, count }) {
+      if (count > 0 && state.peers.has(peerId)) state.delivering.set(peerId, count);
+      else state.delivering.delete(peerId);
+    },
+    DRAIN(state) {
+      state.isEnding = true;
+      return [...state.delivering.values()].reduce((sum, count) => sum + count, 0);
     },
     COUNT: (state) => state.presences.size,
     PRESENT: (state) => [...state.presences.values()].slice(0, MOST_SLAVES_LISTED),

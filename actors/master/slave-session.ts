@@ -237,6 +237,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     },
     DELIVERED(state, { token, isOurs }) {
       state.delivering.delete(token);
+      tellDelivering(state);
       state.finished.delete(token);
       if (state.running === token) state.running = undefined;
       if (state.delivering.size === 0 && state.phase === "delivering") state.phase = "idle";
@@ -267,6 +268,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     },
     INTRODUCE(state) {
       state.told = "";
+      tellDelivering(state);
       tellPresence(state);
     },
   },
@@ -523,6 +525,7 @@ function receive(state: State, { token, result }: Body<"BUILT">, ctx: Context): 
   // What is over the limit is said again by the slave, and taken then.
   if (state.delivering.has(token) || state.delivering.size >= MAX_DELIVERING) return;
   state.delivering.add(token);
+  tellDelivering(state);
   ctx.run(async (signal) => {
     // The slave is silent while its files are pulled: the master keeps the lease.
     const renewal = setInterval(() => {
@@ -642,6 +645,11 @@ function tellPresence(state: State): void {
 
 function tellStatus(state: State, what: "here" | "gone"): void {
   state.status.tell("EVENT", { kind: "slave", label: state.label, state: what });
+}
+
+/** So that the end of the master can wait for what is on its way. */
+function tellDelivering({ slaveDriver, peer, delivering }: State): void {
+  slaveDriver.tell("DELIVERING", { peerId: peer.id, count: delivering.size });
 }
 
 function tellHost({ bigBrother, slaveId, label }: State, stats: HostStats): void {

@@ -245,7 +245,9 @@ export function observersBranch(means: Means): ChildSpec {
     child("control", control, {
       link: ref<EndpointMessages<ControlAnswers>>(paths.controlLink),
       database,
+      architect: colleagues.architect,
       slaveDriver: driver,
+      drainMs: times.drainMs,
       fileJuggler: colleagues.fileJuggler,
       bigBrother: watcher,
       status: colleagues.status,

@@ -29,6 +29,7 @@ import { readSigningKey } from "../../web/provenance/signing-key.ts";
 import { Mounts, TokenGate } from "../../web/server.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { type Colleagues, findColleagues, paths } from "./colleagues.ts";
+import { type Drained, drain } from "./drain.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
 import { openMonitorDoor } from "./monitor-door.ts";
 import { localPart, type MasterPart, type ProcessLog, remotePart } from "./part.ts";
@@ -88,6 +89,16 @@ export async function startMaster(
     : undefined;
 
   const refusals = new Refusals();
+  let drained: Drained | undefined;
+  // Control has seen to it before it tells a process to quit; a signal comes without that.
+  let isDrained = !isHere("driver");
+  const beforeStop = async (): Promise<void> => {
+    if (drained !== undefined && !isDrained) await drain(drained, logger);
+  };
+  const end = (): void => {
+    isDrained = true;
+    void system?.stop();
+  };
   let system: System | undefined;
   let isLeading = false;
   let supersession: Error | undefined;
@@ -105,6 +116,7 @@ export async function startMaster(
       logger,
       debug: settings.debug,
       stopDeadlineMs: times.shutdownMs,
+      beforeStop,
       ...(signal && { signal }),
       node: {
         name: processName(here),
@@ -116,6 +128,7 @@ export async function startMaster(
       ...(settings.forceCodec && { forceCodec: codec }),
       root: ({ ref, nodes }) => {
         const colleagues = findColleagues(ref, (part) => (isHere(part) ? "" : `${part}:`));
+        drained = { ...colleagues, drainMs: times.drainMs };
         const means = {
           settings,
           colleagues,
@@ -137,7 +150,7 @@ export async function startMaster(
           parts: allParts(
             here,
             ref,
-            localPart(processName(here), () => system, refusals, log),
+            localPart(processName(here), () => system, end, refusals, log),
           ),
         };
         return supervisor("main", { strategy: "rest_for_one" }, [

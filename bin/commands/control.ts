@@ -3,6 +3,7 @@ import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import { pauseProgram, quitProgram, resumeProgram, tasksProgram } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
+import type { Obeyed } from "../../protocol/model/order.ts";
 import {
   type ClientKeys,
   EndpointConfigError,
@@ -10,6 +11,7 @@ import {
   readClientKeys,
 } from "../../protocol/transport/index.ts";
 import { askMaster } from "../ask-master.ts";
+import { confirm, REFUSED } from "../confirm.ts";
 import { orderedBy } from "../ordered-by.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { taskLines } from "../task-table.ts";
@@ -72,29 +74,55 @@ export const resume = (argv: readonly string[]): Promise<void> =>
 
 /** Of a task, or of the whole master. */
 export function quit(argv: readonly string[]): Promise<void> {
-  return order(quitProgram, "QUIT_TASK", argv);
+  return runProgram(
+    {
+      program: quitProgram,
+      logLevel: "warn",
+      run: async (values, [task], frame) => {
+        const question = masterOf(values, frame);
+        const by = orderedBy(quitProgram.name);
+        if (task !== undefined) {
+          const body = { task, by };
+          return report(await askMaster({ ...question, type: "QUIT_TASK", body }), values, frame);
+        }
+        const what = `Stop the whole master at ${harmless(question.address)}?`;
+        if (!(await confirm(what, values, frame))) {
+          frame.print("Nothing was done.");
+          return REFUSED;
+        }
+        return report(await askMaster({ ...question, type: "QUIT", body: { by } }), values, frame);
+      },
+    },
+    argv,
+  );
 }
 
 function order(
-  program: typeof pauseProgram | typeof resumeProgram | typeof quitProgram,
-  type: "PAUSE" | "RESUME" | "QUIT_TASK",
+  program: typeof pauseProgram | typeof resumeProgram,
+  type: "PAUSE" | "RESUME",
   argv: readonly string[],
 ): Promise<void> {
   return runProgram(
     {
       program,
       logLevel: "warn",
-      run: async (values, [task], frame) => {
-        const by = orderedBy(program.name);
-        const question = masterOf(values, frame);
-        const { isDone, outcome } = await (task === undefined
-          ? askMaster({ ...question, type: "QUIT", body: { by } })
-          : askMaster({ ...question, type, body: { task, by } }));
-        if (!isDone) throw new Error(outcome);
-        frame.print(harmless(outcome));
-        return 0;
+      run: async (values, [task = ""], frame) => {
+        const body = { task, by: orderedBy(program.name) };
+        return report(await askMaster({ ...masterOf(values, frame), type, body }), values, frame);
       },
     },
     argv,
   );
+}
+
+/** What became of an order. @returns exit code. @throws Error with what was not done, where people read it */
+export function report(
+  obeyed: Obeyed,
+  { json }: { readonly json: boolean },
+  { print }: Pick<Frame, "print">,
+): number {
+  if (json) print(JSON.stringify(obeyed, undefined, 2));
+  else if (obeyed.isDone) print(harmless(obeyed.outcome));
+  else throw new Error(obeyed.outcome);
+  return obeyed.isDone ? 0 : 1;
 }

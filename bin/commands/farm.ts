@@ -30,7 +30,7 @@ async function run(settings: FarmSettings, frame: Frame): Promise<number> {
       farm = await startFarm(settings, farmParts(settings, binFolder), logger, signal);
       return farm.system;
     },
-    3 * (settings.times.shutdownMs + 10_000),
+    settings.times.drainMs + 3 * (settings.times.shutdownMs + 10_000),
   );
   if (code !== 0 || !settings.once) {
     return code;

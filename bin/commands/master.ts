@@ -12,7 +12,7 @@ export function master(argv: readonly string[]): Promise<void> {
         const settings = masterSettings(values, frame.hooks);
         return frame.superviseTree(
           (logger, signal) => startMaster(settings, logger, frame.logLevels, signal),
-          settings.times.shutdownMs,
+          settings.times.drainMs + settings.times.shutdownMs,
         );
       },
     },

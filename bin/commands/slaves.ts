@@ -16,6 +16,7 @@ import { askMaster, withMaster } from "../ask-master.ts";
 import { confirm, REFUSED } from "../confirm.ts";
 import { orderedBy } from "../ordered-by.ts";
 import { runProgram } from "../program.ts";
+import { runVerb } from "../run-verb.ts";
 import { slaveLines } from "../slave-table.ts";
 import { masterOf } from "./control.ts";
 
@@ -26,33 +27,23 @@ const programs = {
   skip: skipBuildsProgram,
 } as const;
 
-const verbs: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
-  list,
-  kill: (argv) => steer("kill", argv),
-  sleep: (argv) => steer("sleep", argv),
-  wake: (argv) => steer("wake", argv),
-  skip: (argv) => steer("skip", argv),
-};
-
-/** `piw slaves VERB …`; with no verb, what there is. */
-export async function slaves([verb, ...argv]: readonly string[]): Promise<void> {
-  if (verb === undefined || verb === "--help" || verb === "-h") {
-    process.stdout.write(
-      "Usage: piw slaves list | kill | sleep | wake | skip [options] [LABEL…]\n\nThe slaves of a running master. piw slaves VERB --help shows the options.\n",
-    );
-    return;
-  }
-  const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-  if (run === undefined) {
-    const nearest = findNearest(verb, Object.keys(verbs)) ?? "";
-    process.stderr.write(
-      `piw: there is no "piw slaves ${harmless(verb.slice(0, 60))}"; the nearest is "piw slaves ${nearest}"\n`,
-    );
-    process.exitCode = 2;
-    return;
-  }
-  await run(argv);
-}
+/** `piw slaves VERB …` */
+export const slaves = (argv: readonly string[]): Promise<void> =>
+  runVerb(
+    {
+      name: "piw slaves",
+      usage: "list | kill | sleep | wake | skip [options] [LABEL…]",
+      about: "The slaves of a running master.",
+      verbs: {
+        list,
+        kill: (words) => steer("kill", words),
+        sleep: (words) => steer("sleep", words),
+        wake: (words) => steer("wake", words),
+        skip: (words) => steer("skip", words),
+      },
+    },
+    argv,
+  );
 
 function list(argv: readonly string[]): Promise<void> {
   return runProgram(

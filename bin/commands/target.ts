@@ -3,7 +3,6 @@
  * piw-add does; the control link is for orders to running tasks.
  */
 import { ConfigurationError } from "../../config/configuration-error.ts";
-import { harmless } from "../../config/log-line.ts";
 import { findNearest } from "../../config/nearest.ts";
 import {
   addTargetProgram,
@@ -13,35 +12,26 @@ import {
 } from "../../config/target-tools.ts";
 import { askMaster, importMaster, withMaster } from "../ask-master.ts";
 import { runProgram } from "../program.ts";
+import { runVerb } from "../run-verb.ts";
 import { readTarget } from "../target-spec.ts";
 import { targetLines } from "../target-table.ts";
 
-const verbs: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
-  list,
-  add,
-  skip: (argv) => setSkip(argv, skipTargetProgram),
-  unskip: (argv) => setSkip(argv, unskipTargetProgram),
-};
-
-/** `piw target VERB …`; with no verb, what there is. */
-export async function target([verb, ...argv]: readonly string[]): Promise<void> {
-  if (verb === undefined || verb === "--help" || verb === "-h") {
-    process.stdout.write(
-      "Usage: piw target list | add | skip | unskip [options]\n\nWhat wheels are built for. piw target VERB --help shows the options.\n",
-    );
-    return;
-  }
-  const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-  if (run === undefined) {
-    const nearest = findNearest(verb, Object.keys(verbs)) ?? "";
-    process.stderr.write(
-      `piw: there is no "piw target ${harmless(verb.slice(0, 60))}"; the nearest is "piw target ${nearest}"\n`,
-    );
-    process.exitCode = 2;
-    return;
-  }
-  await run(argv);
-}
+/** `piw target VERB …` */
+export const target = (argv: readonly string[]): Promise<void> =>
+  runVerb(
+    {
+      name: "piw target",
+      usage: "list | add | skip | unskip [options]",
+      about: "What wheels are built for.",
+      verbs: {
+        list,
+        add,
+        skip: (argv) => setSkip(argv, skipTargetProgram),
+        unskip: (argv) => setSkip(argv, unskipTargetProgram),
+      },
+    },
+    argv,
+  );
 
 function list(argv: readonly string[]): Promise<void> {
   return runProgram(

@@ -24,6 +24,8 @@ export const architectProtocol = declareProtocol({
     WAKE: { body: z.object({ work: z.array(newWorkSchema).max(1_000) }) },
     /** Why no builds may be given out now; null: they may. Said again and again, as long as it is so. */
     REST: { body: z.object({ reason: z.string().max(500).nullable() }) },
+    /** The master is about to stop: no build is leased from now on. */
+    END_HANDOUTS: {},
     /** A target came that the queue has not been computed for. */
     TARGETS_CHANGED: {},
   },

@@ -42,6 +42,11 @@ export const slaveDriverProtocol = declareProtocol({
     COUNT: { reply: countSchema },
     /** What each of them does now. */
     PRESENT: { reply: z.array(presenceSchema).max(MOST_SLAVES_LISTED) },
+    /**
+     * The master is about to stop: nothing more is given out or taken. Answers how many builds are still being
+     * delivered by slaves that are here.
+     */
+    DRAIN: { reply: countSchema },
     /** Kills those that are here and meant, with all jobs of their processes: without the database nobody else knows them. */
     KILL: {
       body: z.object({ slaves: slavesAskedSchema, reason: z.string().max(500) }),

@@ -154,6 +154,7 @@ const said = {
     WAKE: { body: fc.record({ work: list(newWorkSchema) }, { noNullPrototype: true }) },
     REST: { body: fc.record({ reason: fc.option(fc.lorem()) }, { noNullPrototype: true }) },
     TARGETS_CHANGED: {},
+    END_HANDOUTS: {},
   } satisfies SaidTo<ToArchitect>,
   [paths.slaveDriver]: {
     WAKE: {
@@ -170,6 +171,7 @@ const said = {
       reply: fc.option(logPart),
     },
     COUNT: { reply: valuesOf(countSchema) },
+    DRAIN: { reply: valuesOf(countSchema) },
     PRESENT: { reply: list(presenceSchema) },
     KILL: {
       body: fc.record(
