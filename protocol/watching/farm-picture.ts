@@ -106,13 +106,11 @@ export interface Changes {
 /** Everything that the master answers to who begins to watch, or has missed something. */
 export interface Answers {
   readonly everything: Everything;
-  readonly slaves: readonly { readonly now: SlaveNow; readonly facts: SlaveFacts }[];
+  readonly slaves: readonly { readonly now: SlaveNow; readonly facts: SlaveFacts | null }[];
   /** Which life of the Slave Driver this is, and the number of its last change then. */
   readonly life: string;
   readonly change: number;
   readonly ended: readonly EndedBuild[];
-  /** The master's clock. */
-  readonly nowAt: number;
 }
 
 export const MOST_EVENTS = 1_000;
@@ -248,19 +246,13 @@ export class FarmPicture {
       case "build-ended": {
         const { kind: _kind, ...ended } = event;
         this.#takeEnded([ended]);
-        this.#isStale = true;
         this.#note(event);
         return;
       }
       case "slave":
-        // What it does now has to be asked.
-        this.#isStale = true;
-        this.#note(event);
+        this.#takeSlave(event);
         return;
       case "build-started":
-        this.#isStale = true;
-        this.#note(event);
-        return;
       case "published":
       case "order":
         this.#note(event);
@@ -276,7 +268,7 @@ export class FarmPicture {
   }
 
   /** All that the master knows. Events that came meanwhile and are newer stay. */
-  catchUp({ everything, slaves, life, change, ended, nowAt }: Answers): void {
+  catchUp({ everything, slaves, life, change, ended }: Answers): void {
     this.#setLife(life);
     const rows = new Map(slaves.slice(0, MOST_SLAVES).map((row) => [row.now.id, row]));
     for (const [id, known] of this.#slaves) {
@@ -291,7 +283,7 @@ export class FarmPicture {
         change: isNewer ? known.change : change,
       });
     }
-    const { slaves: hosts, ...figures } = everything;
+    const { slaves: hosts, nowAt, ...figures } = everything;
     for (const host of hosts) this.#takeHost(host);
     this.#takeFigures(figures);
     const before = this.#ended.length;
@@ -392,6 +384,23 @@ export class FarmPicture {
     this.#life = life;
   }
 
+  #takeSlave(event: Extract<FarmEvent, { kind: "slave" }>): void {
+    const { kind: _kind, life, change, facts, ...now } = event;
+    if (life !== this.#life) this.#isStale = true;
+    this.#setLife(life);
+    const known = this.#slaves.get(now.id);
+    if (known?.life === life && known.change >= change) return;
+    // Its facts were said while nobody listened.
+    if (known === undefined && facts === null) this.#isStale = true;
+    const isHere = now.connectedAt !== null;
+    const wasHere = known !== undefined && known.value.connectedAt !== null;
+    const isAsleep = now.asleep !== null;
+    const wasAsleep = known !== undefined && known.value.asleep !== null;
+    this.#putSlave(now, facts, { life, change });
+    // Builds are events of their own.
+    if (isHere !== wasHere || isAsleep !== wasAsleep) this.#note(event);
+  }
+
   /** With what else is known of it. */
   #putSlave(
     now: SlaveNow,
@@ -402,8 +411,10 @@ export class FarmPicture {
     if (before === undefined && this.#slaves.size >= MOST_SLAVES) return;
     const inHand = before?.build ?? null;
     const isSameBuild = inHand !== null && inHand.token === now.build?.token;
+    const { id, label, state, sinceAt, asleep, build, delivering, connectedAt } = trimmed(now);
     const value: SlaveSeen = {
-      ...trimmed(now),
+      // In one order of names, however it came.
+      ...{ id, label, state, sinceAt, asleep, build, delivering, connectedAt },
       facts: facts === null ? (before?.facts ?? null) : trimmed(facts),
       stats: before?.stats ?? null,
       heardAt: before?.heardAt ?? null,

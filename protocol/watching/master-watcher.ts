@@ -6,7 +6,7 @@
 import type { ClientEndpoint } from "../../supervisor/index.ts";
 import { type ControlQuestions, controlLink } from "../links/control.ts";
 import { statusLink } from "../links/status.ts";
-import type { SlaveFacts, SlaveNow } from "../model/slave-now.ts";
+import { type SlaveNow, sortedTargets } from "../model/slave-now.ts";
 import type { SlaveRow } from "../model/steering.ts";
 import {
   type ClientKeys,
@@ -15,7 +15,7 @@ import {
   type Subscription,
   type TransportLog,
 } from "../transport/index.ts";
-import { FarmPicture } from "./farm-picture.ts";
+import { type Answers, FarmPicture, MOST_ENDED } from "./farm-picture.ts";
 import type { Subject } from "./past-hour.ts";
 import { Repeater } from "./repeater.ts";
 
@@ -53,7 +53,7 @@ export interface MasterWatcher {
 const ANSWER_MS = 10_000;
 /** Between two rounds of asking for everything: whoever misses much must not burden the master. */
 const ROUND_MS = { min: 500, max: 15_000 };
-/** Beside the news, all is asked for so often. */
+/** While nothing is heard on the status link, all is asked for so often. */
 const DEAF_ROUND_MS = 3_000;
 /** The publisher repeats its number every 2 s. */
 const SILENT_MS = 8_000;
@@ -196,8 +196,7 @@ class Watching implements MasterWatcher {
   #look(): void {
     const isHearing = performance.now() - this.#heardMs < SILENT_MS;
     this.picture.connected({ isHearing });
-    // What a slave does between two builds is not said yet.
-    this.#round.every(this.#isUp ? DEAF_ROUND_MS : null);
+    this.#round.every(this.#isUp && !isHearing ? DEAF_ROUND_MS : null);
     if (this.#isUp && this.picture.isStale) this.#round.now();
     this.#tell();
   }
@@ -214,17 +213,18 @@ class Watching implements MasterWatcher {
 
   async #askForAll(): Promise<void> {
     if (!this.#isUp) return;
-    const [everything, { slaves }] = await Promise.all([
+    const [everything, { slaves, whereabouts }, { builds }] = await Promise.all([
       this.#control.ask("HELLO", {}, ANSWER_MS),
       this.#control.ask("SLAVES", {}, ANSWER_MS),
+      this.#control.ask("ENDED", { limit: MOST_ENDED }, ANSWER_MS),
     ]);
-    const nowAt = Date.now();
+    const { life, change } = whereabouts;
     this.picture.catchUp({
       everything,
-      slaves: slaves.map((row) => slaveOf(row, nowAt)),
-      ...{ life: "", change: 0, ended: [], nowAt },
+      slaves: seenSlaves(slaves, whereabouts.slaves),
+      ...{ life, change, ended: builds },
     });
-    this.#seenAt = nowAt;
+    this.#seenAt = Date.now();
     this.#tell();
     for (const subject of this.picture.followed()) await this.#askForPast(subject);
   }
@@ -239,32 +239,37 @@ class Watching implements MasterWatcher {
 
   async #askForTree(): Promise<void> {
     if (!this.#isUp) return;
-    const { tasks, silent } = await this.#control.ask("TREE", {}, ANSWER_MS);
+    const { tasks, silent } = await this.#control.ask("TREE", { sessions: false }, ANSWER_MS);
     this.picture.treeIs(tasks, silent);
     this.#tell();
   }
 }
 
-function slaveOf(row: SlaveRow, nowAt: number): { now: SlaveNow; facts: SlaveFacts } {
-  const { id, label, state, asleep, build } = row;
-  const sinceAt = Math.round(nowAt - (build?.forMs ?? row.silentMs));
-  return {
-    now: {
-      ...{ id, label, state, sinceAt, asleep },
-      build: build === null ? null : { ...buildOf(build), sinceAt },
-      delivering: state === "delivering" ? 1 : 0,
-      connectedAt: null,
-    },
-    facts: {
-      ...{ slot: row.slot, identity: row.identity, hostname: row.hostname },
-      ...{ os: "", board: "", version: row.version, targets: row.targets },
-    },
-  };
+/** Slaves that are on record, with what the Slave Driver knows of them: it does not know who was gone before it began. */
+function seenSlaves(rows: readonly SlaveRow[], known: readonly SlaveNow[]): Answers["slaves"] {
+  const byId = new Map(known.map((now) => [now.id, now]));
+  return rows.map((row) => {
+    const { slot, identity, hostname, os, board, version } = row;
+    const targets = sortedTargets(row.targets);
+    return {
+      now: byId.get(row.id) ?? absentSlave(row),
+      facts: { slot, identity, hostname, os, board, version, targets },
+    };
+  });
 }
 
-const buildOf = ({ token, package: name, version, target }: NonNullable<SlaveRow["build"]>) => ({
-  token,
-  package: name,
-  version,
-  target,
-});
+function absentSlave({ id, label, asleep, build, seenAt }: SlaveRow): SlaveNow {
+  return {
+    ...{ id, label, state: "silent", sinceAt: seenAt, asleep, delivering: 0, connectedAt: null },
+    build:
+      build === null
+        ? null
+        : {
+            token: build.token,
+            package: build.package,
+            version: build.version,
+            target: build.target,
+            sinceAt: build.sinceAt,
+          },
+  };
+}
