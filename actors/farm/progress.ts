@@ -126,6 +126,7 @@ export function openProgress(output: ProgressOutput): Progress {
           leaves(event);
           break;
         case "published":
+        case "order":
         case "figures":
         case "host":
           break;
