@@ -1,6 +1,6 @@
-/** Questions to a running master over one of its local links, for the command line tools. */
+/** Questions to a running master over its control, import or log link, for the command line tools. */
 import { type ImportAnswers, type ImportQuestions, importLink } from "../protocol/links/import.ts";
-import { connectEndpoint } from "../protocol/transport/index.ts";
+import { type ClientKeys, connectEndpoint } from "../protocol/transport/index.ts";
 import {
   type BodyOf,
   type ClientEndpoint,
@@ -10,11 +10,13 @@ import {
   type Logger,
   type ReplyOf,
 } from "../supervisor/index.ts";
-import { openLocal, queueProblem } from "./queue-problem.ts";
+import { openQueue, queueProblem } from "./queue-problem.ts";
 
 export interface MasterAddress<Q extends LinkMessages, A extends LinkMessages> {
   readonly link: Link<Q, A>;
   readonly address: string;
+  /** Where the link may be of another machine. */
+  readonly keys?: ClientKeys | undefined;
   /** For each answer, the first one with the connection. */
   readonly waitMs: number;
   readonly logger: Logger;
@@ -120,9 +122,10 @@ function connect<Q extends LinkMessages, A extends LinkMessages>(
   master: MasterAddress<Q, A>,
 ): Connection<Q> {
   const { promise, resolve, reject } = withResolvers();
-  const endpoint = openLocal(`--${master.link.name}-queue`, master.address, () =>
+  const endpoint = openQueue(master.link.name, master.address, () =>
     connectEndpoint(master.link, {
       address: master.address,
+      ...(master.keys && { keys: master.keys }),
       handlers: {
         up: resolve,
         message: () => {},

@@ -13,7 +13,7 @@ import {
   EndpointError,
   type Logger,
 } from "../supervisor/index.ts";
-import { openLocal, queueProblem } from "./queue-problem.ts";
+import { openQueue, queueProblem } from "./queue-problem.ts";
 import type { OfferedFile } from "./wheel-offer.ts";
 
 interface ImportSession {
@@ -50,7 +50,7 @@ export async function importWheels(session: ImportSession): Promise<Ended> {
   const heard = (): void => {
     heardAt = performance.now();
   };
-  const endpoint: ClientEndpoint<ImportQuestions> = openLocal("--import-queue", address, () =>
+  const endpoint: ClientEndpoint<ImportQuestions> = openQueue("import", address, () =>
     connectEndpoint<ImportQuestions, ImportAnswers>(importLink, {
       address,
       log: session.logger,

@@ -1,22 +1,21 @@
-/** What is wrong with a local queue's address: why it is none, or, where the file system can tell, why nobody answers. */
+/** What is wrong with the address of a master's queue: why it is none, or, where the file system can tell, why nobody answers. */
 import { accessSync, constants, statSync } from "node:fs";
 import { ConfigurationError } from "../config/configuration-error.ts";
 import { EndpointConfigError } from "../protocol/transport/index.ts";
 
 /**
- * @param option where the address is from
+ * @param link where the address is from: `--LINK-queue`
  * @throws ConfigurationError for an address that cannot work
  */
-export function openLocal<E>(option: string, address: string, connect: () => E): E {
+export function openQueue<E>(link: string, address: string, connect: () => E): E {
   try {
     return connect();
   } catch (error) {
     if (!(error instanceof EndpointConfigError)) throw error;
-    // What the transport says of tcp speaks of keys, which these links do not have.
-    const reason = address.startsWith("tcp:")
-      ? "this link is local: use ipc or loopback"
-      : error.message;
-    throw new ConfigurationError(`${option}: ${reason}`);
+    // What the transport says of tcp speaks of keys, which the other links do not have.
+    const isLocalOnly = link !== "control" && address.startsWith("tcp:");
+    const reason = isLocalOnly ? "this link is local: use ipc or loopback" : error.message;
+    throw new ConfigurationError(`--${link}-queue: ${reason}`);
   }
 }
 

@@ -20,6 +20,7 @@ import {
   contactFormat,
   countFormat,
   dsnFormat,
+  isRemote,
   listenAddress,
   listenFormat,
   listFormat,
@@ -66,7 +67,20 @@ export const controlQueueOption = option(
   queueFormat,
   "ADDR",
   "ipc:///tmp/piw-control",
-  "Where the master takes orders such as piw pause",
+  "Where the master takes orders such as piw pause; beyond this machine it needs --monitor-keys",
+  { section: "master" },
+);
+export const statusQueueOption = option(
+  queueFormat,
+  "ADDR",
+  "ipc:///tmp/piw-status",
+  "Where events are published to those who watch; beyond this machine it needs --monitor-keys",
+  { section: "master" },
+);
+export const monitorKeysOption = optional(
+  pathFormat,
+  "DIR",
+  "Folder of the public keys of those who may watch and control over tcp, see piw monitor-key",
   { section: "master" },
 );
 export const authorizedKeysOption = optional(
@@ -150,12 +164,7 @@ const masterOptions = {
   ...daemonOptions,
   ...upstreamOptions,
   "upstream-contact": upstreamContactOption,
-  "status-queue": option(
-    queueFormat,
-    "ADDR",
-    "ipc:///tmp/piw-status",
-    "Where events are published to those who watch",
-  ),
+  "status-queue": statusQueueOption,
   "control-queue": controlQueueOption,
   "import-queue": importQueueOption,
   "log-queue": logQueueOption,
@@ -191,6 +200,7 @@ const masterOptions = {
   ),
   key: optional(pathFormat, "FILE", "Secret key of this master, from piw keygen"),
   "authorized-keys": authorizedKeysOption,
+  "monitor-keys": monitorKeysOption,
   "signing-key": optional(
     pathFormat,
     "FILE",
@@ -245,8 +255,9 @@ export function masterSettings(
   hooks: readonly HookSettings[] = [],
 ): MasterSettings {
   const devMode = values["dev-mode"];
-  if (values["authorized-keys"] !== undefined && values.key === undefined) {
-    throw new ConfigurationError("--authorized-keys needs --key, the master's own secret key");
+  for (const option of ["authorized-keys", "monitor-keys"] as const) {
+    if (values[option] !== undefined && values.key === undefined)
+      throw new ConfigurationError(`--${option} needs --key, the master's own secret key`);
   }
   const queues = {
     status: values["status-queue"],
@@ -260,6 +271,7 @@ export function masterSettings(
   const partQueues = Object.fromEntries(
     partNames.map((part) => [part, values[partQueue(part)]]),
   ) as Record<PartName, string>;
+  if (values["monitor-keys"] === undefined) refuseOpenMonitoring(queues);
   refuseUnreachable(parts, partQueues);
   refuseOpenParts(partQueues, values.key !== undefined);
   refuseSharedAddresses({ ...queues, ...addressesOfParts(partQueues) });
@@ -290,6 +302,7 @@ export function masterSettings(
     forceCodec: values["force-codec"],
     keyFile: values.key,
     authorizedKeysDir: values["authorized-keys"],
+    monitorKeysDir: values["monitor-keys"],
     signingKeyFile: values["signing-key"],
     hooks,
     http,
@@ -373,6 +386,17 @@ function refuseOpenParts(queues: Readonly<Record<PartName, string>>, hasKey: boo
         `--${partQueue(part)} ${address} needs --key, also on this machine: every user can reach it (ipc:// needs none)`,
       );
     }
+  }
+}
+
+/** Whoever reaches these may watch the farm, and steer it. */
+function refuseOpenMonitoring({ control, status }: MasterSettings["queues"]): void {
+  for (const [option, address] of Object.entries({ control, status })) {
+    if (!isRemote(address)) continue;
+    throw new ConfigurationError(
+      `--${option}-queue ${address} can be reached from other machines and needs --monitor-keys, the folder of those ` +
+        "who may come in (piw monitor-key add), and --key; or use a loopback or ipc address",
+    );
   }
 }
 

@@ -61,6 +61,8 @@ export interface MasterSettings {
   readonly keyFile: string | undefined;
   /** Folder of the slaves' public keys, absolute. */
   readonly authorizedKeysDir: string | undefined;
+  /** Folder of the public keys of monitors, absolute; undefined: control and status link have no keys. */
+  readonly monitorKeysDir: string | undefined;
   /** PEM file with the key that wheels are signed with, absolute; undefined: they are not. */
   readonly signingKeyFile: string | undefined;
   /** What is told of what happens, and to whom. */

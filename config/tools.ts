@@ -1,8 +1,8 @@
 /** The subcommands of `piw` that ask a running master over its control link, and `piw keygen`. */
 import { commonOptions } from "./common-options.ts";
 import { controlQueueOption } from "./master.ts";
-import { flag, option, type Program } from "./option.ts";
-import { durationFormat, positionFormat, textFormat } from "./value-format.ts";
+import { flag, option, optional, type Program } from "./option.ts";
+import { durationFormat, pathFormat, positionFormat, textFormat } from "./value-format.ts";
 
 export const waitOption = option(
   durationFormat,
@@ -14,9 +14,24 @@ export const waitOption = option(
 /** The subcommands of `piw` that are no programs of their own share one. */
 export const section = "piw";
 
+/** How tools and monitors prove themselves to a master that they reach over tcp; kept in their own section. */
+export const monitorKeyOptions = {
+  key: optional(
+    pathFormat,
+    "FILE",
+    "Secret key of whoever asks, from piw keygen; for a master at tcp:// with --monitor-keys",
+  ),
+  "master-key": optional(
+    textFormat,
+    "KEY",
+    "Public key of that master: the FILE.pub of its --key, or the 40 characters in it",
+  ),
+};
+
 export const controlOptions = {
   ...commonOptions,
   "control-queue": controlQueueOption,
+  ...monitorKeyOptions,
   wait: waitOption,
 };
 

@@ -277,6 +277,13 @@ export const queueFormat: ValueFormat<string> = {
   },
 };
 
+/** Whether other machines can reach a queue's address. */
+export function isRemote(address: string): boolean {
+  const host = /^tcp:\/\/\[?(.*?)\]?:(?:\d+|\*)$/.exec(address)?.[1]?.toLowerCase();
+  if (host === undefined) return false;
+  return !(host === "localhost" || host === "::1" || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(host));
+}
+
 /** As `queueFormat`, and `inproc://NAME` for a task of the same process. */
 export const partQueueFormat: ValueFormat<string> = {
   name: "piw-part-queue",

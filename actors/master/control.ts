@@ -9,15 +9,24 @@ import type { ToControl } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { ToStatus } from "../../protocol/links/tasks/status.ts";
-import { type ActorContext, type ActorRef, defineActor, toError } from "../../supervisor/index.ts";
+import {
+  type ActorContext,
+  type ActorRef,
+  defineActor,
+  type Peer,
+  toError,
+} from "../../supervisor/index.ts";
 import { askAll, eachOnce } from "./control/ask-parts.ts";
+import { Guests } from "./control/guests.ts";
 import { OrderBook } from "./control/order-book.ts";
 import { carryOut, type GivenOrder, isGiven, whatOf } from "./control/orders.ts";
 import { report } from "./control/report.ts";
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { readLog } from "./log-desk.ts";
+import type { Caller } from "./monitor-door.ts";
 import type { MasterPart } from "./part.ts";
+import type { TaskRefusals } from "./refusals.ts";
 import { listSlaves } from "./steering.ts";
 
 export interface ControlMessages extends ToControl, PeerMessages<ControlQuestions> {}
@@ -29,6 +38,9 @@ export interface ControlArgs {
   readonly fileJuggler: ActorRef<ToFileJuggler>;
   readonly bigBrother: ActorRef<ToBigBrother>;
   readonly status: ActorRef<ToStatus>;
+  /** What the peer of an identity may. */
+  readonly callerOf: (identity: string) => Caller;
+  readonly refusals: TaskRefusals;
   /** Every process of the master, this one last: a QUIT reaches the others first. */
   readonly parts: readonly MasterPart[];
 }
@@ -36,6 +48,7 @@ export interface ControlArgs {
 interface State {
   readonly args: ControlArgs;
   readonly book: OrderBook;
+  readonly guests: Guests;
   isCaughtUp: boolean;
 }
 
@@ -46,7 +59,7 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
   async init(ctx, args) {
     await args.link.ask("ATTACH");
     const book = new OrderBook(args.database, args.status, ctx.log);
-    return { args, book, isCaughtUp: false };
+    return { args, book, guests: new Guests(), isCaughtUp: false };
   },
   handle: {
     PEER_OPENED: () => undefined,
@@ -54,12 +67,23 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
     FOLLOWING(state, { isCaughtUp }) {
       state.isCaughtUp = isCaughtUp;
     },
-    PEER_MESSAGE(state, { message, reply }, ctx) {
+    PEER_MESSAGE(state, { peer, message, reply: answerTo }, ctx) {
+      const { callerOf, parts, refusals } = state.args;
+      const caller = callerOf(peer.identity);
       if (isGiven(message)) {
-        obey(state, message, reply, ctx);
+        if (caller.right === "control") obey(state, message, caller, answerTo, ctx);
+        else refuse(state, message, caller, peer, answerTo);
         return;
       }
-      const { parts } = state.args;
+      // Said without wanting an answer, a question is nothing.
+      if (answerTo === undefined) return;
+      if (caller.right === "none") {
+        refusals.count("question of a revoked key");
+        answerTo({ error: `${caller.via} may ask nothing` });
+        return;
+      }
+      const reply = caller.right === "control" ? answerTo : asGuest(state, peer, answerTo);
+      if (reply === undefined) return;
       switch (message.type) {
         case "TREE": {
           const { sessions } = message.body;
@@ -128,11 +152,12 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
 function obey(
   state: State,
   order: GivenOrder,
+  { via }: Caller,
   reply: Reply,
   ctx: ActorContext<ControlMessages>,
 ): void {
   const { args, book } = state;
-  const given = { at: Date.now(), by: order.body.by, via: "local", what: whatOf(order) };
+  const given = { at: Date.now(), by: order.body.by, via, what: whatOf(order) };
   ctx.run(async () => {
     try {
       const answer = await carryOut(order, args);
@@ -146,6 +171,38 @@ function obey(
     }
     if (order.type === "QUIT") await quit(args.parts, book, ctx);
   });
+}
+
+/** Nothing happens; it is counted, and noted unless the same key does so again and again. */
+function refuse(
+  { args, book, guests }: State,
+  order: GivenOrder,
+  { via, right }: Caller,
+  { identity }: Peer,
+  reply: Reply,
+): void {
+  const may = right === "watch" ? "may watch, and give no orders" : "may give no orders";
+  const outcome = `refused: ${via} ${may} (on the master: piw monitor-key add NAME KEY --right control)`;
+  args.refusals.count("order without the right to control");
+  if (guests.isWorthNoting(identity))
+    book.note({
+      ...{ at: Date.now(), by: order.body.by, via, what: whatOf(order) },
+      ...{ isDone: false, outcome },
+    });
+  reply?.({ error: outcome });
+}
+
+/** One who may only watch may have so many answers in the making; undefined: too many. */
+function asGuest({ args, guests }: State, { identity }: Peer, reply: NonNullable<Reply>): Reply {
+  if (!guests.begins(identity)) {
+    args.refusals.count("too many questions at once");
+    reply({ error: "too many questions at once: wait for an answer" });
+    return undefined;
+  }
+  return (outcome) => {
+    guests.ends(identity);
+    reply(outcome);
+  };
 }
 
 /** In the background, so that one slow part or database holds up no other question. */

@@ -10,7 +10,7 @@ import { filesLink, type ToFileSender } from "../../protocol/links/files.ts";
 import { type ImportAnswers, importLink } from "../../protocol/links/import.ts";
 import { type LogAnswers, logLink } from "../../protocol/links/log.ts";
 import { slaveLink, type ToSlave } from "../../protocol/links/slave.ts";
-import type { KeyPair, ServerKeys } from "../../protocol/transport/index.ts";
+import { type KeyPair, keysOverTcp, type ServerKeys } from "../../protocol/transport/index.ts";
 import type { UpstreamClient } from "../../protocol/upstream/index.ts";
 import {
   type ActorRef,
@@ -34,6 +34,7 @@ import { type ImportDeskMessages, importDesk } from "./import-desk.ts";
 import { leader } from "./leader.ts";
 import { listener } from "./listener.ts";
 import { type LumberjackMessages, lumberjack } from "./lumberjack.ts";
+import { localCaller, type MonitorDoor } from "./monitor-door.ts";
 import { type MrChaseMessages, mrChase } from "./mr-chase.ts";
 import { type OracleMessages, oracle } from "./oracle.ts";
 import { type MasterPart, partAgent } from "./part.ts";
@@ -58,6 +59,8 @@ export interface Means {
   readonly keys: ServerKeys | undefined;
   /** The master's own pair: parts let in nobody else. */
   readonly ownKeys: KeyPair | undefined;
+  /** Of the control and status links, over tcp. */
+  readonly monitors: MonitorDoor | undefined;
   readonly storage: Storage | undefined;
   readonly signer: Signer | undefined;
   readonly checkWheel: WheelCheck | undefined;
@@ -166,7 +169,7 @@ export function partsBranch({ settings, nodes, ownKeys, parts }: Means): ChildSp
   return supervisor("parts", {}, [...agent, ...doors, ...dialers]);
 }
 
-export function linksBranch({ settings, ref, keys, refusals }: Means): ChildSpec {
+export function linksBranch({ settings, ref, keys, monitors, refusals }: Means): ChildSpec {
   const { parts, queues, times } = settings;
   const { heartbeatMs } = times;
   const local = { keys: undefined, heartbeatMs };
@@ -195,7 +198,8 @@ export function linksBranch({ settings, ref, keys, refusals }: Means): ChildSpec
     ]),
     ...only(parts, "main", () => [
       child("control", defineEndpoint(controlLink), {
-        ...local,
+        keys: keysOverTcp(queues.control, monitors)?.keys,
+        heartbeatMs,
         address: queues.control,
         consumer: ref<ControlMessages>(paths.control),
         memory: newEndpointMemory(),
@@ -222,10 +226,17 @@ export function linksBranch({ settings, ref, keys, refusals }: Means): ChildSpec
   ]);
 }
 
-export function observersBranch({ settings, colleagues, ref, parts }: Means): ChildSpec {
+export function observersBranch(means: Means): ChildSpec {
+  const { settings, colleagues, ref, monitors, refusals, parts } = means;
+  const { queues, times } = settings;
   const { database, slaveDriver: driver, bigBrother: watcher } = colleagues;
   return supervisor("observers", { revive }, [
-    child("status", statusPublisher, { address: settings.queues.status }),
+    child("status", statusPublisher, {
+      address: queues.status,
+      keys: keysOverTcp(queues.status, monitors)?.keys,
+      heartbeatMs: times.heartbeatMs,
+      refusals: refusals.at(paths.status),
+    }),
     child("control", control, {
       link: ref<EndpointMessages<ControlAnswers>>(paths.controlLink),
       database,
@@ -233,6 +244,8 @@ export function observersBranch({ settings, colleagues, ref, parts }: Means): Ch
       fileJuggler: colleagues.fileJuggler,
       bigBrother: watcher,
       status: colleagues.status,
+      callerOf: keysOverTcp(queues.control, monitors)?.callerOf ?? localCaller,
+      refusals: refusals.at(paths.control),
       parts,
     }),
   ]);

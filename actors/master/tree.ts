@@ -29,6 +29,7 @@ import { readSigningKey } from "../../web/provenance/signing-key.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { findColleagues, paths } from "./colleagues.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
+import { openMonitorDoor } from "./monitor-door.ts";
 import { localPart, type MasterPart, type ProcessLog, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
 import { Refusals } from "./refusals.ts";
@@ -62,6 +63,10 @@ export async function startMaster(
   const leading = isHere("db") ? ownProcess() : undefined;
   const ownKeys = settings.keyFile === undefined ? undefined : readKeyFile(settings.keyFile);
   const keys = ownKeys && serverKeys(ownKeys, settings.authorizedKeysDir, logger);
+  const monitors =
+    isHere("main") && ownKeys && settings.monitorKeysDir !== undefined
+      ? openMonitorDoor(ownKeys, settings.monitorKeysDir, logger)
+      : undefined;
   const signingKey =
     isHere("fs") && settings.signingKeyFile !== undefined
       ? readSigningKey(settings.signingKeyFile)
@@ -116,6 +121,7 @@ export async function startMaster(
           nodes,
           keys,
           ownKeys,
+          monitors,
           storage,
           signer: signingKey && { key: signingKey, farmUrl: siteUrl(settings) },
           checkWheel: wheelChecker?.check,
@@ -211,11 +217,13 @@ async function giveBack(dsn: string, leading: ProcessIdentity): Promise<void> {
 /** The master's key pair and whom it lets in. */
 function serverKeys(secret: KeyPair, dir: string | undefined, logger: Logger): ServerKeys {
   if (dir === undefined) return { secret, isAuthorised: () => false };
-  const authorized = readAuthorizedKeys(dir, undefined, (error) => {
-    logger.error(
-      { err: error, dir },
-      "the authorised keys cannot be read: connected slaves stay, no other is let in until they can be",
-    );
+  const authorized = readAuthorizedKeys(dir, {
+    failed: (error) => {
+      logger.error(
+        { err: error, dir },
+        "the authorised keys cannot be read: connected slaves stay, no other is let in until they can be",
+      );
+    },
   });
   return {
     secret,

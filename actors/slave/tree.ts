@@ -12,13 +12,12 @@
  * Each job is a slave of its own to the master, by its slot; jobs share folder, outbox, keys, interpreters, and the
  * connection of each link.
  */
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SlaveSettings } from "../../config/settings.ts";
 import { hostFacts } from "../../protocol/host/host-reader.ts";
 import type { Token } from "../../protocol/model/build.ts";
-import { type ClientKeys, readKeyFile, readPublicKeyFile } from "../../protocol/transport/index.ts";
+import { type ClientKeys, readClientKeys } from "../../protocol/transport/index.ts";
 import {
   type ChildSpec,
   child,
@@ -90,7 +89,7 @@ export async function checkSlave(
 async function checkJoining(settings: SlaveSettings): Promise<CheckRow[]> {
   let keys: ClientKeys | undefined;
   try {
-    keys = keysOf(settings);
+    keys = readClientKeys(settings.keyFile, settings.masterKey);
   } catch (error) {
     return [{ state: "fails", text: error instanceof Error ? error.message : String(error) }];
   }
@@ -295,24 +294,11 @@ async function masterOf(
 ): Promise<Omit<MasterAddress, "address"> & Pick<Connection, "slot">> {
   const identity = await folderIdentity(settings.dir);
   return {
-    keys: keysOf(settings),
+    keys: readClientKeys(settings.keyFile, settings.masterKey),
     identity: `local:${identity}`,
     slot: identity,
     heartbeatMs: settings.times.heartbeatMs,
     retryMs: { min: settings.times.reconnectMinMs, max: settings.times.reconnectMaxMs },
-  };
-}
-
-function keysOf({ masterKey, keyFile }: SlaveSettings): ClientKeys | undefined {
-  if (masterKey === undefined && keyFile === undefined) return undefined;
-  if (masterKey === undefined || keyFile === undefined) {
-    throw new Error(
-      "the master's public key and this slave's own key go together: give both --master-key and --key, or neither",
-    );
-  }
-  return {
-    own: readKeyFile(keyFile),
-    serverPublicKey: existsSync(masterKey) ? readPublicKeyFile(masterKey) : masterKey.trim(),
   };
 }
 

@@ -1,23 +1,46 @@
 /** piw tasks, pause, resume and quit: what is asked of a running master over its control link. */
+import { ConfigurationError } from "../../config/configuration-error.ts";
 import { harmless } from "../../config/log-line.ts";
 import { pauseProgram, quitProgram, resumeProgram, tasksProgram } from "../../config/tools.ts";
 import { controlLink } from "../../protocol/links/control.ts";
+import {
+  type ClientKeys,
+  EndpointConfigError,
+  keysOverTcp,
+  readClientKeys,
+} from "../../protocol/transport/index.ts";
 import { askMaster } from "../ask-master.ts";
 import { orderedBy } from "../ordered-by.ts";
 import { type Frame, runProgram } from "../program.ts";
 import { taskLines } from "../task-table.ts";
 
+interface MasterValues {
+  readonly "control-queue": string;
+  readonly key: string | undefined;
+  readonly "master-key": string | undefined;
+  readonly wait: number;
+}
+
 /** Whom all of them ask, and for how long. */
-export const masterOf = (
-  values: { readonly "control-queue": string; readonly wait: number },
-  frame: Pick<Frame, "logger" | "signal">,
-) => ({
+export const masterOf = (values: MasterValues, frame: Pick<Frame, "logger" | "signal">) => ({
   link: controlLink,
   address: values["control-queue"],
+  keys: controlKeys(values),
   waitMs: values.wait,
   logger: frame.logger,
   signal: frame.signal,
 });
+
+/** Not looked at for a master of this machine. @throws ConfigurationError where they cannot be used */
+export function controlKeys(values: Omit<MasterValues, "wait">): ClientKeys | undefined {
+  const { "control-queue": address, key, "master-key": masterKey } = values;
+  try {
+    return keysOverTcp(address, true) && readClientKeys(key, masterKey);
+  } catch (error) {
+    if (!(error instanceof EndpointConfigError)) throw error;
+    throw new ConfigurationError(error.message);
+  }
+}
 
 export function tasks(argv: readonly string[]): Promise<void> {
   return runProgram(

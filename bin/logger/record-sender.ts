@@ -9,7 +9,7 @@ import { type LogAnswers, type LogRecords, logLink } from "../../protocol/links/
 import type { AccessBatch } from "../../protocol/model/access.ts";
 import { connectEndpoint } from "../../protocol/transport/index.ts";
 import type { ClientEndpoint, Logger, MessageOf } from "../../supervisor/index.ts";
-import { openLocal, queueProblem } from "../queue-problem.ts";
+import { openQueue, queueProblem } from "../queue-problem.ts";
 
 interface Kept {
   readonly sequence: number;
@@ -61,7 +61,7 @@ export class RecordSender {
   constructor(options: RecordSenderOptions) {
     this.#options = options;
     options.signal.addEventListener("abort", () => this.#wake(), { once: true });
-    this.#endpoint = openLocal("--log-queue", options.address, () =>
+    this.#endpoint = openQueue("log", options.address, () =>
       connectEndpoint(logLink, {
         address: options.address,
         log: options.logger,

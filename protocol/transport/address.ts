@@ -69,8 +69,8 @@ export function refuseWithoutKeys(address: Address): void {
   if (isLocal(address)) return;
   throw new EndpointConfigError(
     `${address.text} can be reached from other machines and needs keys: make one with piw keygen, ` +
-      "give its file with --key, and for a master the directory of its slaves' public keys with --authorized-keys " +
-      "(or use a loopback or ipc address)",
+      "give its file with --key, and the master's public key with --master-key; for a master the directory of its slaves' " +
+      "public keys with --authorized-keys (or use a loopback or ipc address)",
   );
 }
 

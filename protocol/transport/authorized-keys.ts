@@ -1,5 +1,5 @@
 /**
- * The directory of keys that may come in: one file `NAME.pub` per slave, and those of `revoked/` below it, which may
+ * The directory of keys that may come in: one file `NAME.pub` per slave or monitor, and those of `revoked/` below it, which may
  * not, whatever else lies there. A live view: a file added, moved or removed counts within a second, without a
  * restart. Asked by the ZAP handler, at HELLO, and while sessions last. Files are written by `key-register.ts`.
  */
@@ -12,6 +12,8 @@ export interface AuthorizedKey {
   /** The file's name without `.pub`. */
   readonly name: string;
   readonly publicKey: string;
+  /** As its file says, if it does. What it means is decided by who asks. */
+  readonly right?: string;
 }
 
 export interface AuthorizedKeys {
@@ -22,7 +24,8 @@ export interface AuthorizedKeys {
    * cannot be read for a moment lets nobody in and sends nobody away.
    */
   mayStay(publicKeyZ85: string): boolean;
-  findName(publicKeyZ85: string): string | undefined;
+  /** By the last look that succeeded, as `mayStay`. */
+  find(publicKeyZ85: string): AuthorizedKey | undefined;
   list(): readonly AuthorizedKey[];
   /** Files named `*.pub` that hold no key, to be shown to a person. */
   damaged(): readonly string[];
@@ -34,43 +37,48 @@ export const REVOKED_FOLDER = "revoked";
 /** How long a look at the directory serves. */
 const LOOK_EVERY_MS = 1_000;
 
-/**
- * `readAllMs`: how long a file that was edited in place may go unnoticed, since that does not show in its
- * directory. Default 10,000. `failed` is told once why the directory cannot be read, until it can be again.
- * @throws EndpointConfigError where `dir` is not a readable directory, or anybody may write to it.
- */
-export function readAuthorizedKeys(
-  dir: string,
-  readAllMs = 10_000,
-  failed: (error: unknown) => void = () => undefined,
-): AuthorizedKeys {
+export interface LookOptions {
+  /** How long a file that was edited in place may go unnoticed: it does not show in its directory. Default 10,000. */
+  readonly readAllMs?: number;
+  /** Told once why the directory cannot be read, until it can be again. */
+  readonly failed?: (error: unknown) => void;
+  /** How a person adds keys. Default `piw slave-key add`. */
+  readonly addedBy?: string;
+}
+
+/** @throws EndpointConfigError where `dir` is not a readable directory, or anybody may write to it. */
+export function readAuthorizedKeys(dir: string, options: LookOptions = {}): AuthorizedKeys {
+  const { readAllMs = 10_000, failed = () => undefined, addedBy = "piw slave-key add" } = options;
   const view = new DirectoryView(dir, readAllMs, failed);
   try {
     view.look();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new EndpointConfigError(
-      `cannot read the directory of authorised keys ${dir}: ${why}. Make it, and add slaves with piw slave-key add`,
+      `cannot read the directory of authorised keys ${dir}: ${why}. Make it, and add keys with ${addedBy}`,
       { cause: error },
     );
   }
   refuseOpenDirectory(dir);
   return {
-    isAuthorised: (key) => view.names().has(key),
+    isAuthorised: (key) => view.keys().has(key),
     mayStay: (key) => {
-      view.names();
+      view.keys();
       return view.staying.has(key);
     },
-    findName: (key) => view.names().get(key),
-    list: () => [...view.names()].map(([publicKey, name]) => ({ name, publicKey })),
+    find: (key) => {
+      view.keys();
+      return view.staying.get(key);
+    },
+    list: () => [...view.keys().values()],
     damaged: () => {
-      view.names();
+      view.keys();
       return view.damaged;
     },
   };
 }
 
-/** Who may write there lets slaves in. @throws EndpointConfigError */
+/** Who may write there lets others in. @throws EndpointConfigError */
 export function refuseOpenDirectory(dir: string): void {
   if ((statSync(dir).mode & 0o002) !== 0) {
     throw new EndpointConfigError(
@@ -83,9 +91,9 @@ class DirectoryView {
   readonly #authorized: KeyFolder;
   readonly #revoked: KeyFolder;
   readonly #failed: (error: unknown) => void;
-  #names = new Map<string, string>();
+  #keys = new Map<string, AuthorizedKey>();
   /** Of the last look that succeeded, with keys whose files could not be read in it. */
-  staying = new Map<string, string>();
+  staying = new Map<string, AuthorizedKey>();
   damaged: string[] = [];
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #hasFailed = false;
@@ -96,19 +104,19 @@ class DirectoryView {
     this.#revoked = new KeyFolder(join(dir, REVOKED_FOLDER), readAllMs);
   }
 
-  names(): ReadonlyMap<string, string> {
+  keys(): ReadonlyMap<string, AuthorizedKey> {
     if (performance.now() - this.#lookedAtMs >= LOOK_EVERY_MS) {
       try {
         this.look();
         this.#hasFailed = false;
       } catch (error) {
         // Fails closed: a directory that cannot be read lets nobody in, and is looked at again.
-        this.#names = new Map();
+        this.#keys = new Map();
         if (!this.#hasFailed) this.#failed(error);
         this.#hasFailed = true;
       }
     }
-    return this.#names;
+    return this.#keys;
   }
 
   look(): void {
@@ -118,18 +126,19 @@ class DirectoryView {
     // These were seen to be revoked, whatever the rest of the look comes to.
     for (const key of this.staying.keys()) if (revoked.has(key)) this.staying.delete(key);
     this.#authorized.look();
-    const names = new Map<string, string>();
+    const keys = new Map<string, AuthorizedKey>();
     const damaged: string[] = [];
     const unreadable = new Set<string>();
     for (const entry of this.#authorized.entries()) {
-      const { name, publicKey } = entry;
+      const { name, publicKey, right } = entry;
       if (entry.unreadable !== undefined) unreadable.add(name);
       if (publicKey === undefined) damaged.push(`${name}${KEY_SUFFIX}`);
-      else if (!names.has(publicKey) && !revoked.has(publicKey)) names.set(publicKey, name);
+      else if (!keys.has(publicKey) && !revoked.has(publicKey))
+        keys.set(publicKey, { name, publicKey, ...(right !== undefined && { right }) });
     }
-    const kept = [...this.staying].filter(([, name]) => unreadable.has(name));
-    this.staying = new Map([...kept, ...names]);
-    this.#names = names;
+    const kept = [...this.staying].filter(([, { name }]) => unreadable.has(name));
+    this.staying = new Map([...kept, ...keys]);
+    this.#keys = keys;
     this.damaged = damaged;
   }
 }

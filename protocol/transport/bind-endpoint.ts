@@ -66,31 +66,11 @@ export async function bindEndpoint<ToServer extends LinkMessages, ToClient exten
 ): Promise<ServerEndpoint<ToClient>> {
   const address = parseAddress(options.address);
   const { handlers, log } = options;
-  const keys = keysFor(address, options.keys);
+  const keys = serverKeysFor(address, options.keys);
   const tally = new Tally(log, { link: link.name, address: options.address });
   const limits = limitsOf(options);
   const window = windowOf(options);
-  const isAuthorised = (key: string) => {
-    try {
-      return keys?.isAuthorised(key) === true;
-    } catch (error) {
-      tally.count("handler threw", { error });
-      return false;
-    }
-  };
-  const mayStay = (key: string) => {
-    try {
-      return (keys?.mayStay?.(key) ?? keys?.isAuthorised(key)) === true;
-    } catch (error) {
-      tally.count("handler threw", { error });
-      return true;
-    }
-  };
-  const atTheDoor = (key: string) => {
-    const isWelcome = isAuthorised(key);
-    if (!isWelcome) tally.count("key not authorised", { publicKey: key });
-    return isWelcome;
-  };
+  const { isAuthorised, mayStay, atTheDoor } = askKeys(keys, tally);
   const bound = await bindFrameSocket(
     link.name,
     address,
@@ -161,8 +141,37 @@ export async function bindEndpoint<ToServer extends LinkMessages, ToClient exten
   };
 }
 
+/** The owner's answers about keys; what it throws is its mistake, and nobody's way in or out. */
+export function askKeys(keys: ServerKeys | undefined, tally: Tally) {
+  const isAuthorised = (key: string): boolean => {
+    try {
+      return keys?.isAuthorised(key) === true;
+    } catch (error) {
+      tally.count("handler threw", { error });
+      return false;
+    }
+  };
+  const mayStay = (key: string): boolean => {
+    try {
+      return (keys?.mayStay?.(key) ?? keys?.isAuthorised(key)) === true;
+    } catch (error) {
+      tally.count("handler threw", { error });
+      return true;
+    }
+  };
+  const atTheDoor = (key: string): boolean => {
+    const isWelcome = isAuthorised(key);
+    if (!isWelcome) tally.count("key not authorised", { publicKey: key });
+    return isWelcome;
+  };
+  return { isAuthorised, mayStay, atTheDoor };
+}
+
 /** @throws EndpointConfigError where they are missing or do not belong together. */
-function keysFor(address: Address, keys: ServerKeys | undefined): ServerKeys | undefined {
+export function serverKeysFor(
+  address: Address,
+  keys: ServerKeys | undefined,
+): ServerKeys | undefined {
   if (address.kind === "inproc" || address.kind === "memory") return undefined;
   if (keys === undefined) refuseWithoutKeys(address);
   else if (!isKeyPair(keys.secret)) {

@@ -6,15 +6,14 @@
 import { randomUUID } from "node:crypto";
 import type { ClientEndpoint, ClientHandlers, Link, LinkMessages } from "../../supervisor/index.ts";
 import { type Address, parseAddress, refuseWildcard, refuseWithoutKeys } from "./address.ts";
+import { refuseWrongKeys } from "./client-keys.ts";
 import { ClientSide } from "./client-side.ts";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
-import { isKeyPair } from "./key-pair.ts";
 import { Line } from "./line.ts";
 import { DEFAULT_OUTBOX_BOUND, limitsOf, windowOf } from "./socket-options.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
 import { framingOf, serverFinder } from "./transports.ts";
-import { decodeZ85Key } from "./z85.ts";
 import type { ClientKeys } from "./zeromq-sockets.ts";
 
 /** Of the connection, and so of all sessions on it. */
@@ -140,13 +139,6 @@ function keysFor(
     }
     return undefined;
   }
-  if (!isKeyPair(keys.own)) {
-    throw new EndpointConfigError(`${address.text}: the two own keys do not belong together`);
-  }
-  if (decodeZ85Key(keys.serverPublicKey) === undefined) {
-    throw new EndpointConfigError(
-      `${address.text}: the server's public key is not one: ${JSON.stringify(keys.serverPublicKey.slice(0, 60))}`,
-    );
-  }
+  refuseWrongKeys(address, keys);
   return keys;
 }

@@ -16,6 +16,7 @@ export const codec = {
 
 export { type AuthorizedKey, type AuthorizedKeys, readAuthorizedKeys } from "./authorized-keys.ts";
 export { type BindOptions, bindEndpoint, type ServerKeys } from "./bind-endpoint.ts";
+export { keysOverTcp, readClientKeys } from "./client-keys.ts";
 export {
   type ConnectOptions,
   connectEndpoint,
@@ -26,7 +27,7 @@ export {
 export { EndpointConfigError } from "./endpoint-config-error.ts";
 export { readKeyFile, readPublicKeyFile, writeKeyFile, writePublicKeyFile } from "./key-file.ts";
 export { generateKeyPair, type KeyPair } from "./key-pair.ts";
-export { addKey, listKeys, type RegisteredKey, revokeKey } from "./key-register.ts";
+export { type Added, addKey, listKeys, type RegisteredKey, revokeKey } from "./key-register.ts";
 export type { Line } from "./line.ts";
 export {
   createMemoryNetwork,

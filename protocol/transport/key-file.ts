@@ -77,7 +77,8 @@ export function findPublicKey(text: string): string | undefined {
   return keys.length === 1 ? keys[0] : undefined;
 }
 
-const findSetting = (text: string, name: string) =>
+/** Of a line `NAME = VALUE`. */
+export const findSetting = (text: string, name: string) =>
   new RegExp(`^\\s*${name}\\s*=\\s*(\\S+)\\s*$`, "m").exec(text)?.[1];
 
 function readSmallFile(path: string): { text: string; mode: number } {

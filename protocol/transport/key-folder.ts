@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { findPublicKey } from "./key-file.ts";
+import { findPublicKey, findSetting } from "./key-file.ts";
 
 export const KEY_SUFFIX = ".pub";
 
@@ -17,6 +17,8 @@ export interface KeyFileEntry {
   readonly name: string;
   /** Undefined where the file holds no key, or cannot be read. */
   readonly publicKey: string | undefined;
+  /** What the key may do, where its file says so (`right = …`). */
+  readonly right?: string;
   /** Why the file cannot be read although it is there: it might hold any key. */
   readonly unreadable?: Error;
   /** When the file was last changed, by the clock of its disk. */
@@ -83,8 +85,15 @@ function readEntry(path: string, file: string, known: Remembered | undefined): R
     const stamp = stampOf(stat);
     if (stamp !== "" && stamp === known?.stamp) return known;
     const isReadable = stat.isFile() && stat.size <= LARGEST_FILE_BYTES;
-    const publicKey = isReadable ? findPublicKey(readFileSync(path, "utf8")) : undefined;
-    return { entry: { name, publicKey, changedAtMs: stat.mtimeMs }, stamp };
+    const text = isReadable ? readFileSync(path, "utf8") : "";
+    const right = findSetting(text, "right");
+    const entry = {
+      name,
+      publicKey: findPublicKey(text),
+      ...(right !== undefined && { right }),
+      changedAtMs: stat.mtimeMs,
+    };
+    return { entry, stamp };
   } catch (error) {
     const entry = { name, publicKey: undefined, changedAtMs: 0 };
     if (isMissing(error)) return { entry, stamp: "" };

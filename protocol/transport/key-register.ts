@@ -1,6 +1,7 @@
 /**
- * Changes the directory of authorised keys for a person: adds, revokes, lists. Called by `piw slave-key`; a
- * running master sees the files by itself (`authorized-keys.ts`). The files are the truth: nothing else is kept.
+ * Changes the directory of authorised keys for a person: adds, revokes, lists. Called by `piw slave-key` and
+ * `piw monitor-key`; a running master sees the files by itself (`authorized-keys.ts`). The files are the
+ * truth: nothing else is kept.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -13,6 +14,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -29,6 +31,8 @@ export interface RegisteredKey {
   /** `revoked` also where the file was put back; `damaged`: the file holds no key, and lets nobody in. */
   readonly state: "authorised" | "revoked" | "damaged";
   readonly publicKey: string | undefined;
+  /** As its file says, if it does. */
+  readonly right?: string;
   /** Of the file's last change: when the key was added, or revoked. */
   readonly sinceAtMs: number;
 }
@@ -49,20 +53,28 @@ export function listKeys(dir: string): RegisteredKey[] {
   ];
 }
 
-const rowOf = ({ name, publicKey, changedAtMs }: KeyFileEntry, isRevoked: boolean) =>
+const rowOf = (
+  { name, publicKey, right, changedAtMs }: KeyFileEntry,
+  isRevoked: boolean,
+): RegisteredKey =>
   ({
     name,
+    ...(right !== undefined && { right }),
     state: publicKey === undefined ? "damaged" : isRevoked ? "revoked" : "authorised",
     publicKey,
     sinceAtMs: changedAtMs,
   }) as const;
 
+/** What became of a key that was to be added. */
+export type Added = "added" | "known" | "changed";
+
 /**
  * Adds a key, all or nothing: whoever reads the directory sees the whole file or none. Makes the directory where only it is
- * missing. Gives false where the key stands under this name already.
+ * missing. One that stands under this name already is `known`, and where it may do something else now, `changed`.
+ * @param right what it may do, where that is not the same for all
  * @throws EndpointConfigError for a name that is none or taken, a key that is none, was revoked, or has another name
  */
-export function addKey(dir: string, name: string, publicKey: string): boolean {
+export function addKey(dir: string, name: string, publicKey: string, right?: string): Added {
   if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name) || name.endsWith(KEY_SUFFIX)) {
     throw new EndpointConfigError(
       `${JSON.stringify(name.slice(0, 60))} cannot be a key's name: up to 100 letters, digits and . _ -, such as board-1`,
@@ -79,21 +91,30 @@ export function addKey(dir: string, name: string, publicKey: string): boolean {
   const former = revoked.find((entry) => entry.publicKey === publicKey);
   if (former !== undefined) {
     throw new EndpointConfigError(
-      `this key was revoked (${former.name}): make the slave a new one with piw keygen, or remove ${join(dir, REVOKED_FOLDER, former.name + KEY_SUFFIX)} to trust it again`,
+      `this key was revoked (${former.name}): make a new one with piw keygen, or remove ${join(dir, REVOKED_FOLDER, former.name + KEY_SUFFIX)} to trust it again`,
     );
   }
   const same = authorised.find((entry) => entry.publicKey === publicKey);
-  if (same?.name === name) return false;
+  const lines = [
+    `# added as ${name}`,
+    ...(right === undefined ? [] : [`right = ${right}`]),
+    publicKey,
+  ];
+  const text = `${lines.join("\n")}\n`;
+  if (same?.name === name) {
+    if (same.right === right) return "known";
+    write(dir, text, (made) => renameSync(made, join(dir, `${name}${KEY_SUFFIX}`)));
+    return "changed";
+  }
   if (same !== undefined) {
     throw new EndpointConfigError(`this key is authorised already, as ${same.name}`);
   }
-  const isAdded = writeOnce(dir, name, `# added as ${name}\n${publicKey}\n`);
-  if (!isAdded) {
+  if (!writeOnce(dir, name, text)) {
     throw new EndpointConfigError(
       `${name} has another key already: revoke that first, or give another name`,
     );
   }
-  return true;
+  return "added";
 }
 
 /**
@@ -146,8 +167,14 @@ function readFolders(dir: string): { authorised: KeyFileEntry[]; revoked: KeyFil
   return { authorised: folders[0].entries(), revoked: folders[1].entries() };
 }
 
-/** A hard link is made with its contents or not at all. False where the name stands. */
+/** False where the name stands. */
 function writeOnce(dir: string, name: string, text: string): boolean {
+  // A hard link is made with its contents or not at all.
+  return write(dir, text, (made) => linkSync(made, join(dir, `${name}${KEY_SUFFIX}`)));
+}
+
+/** `give` gives the file, which is whole then, its name. False where that stands. */
+function write(dir: string, text: string, give: (made: string) => void): boolean {
   const temporary = join(dir, `.${randomUUID()}`);
   try {
     const handle = openSync(temporary, "wx", FILE_MODE);
@@ -157,7 +184,7 @@ function writeOnce(dir: string, name: string, text: string): boolean {
     } finally {
       closeSync(handle);
     }
-    linkSync(temporary, join(dir, `${name}${KEY_SUFFIX}`));
+    give(temporary);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw new EndpointConfigError(`cannot write to ${dir}: ${textOf(error)}`, { cause: error });

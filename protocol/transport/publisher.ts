@@ -1,23 +1,29 @@
 /**
  * Publishes a link's messages to whoever listens: the lossy lane. Messages are numbered, and the number
  * reached is repeated while there is nothing to say, so that a listener knows what it missed. Nothing is kept or sent again.
+ * Listeners say nothing, so with keys it is the door alone that tells who they are: when a key that came in is authorised no more,
+ * all connections end, and the others come back by themselves.
  */
 import { Publisher as PublisherSocket } from "zeromq";
 import type { BodyOf, Link, LinkMessages } from "../../supervisor/index.ts";
-import { parseAddress, refuseInner, refuseWithoutKeys } from "./address.ts";
-import { bindSocket } from "./bind-socket.ts";
+import { parseAddress, refuseInner, type ZeromqAddress } from "./address.ts";
+import { askKeys, type ServerKeys, serverKeysFor } from "./bind-endpoint.ts";
+import { type BoundSocket, bindSocket } from "./bind-socket.ts";
 import type { Packet } from "./frame.ts";
 import { FrameWriter, type Lane } from "./frame-writer.ts";
 import { ownEpoch } from "./hello.ts";
 import { encodePublished } from "./published-frame.ts";
-import { connectionOptions, LINGER_MS, limitsOf } from "./socket-options.ts";
+import { connectionOptions, LINGER_MS, limitsOf, type SocketLimits } from "./socket-options.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
-import { bytesOf } from "./zeromq-sockets.ts";
+import { type GuardedDomain, guardDomain } from "./zap-handler.ts";
+import { bytesOf, curveServerOptions, watchDoor } from "./zeromq-sockets.ts";
 
 export interface PublisherOptions {
-  /** Loopback tcp or ipc: a publisher has no keys. */
+  /** `tcp://*:5558`, `tcp://127.0.0.1:0` (any free port), `ipc:///path`. */
   readonly address: string;
+  /** Without keys only addresses of this machine are accepted. */
+  readonly keys?: ServerKeys;
   readonly log: TransportLog;
   /** How often the number is repeated. Default 2,000. */
   readonly heartbeatMs?: number;
@@ -30,80 +36,180 @@ export interface Publisher<Messages extends LinkMessages> {
    * Throws for a body that cannot be encoded.
    */
   publish<K extends keyof Messages & string>(type: K, body: BodyOf<Messages, K>): void;
+  /** How often what went wrong; as of a `ServerEndpoint`. */
+  counters(): Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 
 /** Beyond this the oldest go: in one turn of the event loop nobody sends more that matters. */
 const MOST_WAITING = 10_000;
+/** An address that could not be taken again after the keys changed is tried again after this. */
+const REOPEN_MS = 1_000;
 
 let publisherCounter = 0;
 
-/** @throws EndpointConfigError where the address cannot be bound, or other machines could reach it. */
+/** @throws EndpointConfigError where the address cannot be bound, or other machines could reach it without keys. */
 export async function bindPublisher<ToServer extends LinkMessages, ToClient extends LinkMessages>(
   link: Link<ToServer, ToClient>,
   options: PublisherOptions,
 ): Promise<Publisher<ToClient>> {
   const address = refuseInner(parseAddress(options.address));
-  refuseWithoutKeys(address);
+  const keys = serverKeysFor(address, options.keys);
   const limits = limitsOf(options);
   const tally = new Tally(options.log, { link: link.name, address: options.address });
-  const socket = new PublisherSocket({
-    ...connectionOptions(limits),
-    sendTimeout: 0,
-    sendHighWaterMark: 1_000,
-  });
+  const { atTheDoor, mayStay } = askKeys(keys, tally);
+  /** Who came in since the socket was opened. */
+  const inside = new Set<string>();
+  const letIn = (key: string): boolean => {
+    const isWelcome = atTheDoor(key);
+    if (isWelcome) inside.add(key);
+    return isWelcome;
+  };
+  const guard = keys && (await guardDomain(link.name, letIn));
+  const open = (at: ZeromqAddress) => Outlet.open(at, limits, tally, keys, guard);
+  let outlet: Outlet | undefined;
   try {
-    const bound = await bindSocket(socket, address);
-    publisherCounter += 1;
-    const epoch = `${ownEpoch}.${publisherCounter}`;
-    const waiting: Buffer[] = [];
-    let sequence = 0;
-    const lane: Lane = {
-      routingId: undefined,
-      expiresAtMs: 0,
-      sendable: 0,
-      takeFrame: () => waiting.shift(),
-    };
+    outlet = await open(address);
+  } catch (error) {
+    guard?.release();
+    throw error;
+  }
+  // With the real port: listeners come back to it.
+  const bound = outlet.address;
+  publisherCounter += 1;
+  const epoch = `${ownEpoch}.${publisherCounter}`;
+  let sequence = 0;
+  let isClosing = false;
+  let opening = Promise.resolve();
+  let reopenAtMs = 0;
+
+  const beating = setInterval(() => {
+    outlet?.say(encodePublished({ epoch, sequence, message: null }));
+  }, limits.heartbeatMs);
+  const reopen = async (): Promise<void> => {
+    const former = outlet;
+    outlet = undefined;
+    inside.clear();
+    former?.cut();
+    try {
+      const next = await open(refuseInner(parseAddress(bound)));
+      outlet = next;
+    } catch (error) {
+      tally.count("connection failed", { error });
+      reopenAtMs = performance.now() + REOPEN_MS;
+    }
+  };
+  let isOpening = false;
+  const look = (): void => {
+    const isWanted = outlet === undefined ? performance.now() >= reopenAtMs : hasStranger();
+    if (!isWanted || isOpening || isClosing) return;
+    isOpening = true;
+    opening = reopen().finally(() => {
+      isOpening = false;
+    });
+  };
+  const looking = keys && setInterval(look, limits.heartbeatMs / 4);
+  const hasStranger = (): boolean => {
+    const key = [...inside].find((each) => !mayStay(each));
+    if (key !== undefined) tally.count("key not authorised", { publicKey: key });
+    return key !== undefined;
+  };
+  const shut = async (): Promise<void> => {
+    clearInterval(beating);
+    clearInterval(looking);
+    await opening;
+    await outlet?.close();
+    guard?.release();
+  };
+  let closed: Promise<void> | undefined;
+  return {
+    address: bound,
+    publish: (type, body) => {
+      if (isClosing) return;
+      const frame = encodePublished({ epoch, sequence: sequence + 1, message: { type, body } });
+      sequence += 1;
+      outlet?.say(frame);
+    },
+    counters: () => tally.snapshot(),
+    close: () => {
+      isClosing = true;
+      closed ??= shut();
+      return closed;
+    },
+  };
+}
+
+/** One life of the socket. */
+class Outlet {
+  readonly #socket: PublisherSocket;
+  readonly #bound: BoundSocket;
+  readonly #writer: FrameWriter;
+  readonly #waiting: Buffer[] = [];
+  readonly #lane: Lane = {
+    routingId: undefined,
+    expiresAtMs: 0,
+    sendable: 0,
+    takeFrame: () => this.#waiting.shift(),
+  };
+
+  private constructor(socket: PublisherSocket, bound: BoundSocket, tally: Tally) {
+    this.#socket = socket;
+    this.#bound = bound;
     const out = { send: (parts: readonly Packet[]) => socket.send(parts.map(bytesOf)) };
-    const writer = new FrameWriter(out, {
+    this.#writer = new FrameWriter(out, {
       unreachable: () => undefined,
       failed: (error) => {
         tally.count("frame not sent", { error });
       },
     });
-    const say = (frame: Buffer) => {
-      waiting.push(frame);
-      if (waiting.length > MOST_WAITING) waiting.shift();
-      writer.wake(lane);
-    };
-    const beating = setInterval(() => {
-      say(encodePublished({ epoch, sequence, message: null }));
-    }, limits.heartbeatMs);
-    const shut = async () => {
-      clearInterval(beating);
-      bound.unbind();
-      await writer.flush(LINGER_MS);
-      writer.close();
+  }
+
+  static async open(
+    address: ZeromqAddress,
+    limits: SocketLimits,
+    tally: Tally,
+    keys: ServerKeys | undefined,
+    guard: GuardedDomain | undefined,
+  ): Promise<Outlet> {
+    const socket = new PublisherSocket({
+      ...connectionOptions(limits),
+      ...curveServerOptions(keys, guard),
+      sendTimeout: 0,
+      sendHighWaterMark: 1_000,
+    });
+    try {
+      const bound = await bindSocket(socket, address);
+      void watchDoor(socket, tally);
+      return new Outlet(socket, bound, tally);
+    } catch (error) {
       socket.close();
-    };
-    let isClosing = false;
-    let closed: Promise<void> | undefined;
-    return {
-      address: bound.address,
-      publish: (type, body) => {
-        if (isClosing) return;
-        const frame = encodePublished({ epoch, sequence: sequence + 1, message: { type, body } });
-        sequence += 1;
-        say(frame);
-      },
-      close: () => {
-        isClosing = true;
-        closed ??= shut();
-        return closed;
-      },
-    };
-  } catch (error) {
-    socket.close();
-    throw error;
+      throw error;
+    }
+  }
+
+  get address(): string {
+    return this.#bound.address;
+  }
+
+  say(frame: Buffer): void {
+    this.#waiting.push(frame);
+    if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();
+    this.#writer.wake(this.#lane);
+  }
+
+  /** What was said is still sent. */
+  async close(): Promise<void> {
+    this.#bound.unbind();
+    await this.#writer.flush(LINGER_MS);
+    this.#writer.close();
+    this.#socket.close();
+  }
+
+  /** Nothing more is sent to anybody. */
+  cut(): void {
+    this.#bound.unbind();
+    this.#writer.close();
+    this.#socket.linger = 0;
+    this.#socket.close();
   }
 }

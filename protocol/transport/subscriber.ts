@@ -5,6 +5,7 @@
 import { Subscriber as SubscriberSocket } from "zeromq";
 import type { Link, LinkMessages, MessageOf } from "../../supervisor/index.ts";
 import { parseAddress, refuseInner, refuseWildcard, refuseWithoutKeys } from "./address.ts";
+import { refuseWrongKeys } from "./client-keys.ts";
 import type { Packet } from "./frame.ts";
 import { decodePublished } from "./published-frame.ts";
 import { SerialCalls } from "./serial-calls.ts";
@@ -12,11 +13,13 @@ import { connectionOptions, limitsOf } from "./socket-options.ts";
 import { SocketReader } from "./socket-reader.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
-import { bytesOf } from "./zeromq-sockets.ts";
+import { bytesOf, type ClientKeys, curveClientOptions, watchDoor } from "./zeromq-sockets.ts";
 
 export interface SubscriberOptions<Messages extends LinkMessages> {
-  /** Loopback tcp or ipc. */
+  /** `tcp://HOST:PORT` or `ipc:///path`. */
   readonly address: string;
+  /** Without keys only addresses of this machine are accepted. */
+  readonly keys?: ClientKeys;
   readonly log: TransportLog;
   onMessage(message: MessageOf<Messages>): void;
   /**
@@ -37,16 +40,19 @@ export function connectSubscriber<ToServer extends LinkMessages, ToClient extend
 ): Subscription {
   const address = refuseInner(parseAddress(options.address));
   refuseWildcard(address);
-  refuseWithoutKeys(address);
+  if (options.keys === undefined) refuseWithoutKeys(address);
+  else refuseWrongKeys(address, options.keys);
   const tally = new Tally(options.log, { link: link.name, address: options.address });
   const socket = new SubscriberSocket({
     ...connectionOptions(limitsOf({})),
+    ...curveClientOptions(options.keys),
     linger: 0,
     ipv6: address.kind === "tcp" && address.host.includes(":"),
     receiveHighWaterMark: 1_000,
     reconnectInterval: 100,
     reconnectMaxInterval: 2_000,
   });
+  void watchDoor(socket, tally);
   socket.subscribe();
   socket.connect(address.text);
   const calls = new SerialCalls((error) => {

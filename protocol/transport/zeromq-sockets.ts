@@ -81,16 +81,7 @@ function dial(
     reconnectInterval: Math.round(minMs),
     reconnectMaxInterval: Math.round(Math.max(minMs, reconnectMs.max)),
   };
-  const socket = new Dealer(
-    keys === undefined
-      ? plain
-      : {
-          ...plain,
-          curvePublicKey: keys.own.publicKey,
-          curveSecretKey: keys.own.secretKey,
-          curveServerKey: keys.serverPublicKey,
-        },
-  );
+  const socket = new Dealer({ ...plain, ...curveClientOptions(keys) });
   void watchLine(socket, events, keys !== undefined);
   socket.connect(target.endpoint);
   return frameSocket(socket);
@@ -104,13 +95,30 @@ function routerOptions(
 ): SocketOptions<Router> {
   // A backlog for all the clients of a server that was restarted.
   const plain = { ...socketOptions(limits), mandatory: true, backlog: 1_024 };
-  if (keys === undefined || guard === undefined) return plain;
+  return { ...plain, ...curveServerOptions(keys, guard) };
+}
+
+/** Also of a publisher. None without keys. */
+export function curveServerOptions(
+  keys: RouterGuard | undefined,
+  guard: GuardedDomain | undefined,
+) {
+  if (keys === undefined || guard === undefined) return {};
   return {
-    ...plain,
     ...guard.options,
     curveServer: true,
     curvePublicKey: keys.secret.publicKey,
     curveSecretKey: keys.secret.secretKey,
+  };
+}
+
+/** Also of a subscriber. None without keys. */
+export function curveClientOptions(keys: ClientKeys | undefined) {
+  if (keys === undefined) return {};
+  return {
+    curvePublicKey: keys.own.publicKey,
+    curveSecretKey: keys.own.secretKey,
+    curveServerKey: keys.serverPublicKey,
   };
 }
 
@@ -136,7 +144,10 @@ export function bytesOf(part: Packet): Buffer {
 }
 
 /** Counts the connections that never came through the door: wrong keys, no keys, no ZeroMQ. */
-async function watchDoor(socket: Router, tally: Tally): Promise<void> {
+export async function watchDoor(
+  socket: Pick<Router, "closed" | "events">,
+  tally: Tally,
+): Promise<void> {
   try {
     for await (const event of socket.events) {
       if (

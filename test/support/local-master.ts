@@ -95,6 +95,7 @@ export class LocalMaster {
         },
         keyFile: undefined,
         authorizedKeysDir: undefined,
+        monitorKeysDir: undefined,
         signingKeyFile: options.signingKeyFile,
         hooks: options.hooks ?? [],
         http: { host: "127.0.0.1", port: options.httpPort ?? 0 },

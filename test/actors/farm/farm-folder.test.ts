@@ -46,9 +46,9 @@ describe("a farm's folder", () => {
     expect(readFileSync(keys.masterKey, "utf8")).toBe(master);
     expect(statSync(folder.keys).mode & 0o077).toBe(0);
     const authorized = readAuthorizedKeys(keys.authorizedKeys);
-    expect([1, 2].map((n) => authorized.findName(readKeyFile(keys.slaveKey(n)).publicKey))).toEqual(
-      ["slave-1", "slave-2"],
-    );
+    expect(
+      [1, 2].map((n) => authorized.find(readKeyFile(keys.slaveKey(n)).publicKey)?.name),
+    ).toEqual(["slave-1", "slave-2"]);
   });
 
   test("completes keys whose making was cut off", () => {

@@ -41,10 +41,10 @@ const states = () =>
 describe("the register of slaves' keys", { timeout: 15_000 }, () => {
   it("adds a key once, in a folder that it makes, and the master's view of it lets the key in", () => {
     const key = newKey();
-    expect(addKey(dir, "board-1", key)).toBe(true);
-    expect(addKey(dir, "board-1", key)).toBe(false);
+    expect(addKey(dir, "board-1", key)).toBe("added");
+    expect(addKey(dir, "board-1", key)).toBe("known");
     expect(readdirSync(dir)).toEqual(["board-1.pub"]);
-    expect(readAuthorizedKeys(dir).findName(key)).toBe("board-1");
+    expect(readAuthorizedKeys(dir).find(key)?.name).toBe("board-1");
     expect(states()).toEqual([{ name: "board-1", state: "authorised", publicKey: key }]);
     expect(Math.abs(Date.now() - (listKeys(dir)[0]?.sinceAtMs ?? 0))).toBeLessThan(60_000);
   });
@@ -88,7 +88,7 @@ describe("the register of slaves' keys", { timeout: 15_000 }, () => {
     await until(() => !view.isAuthorised(key), "the view follows");
     expect(view.isAuthorised(other)).toBe(true);
     expect(revokeKey(dir, "board-1")).toEqual([]);
-    expect(() => addKey(dir, "board-3", key)).toThrow(/was revoked.*make the slave a new one/);
+    expect(() => addKey(dir, "board-3", key)).toThrow(/was revoked.*make a new one/);
     expect(states()).toEqual([
       { name: "board-2", state: "authorised", publicKey: other },
       { name: "again", state: "revoked", publicKey: key },

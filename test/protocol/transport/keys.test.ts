@@ -120,7 +120,7 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
     mkdirSync(join(folder, "folder.pub"));
     const keys = readAuthorizedKeys(folder);
     expect(keys.list()).toEqual([{ name: "a", publicKey: a }]);
-    expect(keys.findName(a)).toBe("a");
+    expect(keys.find(a)?.name).toBe("a");
     for (const key of [hidden, backup, "", "not a key"]) expect(keys.isAuthorised(key)).toBe(false);
     expect(keys.damaged()).toEqual(["broken.pub", "folder.pub"]);
   });
@@ -146,7 +146,7 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
     const old = put("a.pub");
     const longAgo = new Date(Date.now() - 3_600_000);
     utimesSync(folder, longAgo, longAgo);
-    const keys = readAuthorizedKeys(folder, 1_000);
+    const keys = readAuthorizedKeys(folder, { readAllMs: 1_000 });
     const { publicKey } = generateKeyPair();
     writeFileSync(join(folder, "a.pub"), `${publicKey}\n`);
     await until(() => keys.isAuthorised(publicKey) && !keys.isAuthorised(old), "the change");
@@ -171,7 +171,10 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
     writePublicKeyFile(join(inner, "stays.pub"), stays);
     writePublicKeyFile(join(inner, "goes.pub"), goes);
     const failures: unknown[] = [];
-    const keys = readAuthorizedKeys(inner, 1_000, (error) => failures.push(error));
+    const keys = readAuthorizedKeys(inner, {
+      readAllMs: 1_000,
+      failed: (error) => failures.push(error),
+    });
     renameSync(inner, join(folder, "away"));
     await until(() => !keys.isAuthorised(stays), "it cannot be read");
     const failedAt = performance.now();
@@ -187,7 +190,7 @@ describe("the directory of authorised keys", { timeout: 15_000 }, () => {
 
   it("sends nobody away for a file that cannot be read, and does not let its key in", async () => {
     const key = put("a.pub");
-    const keys = readAuthorizedKeys(folder, 0);
+    const keys = readAuthorizedKeys(folder, { readAllMs: 0 });
     unlinkSync(join(folder, "a.pub"));
     // To root no file is unreadable but one that leads to itself.
     symlinkSync("a.pub", join(folder, "a.pub"));
