@@ -12,6 +12,7 @@ import {
   type ClientKeys,
   connectEndpoint,
   connectSubscriber,
+  keysOverTcp,
   type Subscription,
   type TransportLog,
 } from "../transport/index.ts";
@@ -89,7 +90,7 @@ class Watching implements MasterWatcher {
     const { controlAddress, statusAddress, keys, log } = options;
     this.#control = connectEndpoint(controlLink, {
       address: controlAddress,
-      ...(keys && { keys }),
+      ...keysFor(controlAddress, keys),
       log,
       retryMs: RETRY_MS,
       handlers: {
@@ -107,14 +108,17 @@ class Watching implements MasterWatcher {
     try {
       this.#status = connectSubscriber(statusLink, {
         address: statusAddress,
+        ...keysFor(statusAddress, keys),
         log,
+        onSign: () => this.#hears(),
         onMessage: ({ body }) => {
           this.picture.heard(body);
-          this.#hears();
+          if (this.picture.isStale) this.#round.now();
+          this.#tell();
         },
         onGap: (missed) => {
           this.picture.missed(missed);
-          this.#hears();
+          this.#round.now();
         },
       });
     } catch (error) {
@@ -184,10 +188,11 @@ class Watching implements MasterWatcher {
     this.#tell();
   }
 
+  /** What was said before it heard anything it has missed, and nobody tells it. */
   #hears(): void {
+    if (!this.picture.connection.isHearing) this.#round.now();
     this.#heardMs = performance.now();
     this.#seenAt = Date.now();
-    if (this.picture.isStale) this.#round.now();
     this.picture.connected({ isHearing: true });
     this.#tell();
   }
@@ -243,6 +248,11 @@ class Watching implements MasterWatcher {
     this.picture.treeIs(tasks, silent);
     this.#tell();
   }
+}
+
+function keysFor(address: string, keys: ClientKeys | undefined): { keys?: ClientKeys } {
+  const needed = keysOverTcp(address, keys);
+  return needed === undefined ? {} : { keys: needed };
 }
 
 /** Slaves that are on record, with what the Slave Driver knows of them: it does not know who was gone before it began. */
