@@ -105,6 +105,8 @@ export interface Changes {
 
 /** Everything that the master answers to who begins to watch, or has missed something. */
 export interface Answers {
+  /** Of the picture, when the first of them was asked for. */
+  readonly doubts: number;
   readonly everything: Everything;
   readonly slaves: readonly { readonly now: SlaveNow; readonly facts: SlaveFacts | null }[];
   /** Which life of the Slave Driver this is, and the number of its last change then. */
@@ -167,7 +169,8 @@ export class FarmPicture {
   #life = "";
   /** What is older is of another life, and goes with the next answers. */
   #lifeSince = 0;
-  #isStale = true;
+  #doubts = 1;
+  #settledDoubts = 0;
 
   /** @param clock of the watcher, in ms since 1970 */
   constructor(clock: () => number = Date.now) {
@@ -224,7 +227,11 @@ export class FarmPicture {
   }
   /** The master has to be asked for everything: something was missed, or nothing was asked yet. */
   get isStale(): boolean {
-    return this.#isStale;
+    return this.#doubts > this.#settledDoubts;
+  }
+  /** How often something was missed. An answer settles those that were there before it was asked for. */
+  get doubts(): number {
+    return this.#doubts;
   }
 
   /** What happens, in the order in which it was said. */
@@ -262,13 +269,13 @@ export class FarmPicture {
 
   /** Events were lost, or the publisher is another one. @param missed 0: nobody knows how many */
   missed(missed: number): void {
-    this.#isStale = true;
+    this.#doubts += 1;
     this.#note({ kind: "gap", missed });
     this.connected({ isCaughtUp: false });
   }
 
   /** All that the master knows. Events that came meanwhile and are newer stay. */
-  catchUp({ everything, slaves, life, change, ended }: Answers): void {
+  catchUp({ doubts, everything, slaves, life, change, ended }: Answers): void {
     this.#setLife(life);
     const rows = new Map(slaves.slice(0, MOST_SLAVES).map((row) => [row.now.id, row]));
     for (const [id, known] of this.#slaves) {
@@ -291,8 +298,8 @@ export class FarmPicture {
     if (this.#ended.length < before) this.#wholeBefore = this.#next();
     this.#takeEnded(ended);
     this.#lifeSince = 0;
-    this.#isStale = false;
-    this.connected({ isCaughtUp: true, aheadMs: nowAt - this.#clock() });
+    this.#settledDoubts = Math.max(this.#settledDoubts, doubts);
+    this.connected({ isCaughtUp: !this.isStale, aheadMs: nowAt - this.#clock() });
   }
 
   connected(change: Partial<Connection>): void {
@@ -386,12 +393,12 @@ export class FarmPicture {
 
   #takeSlave(event: Extract<FarmEvent, { kind: "slave" }>): void {
     const { kind: _kind, life, change, facts, ...now } = event;
-    if (life !== this.#life) this.#isStale = true;
+    if (life !== this.#life) this.#doubts += 1;
     this.#setLife(life);
     const known = this.#slaves.get(now.id);
     if (known?.life === life && known.change >= change) return;
     // Its facts were said while nobody listened.
-    if (known === undefined && facts === null) this.#isStale = true;
+    if (known === undefined && facts === null) this.#doubts += 1;
     const isHere = now.connectedAt !== null;
     const wasHere = known !== undefined && known.value.connectedAt !== null;
     const isAsleep = now.asleep !== null;

@@ -218,6 +218,7 @@ class Watching implements MasterWatcher {
 
   async #askForAll(): Promise<void> {
     if (!this.#isUp) return;
+    const { doubts } = this.picture;
     const [everything, { slaves, whereabouts }, { builds }] = await Promise.all([
       this.#control.ask("HELLO", {}, ANSWER_MS),
       this.#control.ask("SLAVES", {}, ANSWER_MS),
@@ -225,6 +226,7 @@ class Watching implements MasterWatcher {
     ]);
     const { life, change } = whereabouts;
     this.picture.catchUp({
+      doubts,
       everything,
       slaves: seenSlaves(slaves, whereabouts.slaves),
       ...{ life, change, ended: builds },
