@@ -12,7 +12,7 @@
  */
 import { z } from "zod";
 import { countSchema, rowIdSchema } from "../protocol/model/scalar.ts";
-import { sleeperSchema } from "../protocol/model/steering.ts";
+import { MOST_SLAVES_LISTED, sleeperSchema } from "../protocol/model/sleeper.ts";
 import { type Sql, type Tx, transaction } from "./connection.ts";
 import type { RetryRule } from "./leases.ts";
 import { request } from "./request.ts";
@@ -201,6 +201,21 @@ export async function wakeSlave(tx: Tx, slaveId: number): Promise<boolean> {
   if (rows.length > 0) await activateTargets(tx, slaveId);
   return rows.length > 0;
 }
+
+/** Who is asleep, in short: the Slave Driver looks every few seconds. */
+export const asleepSlaves = request(
+  {
+    args: z.null(),
+    result: z
+      .array(z.object({ id: rowIdSchema, by: sleeperSchema, why: z.string() }))
+      .max(MOST_SLAVES_LISTED),
+  },
+  async (sql) => [
+    ...(await sql<{ id: number; by: "person" | "farm"; why: string }[]>`
+      select id, asleep_by as by, left(asleep_why, 2000) as why from slave
+      where asleep_since is not null order by last_seen_at desc limit ${MOST_SLAVES_LISTED}`),
+  ],
+);
 
 /** Slaves that are asleep, for whoever looks at the farm. */
 export const sleepingSlaves = request(

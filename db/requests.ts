@@ -7,6 +7,7 @@ import type { Immutable } from "../protocol/model/immutable.ts";
 import { countedDownloads, recordAccess, tendAccessLog } from "./access-log.ts";
 import { findLogs } from "./build-log.ts";
 import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
+import { endedBuilds } from "./ended-builds.ts";
 import { explainQueue } from "./explain.ts";
 import {
   markPlaced,
@@ -31,7 +32,7 @@ import {
   unreadProjects,
   upstreamSerial,
 } from "./following.ts";
-import { queueHealth, sleepingSlaves } from "./health.ts";
+import { asleepSlaves, queueHealth, sleepingSlaves } from "./health.ts";
 import { historyOf, recordFigures, thinHistory } from "./history.ts";
 import {
   announceEvent,
@@ -102,6 +103,7 @@ export const requests = {
   dueDeliveries,
   duePages,
   endDelivery,
+  endedBuilds,
   explainQueue,
   failingPages,
   extendLeases,
@@ -178,6 +180,7 @@ export const requests = {
   signWith,
   simpleNames,
   simplePage,
+  asleepSlaves,
   sleepingSlaves,
   statisticsPage,
   startRebuild,

@@ -17,7 +17,7 @@ import {
   verifiedFileSchema,
 } from "../protocol/model/delivery.ts";
 import type { Immutable } from "../protocol/model/immutable.ts";
-import { rowIdSchema } from "../protocol/model/scalar.ts";
+import { instantSchema, rowIdSchema } from "../protocol/model/scalar.ts";
 import { canonicalName, isValidName } from "../protocol/packaging/canonical-name.ts";
 import { parseRequirement } from "../protocol/packaging/requirement.ts";
 import { type Tx, transaction } from "./connection.ts";
@@ -43,6 +43,7 @@ export const settledSchema = z.object({
   package: z.string(),
   version: z.string(),
   target: z.string(),
+  endedAt: instantSchema,
   /** Names that stand because of this build. */
   published: z.array(z.string()),
   /** Names that stood already with other contents. */
@@ -109,6 +110,7 @@ interface BuildRow {
   version: string;
   target: string;
   leased_at: Date;
+  settled_at: Date | null;
   outcome: Outcome | null;
   settled: boolean;
   unwanted: boolean;
@@ -363,7 +365,7 @@ function nameOf(requirement: string): string {
 async function findBuild(tx: Tx, token: number): Promise<BuildRow | undefined> {
   const [row] = await tx<BuildRow[]>`
     select b.token, b.version_id, b.target_id, b.slave_id, p.name as package, v.version,
-      t.name as target, b.leased_at, b.outcome,
+      t.name as target, b.leased_at, b.settled_at, b.outcome,
       b.settled_at is not null and not ${givenUp(tx)} as settled,
       (p.skip is not null or v.skip is not null or t.skip is not null or not v.wanted) as unwanted,
       exists (select from import i where i.token = b.token) as imported,
@@ -385,6 +387,7 @@ async function stored(tx: Tx, build: BuildRow): Promise<Settled> {
     package: build.package,
     version: build.version,
     target: build.target,
+    endedAt: (build.settled_at ?? new Date()).getTime(),
     published: files.filter((file) => file.ours).map((file) => file.filename),
     superseded:
       build.outcome === "superseded"

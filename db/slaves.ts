@@ -7,6 +7,7 @@ import { z } from "zod";
 import { tokenSchema } from "../protocol/model/build.ts";
 import { hostFactsSchema } from "../protocol/model/host.ts";
 import { durationSchema, rowIdSchema } from "../protocol/model/scalar.ts";
+import { type BuildInHand, buildInHandSchema } from "../protocol/model/slave-now.ts";
 import { type TargetSpec, targetSpecSchema } from "../protocol/model/target.ts";
 import { textSchema } from "../protocol/model/text.ts";
 import { requiresPythonAdmits } from "../protocol/packaging/requires-python.ts";
@@ -46,6 +47,8 @@ export const helloSlave = request(
       isNewTarget: z.boolean(),
       /** Why a person has put it to sleep. */
       asleep: z.string().nullable(),
+      /** What it goes on with. */
+      inHand: buildInHandSchema.nullable(),
     }),
   },
   async (sql, args) =>
@@ -99,8 +102,10 @@ export const helloSlave = request(
         select token from build
         where token = any(${drop}) and slave_id = ${slaveId} and settled_at is not null
         order by token`;
+      const kept = args.running.find((token) => !drop.includes(token));
       return {
         slaveId,
+        inHand: kept === undefined ? null : await findInHand(tx, kept),
         targetIds,
         drop,
         settled: settled.map(({ token }) => token),
@@ -109,6 +114,18 @@ export const helloSlave = request(
       };
     }),
 );
+
+async function findInHand(tx: Tx, token: number): Promise<BuildInHand | null> {
+  const [build] = await tx<(Omit<BuildInHand, "sinceAt"> & { readonly leasedAt: Date })[]>`
+    select b.token, p.name as package, v.version, t.name as target, b.leased_at as "leasedAt"
+    from build b
+    join version v on v.id = b.version_id join package p on p.id = v.package_id
+    join target t on t.id = b.target_id
+    where b.token = ${token}`;
+  if (build === undefined) return null;
+  const { leasedAt, ...named } = build;
+  return { ...named, sinceAt: leasedAt.getTime() };
+}
 
 /** Whether the slave should go on with a token that it lists. Takes an expired lease back where it can. */
 async function keep(

@@ -5,12 +5,11 @@
 import { z } from "zod";
 import { tokenSchema } from "../protocol/model/build.ts";
 import { rowIdSchema } from "../protocol/model/scalar.ts";
+import { MOST_SLAVES_LISTED, sleeperSchema } from "../protocol/model/sleeper.ts";
 import {
-  MOST_SLAVES_LISTED,
   type SlavesAsked,
   slaveRowSchema,
   slavesAskedSchema,
-  sleeperSchema,
   steeringSchema,
 } from "../protocol/model/steering.ts";
 import { type Sql, type Tx, transaction } from "./connection.ts";
@@ -30,9 +29,10 @@ export const listSlaves = request(
   async (sql) => {
     const rows = await sql<ListedRow[]>`
       select s.*, l.token, p.name as package, v.version, t.name as target,
-        greatest(0, extract(epoch from now() - b.leased_at) * 1000)::float8 as for_ms
+        b.leased_at, greatest(0, extract(epoch from now() - b.leased_at) * 1000)::float8 as for_ms
       from (
-        select id, label, slot, identity, hostname, product_version, asleep_by, asleep_why,
+        select id, label, slot, identity, hostname, os, board, product_version, asleep_by,
+          asleep_why, last_seen_at,
           greatest(0, extract(epoch from now() - last_seen_at) * 1000)::float8 as silent_ms,
           array(select t.name from slave_target st join target t on t.id = st.target_id
             where st.slave_id = slave.id order by t.rank, t.name) as targets
@@ -53,6 +53,8 @@ export const listSlaves = request(
       slot: row.slot,
       identity: row.identity,
       hostname: row.hostname,
+      os: row.os,
+      board: row.board,
       version: row.product_version,
       targets: [...row.targets],
       asleep: row.asleep_by === null ? null : { by: row.asleep_by, why: row.asleep_why },
@@ -64,8 +66,10 @@ export const listSlaves = request(
               package: row.package,
               version: row.version,
               target: row.target,
+              sinceAt: row.leased_at.getTime(),
               forMs: row.for_ms,
             },
+      seenAt: row.last_seen_at.getTime(),
       silentMs: row.silent_ms,
     }));
   },
@@ -77,6 +81,10 @@ interface ListedRow {
   slot: string;
   identity: string;
   hostname: string;
+  os: string;
+  board: string;
+  last_seen_at: Date;
+  leased_at: Date;
   product_version: string;
   asleep_by: "person" | "farm" | null;
   asleep_why: string;

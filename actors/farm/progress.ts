@@ -40,6 +40,7 @@ const SHOWN_STATES: ReadonlySet<ReportRow["state"]> = new Set(["built", "failed"
 export function openProgress(output: ProgressOutput): Progress {
   const shown = new Map<string, string>();
   const building = new Map<string, string>();
+  const away = new Set<number>();
   const isTerminal = output.isTTY === true;
   let latest: FarmReport | undefined;
   let below = "";
@@ -95,6 +96,15 @@ export function openProgress(output: ProgressOutput): Progress {
     }
   };
 
+  /** Once, however often it is said meanwhile. */
+  const leaves = ({ id, label, state }: Extract<FarmEvent, { kind: "slave" }>) => {
+    if (state !== "gone" && state !== "silent") away.delete(id);
+    else if (!away.has(id)) {
+      away.add(id);
+      note(`slave ${harmless(label)} is ${state}`);
+    }
+  };
+
   return {
     note,
     event(event) {
@@ -113,9 +123,10 @@ export function openProgress(output: ProgressOutput): Progress {
           if (!isTerminal) note(`says     ${words(event)}: ${harmless(said(event))}`);
           break;
         case "slave":
-          if (event.state === "gone") note(`slave ${harmless(event.label)} is gone`);
+          leaves(event);
           break;
         case "published":
+        case "order":
         case "figures":
         case "host":
           break;

@@ -139,7 +139,11 @@ export const bigBrother = defineActor<BigBrotherMessages, BigBrotherArgs, State>
         tellHealth(state, ctx);
       });
     },
-    EVERYTHING: (state) => ({ ...state.known, slaves: [...state.slaves.values()] }),
+    EVERYTHING: (state) => ({
+      ...state.known,
+      nowAt: Date.now(),
+      slaves: [...state.slaves.values()],
+    }),
   },
 });
 

@@ -84,12 +84,14 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
       const reply = caller.right === "control" ? answerTo : asGuest(state, peer, answerTo);
       if (reply === undefined) return;
       switch (message.type) {
-        case "TREE":
+        case "TREE": {
+          const { sessions } = message.body;
           answer(ctx, reply, async () => {
-            const { found, silent } = await askAll(parts, (part) => part.tree());
+            const { found, silent } = await askAll(parts, (part) => part.tree(sessions));
             return { tasks: eachOnce(found), silent };
           });
           return;
+        }
         case "REPORT":
           answer(ctx, reply, () => report(state.args, state.isCaughtUp));
           return;
@@ -114,8 +116,15 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
           return;
         }
         case "SLAVES":
-          answer(ctx, reply, async () => ({ slaves: await listSlaves(state.args) }));
+          answer(ctx, reply, () => listSlaves(state.args));
           return;
+        case "ENDED": {
+          const question = message.body;
+          answer(ctx, reply, async () => ({
+            builds: await state.args.database.ask("endedBuilds", question, ANSWER_OPTIONS),
+          }));
+          return;
+        }
         case "ORDERS": {
           const question = message.body;
           answer(ctx, reply, async () => {

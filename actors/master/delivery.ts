@@ -225,7 +225,7 @@ function announce(
     target: settled.target,
     slave: session.label,
     slaveId: session.slaveId,
-    endedAt: Date.now(),
+    endedAt: settled.endedAt,
     cause,
     message: cause === "built" && settled.outcome !== "published" ? settled.outcome : message,
     durationMs,

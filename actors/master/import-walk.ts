@@ -187,7 +187,7 @@ async function settle(
     target: settled.target,
     slave: order.host,
     slaveId: delivery.slaveId,
-    endedAt: Date.now(),
+    endedAt: settled.endedAt,
     cause: "built",
     message: settled.outcome === "published" ? `imported from ${order.host}` : settled.outcome,
     durationMs: order.durationMs,

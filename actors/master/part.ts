@@ -24,7 +24,8 @@ export interface MasterPart {
   quitTask(task: string): Promise<readonly string[]>;
   /** Ends the process in order, and waits for no transfer any more; settles when it has been told. */
   quit(): Promise<void>;
-  tree(): Promise<readonly TaskNode[]>;
+  /** With the children of dynamic supervisors, or a sum of them. */
+  tree(sessions: boolean): Promise<readonly TaskNode[]>;
   /** Of all tasks (null) or of some; null: as it was configured. */
   logLevel(task: string | null, level: LogLevel | null): Promise<readonly string[]>;
   logLevels(): Promise<PartLogLevels>;
@@ -57,9 +58,9 @@ export function localPart(
     resume: async (task) => system()?.resume(task) ?? [],
     quitTask: async (task) => system()?.quit(task, spared) ?? [],
     quit: async () => end(),
-    tree: async () => {
+    tree: async (sessions) => {
       const running = system();
-      return running === undefined ? [] : rowsOf(name, running.tree(), refusals);
+      return running === undefined ? [] : rowsOf(name, running.tree(), refusals, sessions);
     },
     logLevel: async (task, level) => levels.set(system(), task, level),
     logLevels: async () => ({ part: name, ...log.now() }),
@@ -106,7 +107,7 @@ export function remotePart(name: string, agent: ActorRef<ToPart>): MasterPart {
     resume: (task) => agent.ask("RESUME", { task }, PATIENCE),
     quitTask: (task) => agent.ask("QUIT_TASK", { task }, PATIENCE),
     quit: () => agent.ask("QUIT", undefined, PATIENCE),
-    tree: () => agent.ask("TREE", undefined, PATIENCE),
+    tree: (sessions) => agent.ask("TREE", { sessions }, PATIENCE),
     logLevel: (task, level) => agent.ask("LOG_LEVEL", { task, level }, PATIENCE),
     logLevels: () => agent.ask("LOG_LEVELS", undefined, PATIENCE),
   };
@@ -126,7 +127,7 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
       // After the answer: a part that is stopping gives none.
       setImmediate(() => void part.quit());
     },
-    TREE: (part) => part.tree(),
+    TREE: (part, { sessions }) => part.tree(sessions),
     LOG_LEVEL: (part, { task, level }) => part.logLevel(task, level),
     LOG_LEVELS: (part) => part.logLevels(),
   },
@@ -134,11 +135,33 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
 
 const LONGEST_TEXT = 2_000;
 
-function rowsOf(part: string, tree: TreeNode, refusals: Refusals): TaskNode[] {
-  return Array.from(eachNode(tree), (node) => {
+function rowsOf(part: string, tree: TreeNode, refusals: Refusals, sessions: boolean): TaskNode[] {
+  return Array.from(sessions ? eachNode(tree) : eachTask(tree), (node) => {
     const refused = refusals.of(node.path);
-    return { ...rowOf(part, node), ...(refused && { refused }) };
+    const isSummed = !sessions && node.kind === "dynamic" && node.children.length > 0;
+    return {
+      ...rowOf(part, node),
+      ...(isSummed && { below: sumOf(node.children) }),
+      ...(refused && { refused }),
+    };
   });
+}
+
+/** All that do not come and go with slaves and builds. */
+function* eachTask(node: TreeNode): Generator<TreeNode> {
+  yield node;
+  if (node.kind !== "dynamic") for (const below of node.children) yield* eachTask(below);
+}
+
+function sumOf(children: readonly TreeNode[]): NonNullable<TaskNode["below"]> {
+  const below = { count: children.length, mailboxDepth: 0, busyMs: 0, handled: 0, degraded: 0 };
+  for (const { mailboxDepth, busyMs, handled, degraded } of children) {
+    below.mailboxDepth = Math.max(below.mailboxDepth, mailboxDepth);
+    below.busyMs = Math.max(below.busyMs, Math.round(busyMs));
+    below.handled = Math.max(below.handled, handled);
+    if (degraded !== undefined) below.degraded += 1;
+  }
+  return below;
 }
 
 const rowOf = (part: string, node: TreeNode): TaskNode => ({

@@ -4,15 +4,12 @@
  * wants of them. It keeps no truth of its own: after a crash it finds the sessions by their peers.
  */
 
+import type { RequestResult } from "../../db/requests.ts";
 import type { FromSlave, ToSlave } from "../../protocol/links/slave.ts";
 import type { Presence, ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { LogPart } from "../../protocol/model/build-log.ts";
-import {
-  MOST_SLAVES_LISTED,
-  PASSED_FOR_MS,
-  type Steering,
-  slaveMatcher,
-} from "../../protocol/model/steering.ts";
+import { MOST_SLAVES_LISTED } from "../../protocol/model/sleeper.ts";
+import { PASSED_FOR_MS, type Steering, slaveMatcher } from "../../protocol/model/steering.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -33,15 +30,19 @@ import {
   type SlaveSessionMessages,
   slaveSession,
 } from "./slave-session.ts";
+import { type SlaveWord, Whereabouts } from "./whereabouts.ts";
 
 export interface SlaveDriverMessages extends ToSlaveDriver, PeerMessages<FromSlave> {
   /** A session has told its slave to sleep until there is work. */
   SLEEPING(body: { readonly peerId: string; readonly targetIds: readonly number[] }): void;
   AWAKE(body: { readonly peerId: string }): void;
-  /** What a slave does now, from HELLO on. */
   /** How many builds of a slave are being taken. */
   DELIVERING(body: { readonly peerId: string; readonly count: number }): void;
-  PRESENCE(body: { readonly peerId: string; readonly presence: Presence }): void;
+  /** What a slave does now, from HELLO on. */
+  PRESENCE(body: { readonly peerId: string; readonly word: SlaveWord }): void;
+  /** Time to ask the database who is asleep. */
+  LOOK(): void;
+  SLEEPERS(body: { readonly asleep: RequestResult<"asleepSlaves">; readonly orders: number }): void;
   SESSION_ENDED(ended: Terminated): void;
   /** A peer of a while ago: it should have a session by now. */
   CHECK(peer: Peer): void;
@@ -63,6 +64,7 @@ interface State {
   readonly probing: Set<string>;
   readonly sleeping: Map<string, readonly number[]>;
   readonly presences: Map<string, Presence>;
+  readonly whereabouts: Whereabouts;
   /** Slaves that were told to die, and until when they are told again (monotonic ms): they may not have heard it. */
   readonly killed: Map<string, { readonly reason: string; readonly untilMs: number }>;
   /** Processes that dropped a build by a person's word, and until when they may not have it (monotonic ms). */
@@ -85,6 +87,8 @@ const CHECK_AFTER_MS = 10_000;
 
 /** A killed slave that comes back within this did not hear of it. */
 const KILLED_FOR_MS = 600_000;
+/** The farm itself puts slaves to sleep, and the database decides that. */
+const LOOK_MS = 5_000;
 /** A slave closes its connection when it hears DIE. */
 const DIE_WITHIN_MS = 5_000;
 
@@ -98,14 +102,16 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
   name: "holds one session per build slave",
   pause: "drain",
   mailbox: { bound: 100_000 },
-  async init(_ctx, args) {
+  async init(ctx, args) {
     await args.link.ask("ATTACH");
+    ctx.every(LOOK_MS, "LOOK");
     return {
       args,
       peers: new Map(),
       probing: new Set(),
       sleeping: new Map(),
       presences: new Map(),
+      whereabouts: new Whereabouts((event) => args.session.status.tell("EVENT", event)),
       killed: new Map(),
       skipped: new Map(),
       penalties: new Map(),
@@ -200,6 +206,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       state.sleeping.delete(peer.id);
       state.presences.delete(peer.id);
       state.delivering.delete(peer.id);
+      state.whereabouts.lost(peer.id, end);
       // It has closed the connection itself, as one does that hears DIE.
       if (end === "left") state.killed.delete(slotOf(peer));
       const session = sessionOf(state, ctx, peer);
@@ -242,8 +249,25 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       );
       state.args.link.tell("DROP", { peer, reason: "the session has crashed: say HELLO again" });
     },
-    PRESENCE(state, { peerId, presence }) {
-      if (state.peers.has(peerId)) state.presences.set(peerId, presence);
+    PRESENCE(state, { peerId, word }) {
+      if (!state.peers.has(peerId)) return;
+      state.presences.set(peerId, word.presence);
+      state.whereabouts.says(peerId, word);
+    },
+    LOOK(state, _body, ctx) {
+      const { orders } = state.whereabouts;
+      ctx.run(async (signal) => {
+        const options = { timeoutMs: LOOK_MS, signal };
+        try {
+          const asleep = await state.args.session.database.ask("asleepSlaves", null, options);
+          ctx.self.tell("SLEEPERS", { asleep, orders });
+        } catch {
+          // It is away: they sleep on as they did.
+        }
+      });
+    },
+    SLEEPERS(state, { asleep, orders }) {
+      state.whereabouts.sleepers(new Map(asleep.map(({ id, ...how }) => [id, how])), orders);
     },
     DELIVERING(state, { peerId, count }) {
       if (count > 0 && state.peers.has(peerId)) state.delivering.set(peerId, count);
@@ -254,7 +278,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       return [...state.delivering.values()].reduce((sum, count) => sum + count, 0);
     },
     COUNT: (state) => state.presences.size,
-    PRESENT: (state) => [...state.presences.values()].slice(0, MOST_SLAVES_LISTED),
+    WHEREABOUTS: (state) => state.whereabouts.snapshot(),
     KILL(state, { slaves, reason }, ctx) {
       const isMeant = slaveMatcher(slaves);
       const processes = new Set<string>();
@@ -340,7 +364,7 @@ function steer(
   state: State,
   ctx: Context,
   peer: Peer,
-  { running }: Presence,
+  { slaveId, running }: Presence,
   action: Steering,
   reason: string,
 ): void {
@@ -354,9 +378,11 @@ function steer(
       // To wake it before a person does would be a waking lost.
       state.sleeping.delete(peer.id);
       send(state, peer, { type: "SLEEP", body: { reason } });
+      state.whereabouts.steered(slaveId, { by: "person", why: reason });
       session.tell("STEERED", { action, reason });
       return;
     case "wake":
+      state.whereabouts.steered(slaveId, null);
       session.tell("STEERED", { action });
       wake(state, peer.id);
       return;

@@ -4,7 +4,7 @@
  * DONE. What it knows beyond the database is only what the slave said last: when it crashes the slave
  * says HELLO again and nothing is lost.
  *
- * States: greeting -> idle <-> building <-> delivering; gone ends it. A message that does not fit its
+ * States: greeting -> idle -> building -> delivering -> cleaning (until it says IDLE) -> idle; gone ends it. A message that does not fit its
  * state gets DIE and a line in the log, and harms no other slave.
  */
 import type { RetryRule } from "../../db/leases.ts";
@@ -14,6 +14,11 @@ import type { Token } from "../../protocol/model/build.ts";
 import { isPartOf, type LogPart, MAX_LOG_PART_BYTES } from "../../protocol/model/build-log.ts";
 import type { Delivery } from "../../protocol/model/delivery.ts";
 import type { HostStats } from "../../protocol/model/host.ts";
+import {
+  type BuildInHand,
+  type SlaveFacts,
+  sortedTargets,
+} from "../../protocol/model/slave-now.ts";
 import {
   type ActorContext,
   type ActorRef,
@@ -81,7 +86,7 @@ export interface SessionContext
 }
 
 interface State extends SessionContext {
-  phase: "greeting" | "idle" | "building" | "delivering";
+  phase: "greeting" | "idle" | "building" | "delivering" | "cleaning";
   label: string;
   slaveId: number;
   targetIds: readonly number[];
@@ -106,8 +111,11 @@ interface State extends SessionContext {
   /** A person has killed it or revoked its key; `released` once nobody waits for its builds any more. */
   killed: "no" | "yes" | "released";
   hasGone: boolean;
-  /** What the Slave Driver was told last, as text. */
+  /** What the Slave Driver was told last, as text; empty: not yet, or it does not know any more. */
   told: string;
+  facts: SlaveFacts;
+  /** The build in hand as monitors see it, once it is known. */
+  inHand: BuildInHand | null;
 }
 
 interface OpenQuestion {
@@ -120,6 +128,11 @@ type Subject = Pick<Delivery, "package" | "version" | "target">;
 
 type Context = ActorContext<SlaveSessionMessages>;
 type Body<K extends keyof FromSlave> = BodyOf<FromSlave, K>;
+
+const NO_FACTS: SlaveFacts = {
+  ...{ slot: "", identity: "", hostname: "", os: "", board: "", version: "" },
+  targets: [],
+};
 
 /** As many dropped builds as may still be spoken of by messages on their way. */
 const MAX_PASSED = 100;
@@ -160,6 +173,8 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     killed: "no",
     hasGone: false,
     told: "",
+    facts: NO_FACTS,
+    inHand: null,
   }),
   handle: {
     async FROM_SLAVE(state, message, ctx) {
@@ -212,7 +227,6 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
     },
     GONE(state, { end }, ctx) {
       ctx.log.info({ slave: state.label, end }, "slave is gone");
-      if (state.phase !== "greeting") tellStatus(state, "gone");
       state.hasGone = true;
       if (end === "revoked") giveUp(state, ctx);
       if (state.killed !== "yes") ctx.exit();
@@ -240,7 +254,7 @@ export const slaveSession = defineActor<SlaveSessionMessages, SessionContext, St
       tellDelivering(state);
       state.finished.delete(token);
       if (state.running === token) state.running = undefined;
-      if (state.delivering.size === 0 && state.phase === "delivering") state.phase = "idle";
+      if (state.delivering.size === 0 && state.phase === "delivering") state.phase = "cleaning";
       send(state, { type: "DONE", body: { token } });
       if (!isOurs) state.refusals.count("build that was not given to the slave");
       if (isOurs) state.fileJuggler.tell("CLEAR", { token });
@@ -305,6 +319,11 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
   state.slaveId = welcome.slaveId;
   state.targetIds = welcome.targetIds;
   state.asleep = welcome.asleep;
+  state.inHand = welcome.inHand;
+  const { identity, slot } = state.peer;
+  const { os, board, hostname } = hello.host;
+  const targets = sortedTargets(hello.targets.map((target) => target.name));
+  state.facts = { slot, identity, hostname, os, board, version: hello.version, targets };
   const dropped = new Set(welcome.drop);
   state.running = hello.running.find((token) => !dropped.has(token));
   for (const token of hello.finished) if (!dropped.has(token)) state.finished.add(token);
@@ -336,7 +355,6 @@ async function greet(state: State, hello: Body<"HELLO">, ctx: Context): Promise<
     "slave is here",
   );
   tellPresence(state);
-  tellStatus(state, "here");
 }
 
 /** Null while the built-in server is not up: the slave builds with the upstream index alone. */
@@ -391,15 +409,11 @@ async function offerWork(state: State, ctx: Context): Promise<void> {
   }
   state.slaveDriver.tell("AWAKE", { peerId: state.peer.id });
   state.running = order.token;
-  state.subject = {
-    token: order.token,
-    named: Promise.resolve({
-      package: order.package,
-      version: order.version,
-      target: order.target,
-    }),
-  };
   state.phase = "building";
+  const { token, package: name, version, target } = order;
+  const subject = { package: name, version, target };
+  state.subject = { token, named: Promise.resolve(subject) };
+  state.inHand = { token, ...subject, sinceAt: Date.now() };
   tellPresence(state);
   send(state, { type: "BUILD", body: order });
   ctx.log.info(
@@ -474,6 +488,20 @@ function passOn(state: State, { token, status, text }: Body<"STATUS">, ctx: Cont
   });
 }
 
+/** It has one that nobody here gave it: an answer was lost, or its session crashed. */
+function nameInHand(state: State, token: Token, ctx: Context): void {
+  if (state.subject?.token === token) return;
+  const named = nameOf(state, token, ctx);
+  state.subject = { token, named };
+  const sinceAt = Date.now();
+  ctx.run(async () => {
+    const subject = await named;
+    if (subject === null || state.running !== token) return;
+    state.inHand = { token, ...subject, sinceAt };
+    tellPresence(state);
+  });
+}
+
 async function nameOf(state: State, token: Token, ctx: Context): Promise<Subject | null> {
   try {
     const found = await askUntilDone(ctx, state.database, "findDelivery", { token });
@@ -487,6 +515,7 @@ async function nameOf(state: State, token: Token, ctx: Context): Promise<Subject
 function renew(state: State, token: Token, ctx: Context): void {
   state.running = token;
   state.phase = "building";
+  if (state.inHand?.token !== token) nameInHand(state, token, ctx);
   if (state.isRenewing) return;
   state.isRenewing = true;
   ctx.run(async (signal) => {
@@ -562,7 +591,6 @@ async function leave(state: State, bye: Body<"BYE">, ctx: Context): Promise<void
   if (running !== undefined && !bye.finished.includes(running))
     await release(state, ctx, [running]);
   ctx.log.info({ slave: state.label }, "slave says BYE");
-  tellStatus(state, "gone");
   ctx.exit();
 }
 
@@ -636,15 +664,15 @@ function drop(state: State, token: Token, which: "any" | "running" = "any"): voi
 function tellPresence(state: State): void {
   const { phase, slaveId, label, running = null } = state;
   if (phase === "greeting") return;
-  const told = `${phase} ${running}`;
+  const build = running === state.inHand?.token ? state.inHand : null;
+  const delivering = state.delivering.size;
+  const told = `${phase} ${running} ${build?.token} ${delivering}`;
   if (told === state.told) return;
+  const greeting = state.told === "" ? { facts: state.facts, asleep: state.asleep } : null;
   state.told = told;
   const presence = { slaveId, label, phase, running };
-  state.slaveDriver.tell("PRESENCE", { peerId: state.peer.id, presence });
-}
-
-function tellStatus(state: State, what: "here" | "gone"): void {
-  state.status.tell("EVENT", { kind: "slave", label: state.label, state: what });
+  const word = { presence, build, delivering, greeting };
+  state.slaveDriver.tell("PRESENCE", { peerId: state.peer.id, word });
 }
 
 /** So that the end of the master can wait for what is on its way. */

@@ -3,9 +3,10 @@
  * database says who is meant and keeps who is asleep, the Slave Driver tells those that are connected.
  */
 import type { RequestResult } from "../../db/requests.ts";
+import type { ControlQuestions } from "../../protocol/links/control.ts";
 import type { Presence, ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { SlaveRow, SlavesAsked, Steered, Steering } from "../../protocol/model/steering.ts";
-import type { ActorRef } from "../../supervisor/index.ts";
+import type { ActorRef, ReplyOf } from "../../supervisor/index.ts";
 import type { DatabaseRef } from "./database.ts";
 
 interface Helpers {
@@ -24,21 +25,26 @@ const reasons: Readonly<Record<Steering, string>> = {
   skip: "",
 };
 
-export async function listSlaves({ database, slaveDriver }: Helpers): Promise<SlaveRow[]> {
-  const [rows, present] = await Promise.all([
+export async function listSlaves({
+  database,
+  slaveDriver,
+}: Helpers): Promise<ReplyOf<ControlQuestions, "SLAVES">> {
+  const [rows, whereabouts] = await Promise.all([
     database.ask("listSlaves", null, ANSWER_OPTIONS),
-    slaveDriver.ask("PRESENT", undefined, ANSWER_OPTIONS),
+    slaveDriver.ask("WHEREABOUTS", undefined, ANSWER_OPTIONS),
   ]);
-  const presences = byId(present);
-  return rows.map((row) => {
-    const presence = presences.get(row.id);
-    return { ...row, state: stateOf(presence, row.asleep !== null) };
-  });
+  const known = new Map(whereabouts.slaves.map((slave) => [slave.id, slave.state]));
+  const slaves = rows.map((row) => ({
+    ...row,
+    state: stateOf(known.get(row.id), row.asleep !== null),
+  }));
+  return { slaves, whereabouts };
 }
 
-function stateOf(presence: Presence | undefined, isAsleep: boolean): SlaveRow["state"] {
-  if (presence === undefined) return "silent";
-  return presence.phase === "idle" && isAsleep ? "asleep" : presence.phase;
+/** The database knows first who is asleep. */
+function stateOf(state: SlaveRow["state"] = "silent", isAsleep: boolean): SlaveRow["state"] {
+  if (state !== "idle" && state !== "asleep") return state;
+  return isAsleep ? "asleep" : "idle";
 }
 
 /**

@@ -53,7 +53,7 @@ export function tasks(argv: readonly string[]): Promise<void> {
         const tree = await askMaster({
           ...masterOf(values, frame),
           type: "TREE",
-          body: {},
+          body: { sessions: true },
         });
         if (values.json) {
           frame.print(JSON.stringify(tree, undefined, 2));

@@ -15,10 +15,11 @@ import {
 } from "../model/order.ts";
 import { packageReportSchema } from "../model/queue.ts";
 import { rowIdSchema, versionSchema } from "../model/scalar.ts";
+import { whereaboutsSchema } from "../model/slave-now.ts";
+import { MOST_SLAVES_LISTED } from "../model/sleeper.ts";
 import { everythingSchema, historyQuestionSchema, historySchema } from "../model/statistics.ts";
-import { farmReportSchema } from "../model/status.ts";
+import { endedBuildSchema, farmReportSchema, MOST_ENDED_LISTED } from "../model/status.ts";
 import {
-  MOST_SLAVES_LISTED,
   slaveRowSchema,
   slavesAskedSchema,
   steeredSchema,
@@ -70,9 +71,12 @@ const orders = {
 };
 
 const questions = {
-  /** Every task, as it is now. */
+  /**
+   * Every task, as it is now. `sessions`: also each slave's session and each transfer, of which there may be thousands; else
+   * they are summed up.
+   */
   TREE: {
-    body: z.object({}),
+    body: z.object({ sessions: z.boolean() }),
     reply: z.object({ tasks: taskTreeSchema, silent: silentSchema }),
   },
   REPORT: { body: z.object({}), reply: farmReportSchema },
@@ -104,7 +108,16 @@ const questions = {
   /** Slaves that are here, and those that were lately. */
   SLAVES: {
     body: z.object({}),
-    reply: z.object({ slaves: z.array(slaveRowSchema).max(MOST_SLAVES_LISTED) }),
+    reply: z.object({
+      slaves: z.array(slaveRowSchema).max(MOST_SLAVES_LISTED),
+      /** What the Slave Driver knows of them; the events of slaves go on from there. */
+      whereabouts: whereaboutsSchema,
+    }),
+  },
+  /** Builds that have ended, the last first. */
+  ENDED: {
+    body: z.object({ limit: z.int().positive().max(MOST_ENDED_LISTED) }),
+    reply: z.object({ builds: z.array(endedBuildSchema).max(MOST_ENDED_LISTED) }),
   },
   /** What it was ordered to do, the latest first: those before one, or the last. */
   ORDERS: {

@@ -9,7 +9,7 @@ import {
   rowIdSchema,
   versionSchema,
 } from "./scalar.ts";
-import { sleeperSchema } from "./steering.ts";
+import { MOST_SLAVES_LISTED, sleeperSchema } from "./sleeper.ts";
 
 /**
  * - `idle`: it waits for a build.
@@ -69,7 +69,19 @@ export const slaveFactsSchema = z.object({
   board: z.string().max(1_000),
   /** Of the product. */
   version: z.string().max(50),
-  /** Names, by rank. */
+  /** Names, in the order of `sortedTargets`. */
   targets: z.array(z.string().max(200)).max(1_000),
 });
 export type SlaveFacts = Immutable<z.infer<typeof slaveFactsSchema>>;
+
+/** All that the Slave Driver knows, at one moment of one of its lives. */
+export const whereaboutsSchema = z.object({
+  life: z.string().max(100),
+  /** How many changes it has told. */
+  change: countSchema,
+  slaves: z.array(slaveNowSchema).max(MOST_SLAVES_LISTED),
+});
+
+/** As they are shown everywhere: `cp39…` before `cp311…`. */
+export const sortedTargets = (names: readonly string[]): string[] =>
+  names.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));

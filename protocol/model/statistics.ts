@@ -124,6 +124,8 @@ export const farmStatisticsSchema = z.object({
 export type FarmStatistics = Immutable<z.infer<typeof farmStatisticsSchema>>;
 
 export const everythingSchema = farmStatisticsSchema.extend({
+  /** The master's clock, whose instants these are but for the database's. */
+  nowAt: instantSchema,
   slaves: z.array(slaveFiguresSchema).max(MAX_SLAVES),
 });
 export type Everything = Immutable<z.infer<typeof everythingSchema>>;

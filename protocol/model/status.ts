@@ -12,6 +12,7 @@ import {
   rowIdSchema,
   versionSchema,
 } from "./scalar.ts";
+import { slaveFactsSchema, slaveNowSchema } from "./slave-now.ts";
 import { farmStatisticsSchema, slaveFiguresSchema } from "./statistics.ts";
 
 const subject = {
@@ -38,6 +39,9 @@ export const endedBuildSchema = z.object({
   suspicious: z.array(z.string().max(2_000)).max(100).exactOptional(),
 });
 export type EndedBuild = Immutable<z.infer<typeof endedBuildSchema>>;
+
+/** In one answer. */
+export const MOST_ENDED_LISTED = 1_000;
 
 /** One thing that happened, for monitors and the farm's own progress lines. */
 export const farmEventSchema = z.discriminatedUnion("kind", [
@@ -68,7 +72,16 @@ export const farmEventSchema = z.discriminatedUnion("kind", [
   slaveFiguresSchema.extend({ kind: z.literal("host") }),
   /** What the master was ordered to do, and what became of it; refused ones too. */
   orderSchema.extend({ kind: z.literal("order") }),
-  z.object({ kind: z.literal("slave"), label: labelSchema, state: z.enum(["here", "gone"]) }),
+  /**
+   * A slave, whole, whenever anything of it changes. Changes are numbered within one life of the Slave Driver, in the order
+   * in which they happened. `facts` come when it is greeted; null: as they were.
+   */
+  slaveNowSchema.extend({
+    kind: z.literal("slave"),
+    life: z.string().max(100),
+    change: countSchema,
+    facts: slaveFactsSchema.nullable(),
+  }),
 ]);
 export type FarmEvent = Immutable<z.infer<typeof farmEventSchema>>;
 

@@ -2,7 +2,15 @@
 import { z } from "zod";
 import { tokenSchema } from "./build.ts";
 import type { Immutable } from "./immutable.ts";
-import { durationSchema, projectNameSchema, rowIdSchema, versionSchema } from "./scalar.ts";
+import {
+  durationSchema,
+  instantSchema,
+  projectNameSchema,
+  rowIdSchema,
+  versionSchema,
+} from "./scalar.ts";
+import { slaveNowStateSchema } from "./slave-now.ts";
+import { sleeperSchema } from "./sleeper.ts";
 import { textSchema } from "./text.ts";
 
 /**
@@ -14,20 +22,12 @@ import { textSchema } from "./text.ts";
 export const steeringSchema = z.enum(["kill", "sleep", "wake", "skip"]);
 export type Steering = z.infer<typeof steeringSchema>;
 
-/** Who put a slave to sleep. */
-export const sleeperSchema = z.enum(["person", "farm"]);
-
 /** A label, in which `*` stands for any letters; without a job's `#2` all jobs of the slave. Or one by its number. */
 export const slavesAskedSchema = z.union([
   z.object({ label: textSchema(200) }),
   z.object({ id: rowIdSchema }),
 ]);
 export type SlavesAsked = Immutable<z.infer<typeof slavesAskedSchema>>;
-
-export const slaveStateSchema = z.enum(["idle", "building", "delivering", "asleep", "silent"]);
-
-/** More slaves than are listed at once. */
-export const MOST_SLAVES_LISTED = 10_000;
 
 /** How long a process is not given a build again that a person had it drop. */
 export const PASSED_FOR_MS = 600_000;
@@ -67,9 +67,10 @@ export const slaveRowSchema = z.object({
   hostname: z.string().max(1_000),
   /** Of the product, as it said. */
   version: z.string().max(50),
+  os: z.string().max(1_000),
+  board: z.string().max(1_000),
   targets: z.array(z.string().max(200)).max(1_000),
-  /** `asleep` and idle; one that is asleep may still have a build in hand. */
-  state: slaveStateSchema,
+  state: slaveNowStateSchema,
   asleep: z.object({ by: sleeperSchema, why: z.string().max(2_000) }).nullable(),
   /** What it was given last and has not settled. */
   build: z
@@ -78,10 +79,12 @@ export const slaveRowSchema = z.object({
       package: projectNameSchema,
       version: versionSchema,
       target: z.string().max(200),
+      sinceAt: instantSchema,
       forMs: durationSchema,
     })
     .nullable(),
-  /** Since it was heard, to the minute. */
+  /** When it was heard last, to the minute. */
+  seenAt: instantSchema,
   silentMs: durationSchema,
 });
 export type SlaveRow = Immutable<z.infer<typeof slaveRowSchema>>;

@@ -23,6 +23,17 @@ export const taskNodeSchema = z.object({
   lastError: textSchema(2_000).optional(),
   /** In ms since 1970, by the clock of its machine. */
   degraded: z.object({ reason: textSchema(2_000), sinceAt: z.number() }).optional(),
+  /** Of a dynamic supervisor whose children are not listed: how many there are, and the most that any of them has. */
+  below: z
+    .object({
+      count,
+      mailboxDepth: count,
+      busyMs: z.number().nonnegative(),
+      handled: count,
+      /** Those that do without something that they need. */
+      degraded: count,
+    })
+    .exactOptional(),
   /** How often it refused what, by reason, since its process started; absent where it was nothing. */
   refused: z.record(z.string().max(100), count).optional(),
 });

@@ -1,10 +1,11 @@
 /**
  * Publishes a link's messages to whoever listens: the lossy lane. Messages are numbered, and the number
- * reached is repeated while there is nothing to say, so that a listener knows what it missed. Nothing is kept or sent again.
+ * reached is repeated while there is nothing to say, so that a listener knows what it missed. Nothing is kept or sent again, and
+ * nothing encoded while nobody listens.
  * Listeners say nothing, so with keys it is the door alone that tells who they are: when a key that came in is authorised no more,
  * all connections end, and the others come back by themselves.
  */
-import { Publisher as PublisherSocket } from "zeromq";
+import { XPublisher } from "zeromq";
 import type { BodyOf, Link, LinkMessages } from "../../supervisor/index.ts";
 import { parseAddress, refuseInner, type ZeromqAddress } from "./address.ts";
 import { askKeys, type ServerKeys, serverKeysFor } from "./bind-endpoint.ts";
@@ -14,6 +15,7 @@ import { FrameWriter, type Lane } from "./frame-writer.ts";
 import { ownEpoch } from "./hello.ts";
 import { encodePublished } from "./published-frame.ts";
 import { connectionOptions, LINGER_MS, limitsOf, type SocketLimits } from "./socket-options.ts";
+import { SocketReader } from "./socket-reader.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
 import { type GuardedDomain, guardDomain } from "./zap-handler.ts";
@@ -43,6 +45,9 @@ export interface Publisher<Messages extends LinkMessages> {
 
 /** Beyond this the oldest go: in one turn of the event loop nobody sends more that matters. */
 const MOST_WAITING = 10_000;
+/** What a subscription begins with, and its end. */
+const SUBSCRIBED = 1;
+const UNSUBSCRIBED = 0;
 /** An address that could not be taken again after the keys changed is tried again after this. */
 const REOPEN_MS = 1_000;
 
@@ -66,7 +71,11 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
     return isWelcome;
   };
   const guard = keys && (await guardDomain(link.name, letIn));
-  const open = (at: ZeromqAddress) => Outlet.open(at, limits, tally, keys, guard);
+  const repeat = (): void => {
+    if (outlet?.isHeard === true) outlet.say(encodePublished({ epoch, sequence, message: null }));
+  };
+  // Whoever comes hears at once how far the numbers have come.
+  const open = (at: ZeromqAddress) => Outlet.open(at, limits, tally, keys, guard, repeat);
   let outlet: Outlet | undefined;
   try {
     outlet = await open(address);
@@ -84,7 +93,7 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
   let reopenAtMs = 0;
 
   const beating = setInterval(() => {
-    outlet?.say(encodePublished({ epoch, sequence, message: null }));
+    repeat();
   }, limits.heartbeatMs);
   const reopen = async (): Promise<void> => {
     const former = outlet;
@@ -126,9 +135,12 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
     address: bound,
     publish: (type, body) => {
       if (isClosing) return;
-      const frame = encodePublished({ epoch, sequence: sequence + 1, message: { type, body } });
+      const isHeard = outlet?.isHeard === true;
+      const message = { type, body };
+      const frame = isHeard && encodePublished({ epoch, sequence: sequence + 1, message });
+      // Also where nobody heard it: who listens again afterwards sees the gap.
       sequence += 1;
-      outlet?.say(frame);
+      if (frame !== false) outlet?.say(frame);
     },
     counters: () => tally.snapshot(),
     close: () => {
@@ -141,7 +153,10 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
 
 /** One life of the socket. */
 class Outlet {
-  readonly #socket: PublisherSocket;
+  readonly #socket: XPublisher;
+  readonly #reader: SocketReader;
+  /** Different subscriptions; all connections with the same one count once. */
+  #subscriptions = 0;
   readonly #bound: BoundSocket;
   readonly #writer: FrameWriter;
   readonly #waiting: Buffer[] = [];
@@ -152,9 +167,20 @@ class Outlet {
     takeFrame: () => this.#waiting.shift(),
   };
 
-  private constructor(socket: PublisherSocket, bound: BoundSocket, tally: Tally) {
+  private constructor(socket: XPublisher, bound: BoundSocket, tally: Tally, come: () => void) {
     this.#socket = socket;
     this.#bound = bound;
+    this.#reader = new SocketReader(socket, {
+      take: ([packet]) => {
+        const word = packet === undefined ? undefined : bytesOf(packet)[0];
+        if (word === SUBSCRIBED) this.#subscriptions += 1;
+        if (word === UNSUBSCRIBED) this.#subscriptions = Math.max(0, this.#subscriptions - 1);
+        if (word === SUBSCRIBED) come();
+      },
+      failed: (error) => {
+        tally.count("receive failed", { error });
+      },
+    });
     const out = { send: (parts: readonly Packet[]) => socket.send(parts.map(bytesOf)) };
     this.#writer = new FrameWriter(out, {
       unreachable: () => undefined,
@@ -170,8 +196,9 @@ class Outlet {
     tally: Tally,
     keys: ServerKeys | undefined,
     guard: GuardedDomain | undefined,
+    come: () => void,
   ): Promise<Outlet> {
-    const socket = new PublisherSocket({
+    const socket = new XPublisher({
       ...connectionOptions(limits),
       ...curveServerOptions(keys, guard),
       sendTimeout: 0,
@@ -180,7 +207,7 @@ class Outlet {
     try {
       const bound = await bindSocket(socket, address);
       void watchDoor(socket, tally);
-      return new Outlet(socket, bound, tally);
+      return new Outlet(socket, bound, tally, come);
     } catch (error) {
       socket.close();
       throw error;
@@ -189,6 +216,11 @@ class Outlet {
 
   get address(): string {
     return this.#bound.address;
+  }
+
+  /** Somebody listens. */
+  get isHeard(): boolean {
+    return this.#subscriptions > 0;
   }
 
   say(frame: Buffer): void {
@@ -203,6 +235,7 @@ class Outlet {
     await this.#writer.flush(LINGER_MS);
     this.#writer.close();
     this.#socket.close();
+    await this.#reader.ended;
   }
 
   /** Nothing more is sent to anybody. */

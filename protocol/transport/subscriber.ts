@@ -27,6 +27,8 @@ export interface SubscriberOptions<Messages extends LinkMessages> {
    * can know. What was said before the first message heard is no gap.
    */
   onGap(missed: number): void;
+  /** The publisher is there: called with all that it says, also where that is only how far its numbers have come. */
+  onSign?(): void;
 }
 
 export interface Subscription {
@@ -67,6 +69,9 @@ export function connectSubscriber<ToServer extends LinkMessages, ToClient extend
       const { epoch, sequence, message } = decodePublished(bytesOf(bytes));
       const before = heard;
       heard = { epoch, sequence };
+      calls.run(() => {
+        options.onSign?.();
+      });
       if (before !== undefined && before.epoch !== epoch) {
         calls.run(() => {
           options.onGap(0);

@@ -105,14 +105,14 @@ export interface Changes {
 
 /** Everything that the master answers to who begins to watch, or has missed something. */
 export interface Answers {
+  /** Of the picture, when the first of them was asked for. */
+  readonly doubts: number;
   readonly everything: Everything;
-  readonly slaves: readonly { readonly now: SlaveNow; readonly facts: SlaveFacts }[];
+  readonly slaves: readonly { readonly now: SlaveNow; readonly facts: SlaveFacts | null }[];
   /** Which life of the Slave Driver this is, and the number of its last change then. */
   readonly life: string;
   readonly change: number;
   readonly ended: readonly EndedBuild[];
-  /** The master's clock. */
-  readonly nowAt: number;
 }
 
 export const MOST_EVENTS = 1_000;
@@ -169,7 +169,8 @@ export class FarmPicture {
   #life = "";
   /** What is older is of another life, and goes with the next answers. */
   #lifeSince = 0;
-  #isStale = true;
+  #doubts = 1;
+  #settledDoubts = 0;
 
   /** @param clock of the watcher, in ms since 1970 */
   constructor(clock: () => number = Date.now) {
@@ -226,7 +227,11 @@ export class FarmPicture {
   }
   /** The master has to be asked for everything: something was missed, or nothing was asked yet. */
   get isStale(): boolean {
-    return this.#isStale;
+    return this.#doubts > this.#settledDoubts;
+  }
+  /** How often something was missed. An answer settles those that were there before it was asked for. */
+  get doubts(): number {
+    return this.#doubts;
   }
 
   /** What happens, in the order in which it was said. */
@@ -248,19 +253,13 @@ export class FarmPicture {
       case "build-ended": {
         const { kind: _kind, ...ended } = event;
         this.#takeEnded([ended]);
-        this.#isStale = true;
         this.#note(event);
         return;
       }
       case "slave":
-        // What it does now has to be asked.
-        this.#isStale = true;
-        this.#note(event);
+        this.#takeSlave(event);
         return;
       case "build-started":
-        this.#isStale = true;
-        this.#note(event);
-        return;
       case "published":
       case "order":
         this.#note(event);
@@ -270,13 +269,13 @@ export class FarmPicture {
 
   /** Events were lost, or the publisher is another one. @param missed 0: nobody knows how many */
   missed(missed: number): void {
-    this.#isStale = true;
+    this.#doubts += 1;
     this.#note({ kind: "gap", missed });
     this.connected({ isCaughtUp: false });
   }
 
   /** All that the master knows. Events that came meanwhile and are newer stay. */
-  catchUp({ everything, slaves, life, change, ended, nowAt }: Answers): void {
+  catchUp({ doubts, everything, slaves, life, change, ended }: Answers): void {
     this.#setLife(life);
     const rows = new Map(slaves.slice(0, MOST_SLAVES).map((row) => [row.now.id, row]));
     for (const [id, known] of this.#slaves) {
@@ -291,7 +290,7 @@ export class FarmPicture {
         change: isNewer ? known.change : change,
       });
     }
-    const { slaves: hosts, ...figures } = everything;
+    const { slaves: hosts, nowAt, ...figures } = everything;
     for (const host of hosts) this.#takeHost(host);
     this.#takeFigures(figures);
     const before = this.#ended.length;
@@ -299,8 +298,8 @@ export class FarmPicture {
     if (this.#ended.length < before) this.#wholeBefore = this.#next();
     this.#takeEnded(ended);
     this.#lifeSince = 0;
-    this.#isStale = false;
-    this.connected({ isCaughtUp: true, aheadMs: nowAt - this.#clock() });
+    this.#settledDoubts = Math.max(this.#settledDoubts, doubts);
+    this.connected({ isCaughtUp: !this.isStale, aheadMs: nowAt - this.#clock() });
   }
 
   connected(change: Partial<Connection>): void {
@@ -392,6 +391,23 @@ export class FarmPicture {
     this.#life = life;
   }
 
+  #takeSlave(event: Extract<FarmEvent, { kind: "slave" }>): void {
+    const { kind: _kind, life, change, facts, ...now } = event;
+    if (life !== this.#life) this.#doubts += 1;
+    this.#setLife(life);
+    const known = this.#slaves.get(now.id);
+    if (known?.life === life && known.change >= change) return;
+    // Its facts were said while nobody listened.
+    if (known === undefined && facts === null) this.#doubts += 1;
+    const isHere = now.connectedAt !== null;
+    const wasHere = known !== undefined && known.value.connectedAt !== null;
+    const isAsleep = now.asleep !== null;
+    const wasAsleep = known !== undefined && known.value.asleep !== null;
+    this.#putSlave(now, facts, { life, change });
+    // Builds are events of their own.
+    if (isHere !== wasHere || isAsleep !== wasAsleep) this.#note(event);
+  }
+
   /** With what else is known of it. */
   #putSlave(
     now: SlaveNow,
@@ -402,8 +418,10 @@ export class FarmPicture {
     if (before === undefined && this.#slaves.size >= MOST_SLAVES) return;
     const inHand = before?.build ?? null;
     const isSameBuild = inHand !== null && inHand.token === now.build?.token;
+    const { id, label, state, sinceAt, asleep, build, delivering, connectedAt } = trimmed(now);
     const value: SlaveSeen = {
-      ...trimmed(now),
+      // In one order of names, however it came.
+      ...{ id, label, state, sinceAt, asleep, build, delivering, connectedAt },
       facts: facts === null ? (before?.facts ?? null) : trimmed(facts),
       stats: before?.stats ?? null,
       heardAt: before?.heardAt ?? null,

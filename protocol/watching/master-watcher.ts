@@ -6,16 +6,17 @@
 import type { ClientEndpoint } from "../../supervisor/index.ts";
 import { type ControlQuestions, controlLink } from "../links/control.ts";
 import { statusLink } from "../links/status.ts";
-import type { SlaveFacts, SlaveNow } from "../model/slave-now.ts";
+import { type SlaveNow, sortedTargets } from "../model/slave-now.ts";
 import type { SlaveRow } from "../model/steering.ts";
 import {
   type ClientKeys,
   connectEndpoint,
   connectSubscriber,
+  keysOverTcp,
   type Subscription,
   type TransportLog,
 } from "../transport/index.ts";
-import { FarmPicture } from "./farm-picture.ts";
+import { type Answers, FarmPicture, MOST_ENDED } from "./farm-picture.ts";
 import type { Subject } from "./past-hour.ts";
 import { Repeater } from "./repeater.ts";
 
@@ -53,7 +54,7 @@ export interface MasterWatcher {
 const ANSWER_MS = 10_000;
 /** Between two rounds of asking for everything: whoever misses much must not burden the master. */
 const ROUND_MS = { min: 500, max: 15_000 };
-/** Beside the news, all is asked for so often. */
+/** While nothing is heard on the status link, all is asked for so often. */
 const DEAF_ROUND_MS = 3_000;
 /** The publisher repeats its number every 2 s. */
 const SILENT_MS = 8_000;
@@ -89,7 +90,7 @@ class Watching implements MasterWatcher {
     const { controlAddress, statusAddress, keys, log } = options;
     this.#control = connectEndpoint(controlLink, {
       address: controlAddress,
-      ...(keys && { keys }),
+      ...keysFor(controlAddress, keys),
       log,
       retryMs: RETRY_MS,
       handlers: {
@@ -107,14 +108,17 @@ class Watching implements MasterWatcher {
     try {
       this.#status = connectSubscriber(statusLink, {
         address: statusAddress,
+        ...keysFor(statusAddress, keys),
         log,
+        onSign: () => this.#hears(),
         onMessage: ({ body }) => {
           this.picture.heard(body);
-          this.#hears();
+          if (this.picture.isStale) this.#round.now();
+          this.#tell();
         },
         onGap: (missed) => {
           this.picture.missed(missed);
-          this.#hears();
+          this.#round.now();
         },
       });
     } catch (error) {
@@ -184,10 +188,11 @@ class Watching implements MasterWatcher {
     this.#tell();
   }
 
+  /** What was said before it heard anything it has missed, and nobody tells it. */
   #hears(): void {
+    if (!this.picture.connection.isHearing) this.#round.now();
     this.#heardMs = performance.now();
     this.#seenAt = Date.now();
-    if (this.picture.isStale) this.#round.now();
     this.picture.connected({ isHearing: true });
     this.#tell();
   }
@@ -196,8 +201,7 @@ class Watching implements MasterWatcher {
   #look(): void {
     const isHearing = performance.now() - this.#heardMs < SILENT_MS;
     this.picture.connected({ isHearing });
-    // What a slave does between two builds is not said yet.
-    this.#round.every(this.#isUp ? DEAF_ROUND_MS : null);
+    this.#round.every(this.#isUp && !isHearing ? DEAF_ROUND_MS : null);
     if (this.#isUp && this.picture.isStale) this.#round.now();
     this.#tell();
   }
@@ -214,17 +218,20 @@ class Watching implements MasterWatcher {
 
   async #askForAll(): Promise<void> {
     if (!this.#isUp) return;
-    const [everything, { slaves }] = await Promise.all([
+    const { doubts } = this.picture;
+    const [everything, { slaves, whereabouts }, { builds }] = await Promise.all([
       this.#control.ask("HELLO", {}, ANSWER_MS),
       this.#control.ask("SLAVES", {}, ANSWER_MS),
+      this.#control.ask("ENDED", { limit: MOST_ENDED }, ANSWER_MS),
     ]);
-    const nowAt = Date.now();
+    const { life, change } = whereabouts;
     this.picture.catchUp({
+      doubts,
       everything,
-      slaves: slaves.map((row) => slaveOf(row, nowAt)),
-      ...{ life: "", change: 0, ended: [], nowAt },
+      slaves: seenSlaves(slaves, whereabouts.slaves),
+      ...{ life, change, ended: builds },
     });
-    this.#seenAt = nowAt;
+    this.#seenAt = Date.now();
     this.#tell();
     for (const subject of this.picture.followed()) await this.#askForPast(subject);
   }
@@ -239,32 +246,42 @@ class Watching implements MasterWatcher {
 
   async #askForTree(): Promise<void> {
     if (!this.#isUp) return;
-    const { tasks, silent } = await this.#control.ask("TREE", {}, ANSWER_MS);
+    const { tasks, silent } = await this.#control.ask("TREE", { sessions: false }, ANSWER_MS);
     this.picture.treeIs(tasks, silent);
     this.#tell();
   }
 }
 
-function slaveOf(row: SlaveRow, nowAt: number): { now: SlaveNow; facts: SlaveFacts } {
-  const { id, label, state, asleep, build } = row;
-  const sinceAt = Math.round(nowAt - (build?.forMs ?? row.silentMs));
-  return {
-    now: {
-      ...{ id, label, state, sinceAt, asleep },
-      build: build === null ? null : { ...buildOf(build), sinceAt },
-      delivering: state === "delivering" ? 1 : 0,
-      connectedAt: null,
-    },
-    facts: {
-      ...{ slot: row.slot, identity: row.identity, hostname: row.hostname },
-      ...{ os: "", board: "", version: row.version, targets: row.targets },
-    },
-  };
+function keysFor(address: string, keys: ClientKeys | undefined): { keys?: ClientKeys } {
+  const needed = keysOverTcp(address, keys);
+  return needed === undefined ? {} : { keys: needed };
 }
 
-const buildOf = ({ token, package: name, version, target }: NonNullable<SlaveRow["build"]>) => ({
-  token,
-  package: name,
-  version,
-  target,
-});
+/** Slaves that are on record, with what the Slave Driver knows of them: it does not know who was gone before it began. */
+function seenSlaves(rows: readonly SlaveRow[], known: readonly SlaveNow[]): Answers["slaves"] {
+  const byId = new Map(known.map((now) => [now.id, now]));
+  return rows.map((row) => {
+    const { slot, identity, hostname, os, board, version } = row;
+    const targets = sortedTargets(row.targets);
+    return {
+      now: byId.get(row.id) ?? absentSlave(row),
+      facts: { slot, identity, hostname, os, board, version, targets },
+    };
+  });
+}
+
+function absentSlave({ id, label, asleep, build, seenAt }: SlaveRow): SlaveNow {
+  return {
+    ...{ id, label, state: "silent", sinceAt: seenAt, asleep, delivering: 0, connectedAt: null },
+    build:
+      build === null
+        ? null
+        : {
+            token: build.token,
+            package: build.package,
+            version: build.version,
+            target: build.target,
+            sinceAt: build.sinceAt,
+          },
+  };
+}

@@ -224,8 +224,16 @@ describe("a request and what it gives", () => {
     const projects = [{ name: "pkg", downloads: 1_000 }];
     expect(await run(sql, "setPopularity", { projects })).toEqual({ changed: 1 });
     expect(await run(sql, "sleepingSlaves", null)).toEqual([]);
+    expect(await run(sql, "asleepSlaves", null)).toEqual([]);
+    expect(await run(sql, "endedBuilds", { limit: 2 })).toMatchObject([
+      { token: 2, cause: "built", files: [] },
+      { token: 1, cause: "dependency-missing", slave: "a", slaveId: 1 },
+    ]);
     const asleep = { slaves: { label: "*" }, action: "sleep", why: "by a person" } as const;
     expect(await run(sql, "steerSlaves", asleep)).toHaveLength(1);
+    expect(await run(sql, "asleepSlaves", null)).toMatchObject([
+      { by: "person", why: "by a person" },
+    ]);
     expect(await run(sql, "listSlaves", null)).toMatchObject([
       { asleep: { by: "person", why: "by a person" }, build: null },
     ]);

@@ -259,7 +259,7 @@ export class TestFarm {
 
   /** Every task of the master as it is now. */
   async tasks(): Promise<readonly TaskNode[]> {
-    return (await this.control("TREE", {})).tasks;
+    return (await this.control("TREE", { sessions: true })).tasks;
   }
 
   /** Of its control link. */

@@ -53,6 +53,7 @@ const report: FarmReport = {
 
 const noFigures = Object.fromEntries(figureNames.farm.map((name) => [name, null])) as FarmFigures;
 const everything: Everything = {
+  nowAt: 6,
   asOf: 5,
   farm: {
     ...noFigures,
@@ -100,6 +101,8 @@ const kitchen: SlaveRow = {
   slot: "folder",
   identity: "abcdefghijkl",
   hostname: "kitchen.home",
+  os: "Debian",
+  board: "",
   version: "1.0",
   targets: ["cp311-linux_x86_64"],
   state: "building",
@@ -109,8 +112,10 @@ const kitchen: SlaveRow = {
     package: "six",
     version: "1.16.0",
     target: "cp311-linux_x86_64",
+    sinceAt: 1_700_000_000_000,
     forMs: 61_000,
   },
+  seenAt: 1_700_000_056_000,
   silentMs: 5_000,
 };
 
@@ -193,6 +198,8 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
           return { value: { tasks: [], silent: [], isDone: true, outcome: "done" } };
         case "LOG_LEVELS":
           return { value: { parts: [], silent: [] } };
+        case "ENDED":
+          return { value: { builds: [] } };
         case "ORDERS":
           return { value: { orders: [] } };
         case "TREE":
@@ -210,7 +217,9 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
             value: logAnswer(message.body.token, message.body.slave, message.body.position),
           };
         case "SLAVES":
-          return { value: { slaves: [kitchen] } };
+          return {
+            value: { slaves: [kitchen], whereabouts: { life: "1", change: 0, slaves: [] } },
+          };
         case "STEER": {
           const { slaves, action } = message.body;
           const isMeant = "id" in slaves ? slaves.id === 7 : /^(kitchen|\*)$/.test(slaves.label);

@@ -22,7 +22,7 @@ export async function report(args: ReportSources, isCaughtUp: boolean): Promise<
     settled("the Slave Driver", args.slaveDriver.ask("COUNT", undefined, ANSWER_OPTIONS)),
     settled("the database", args.database.ask("queueReport", null, ANSWER_OPTIONS)),
     settled("the database", args.database.ask("sleepingSlaves", null, ANSWER_OPTIONS)),
-    askAll(args.parts, (part) => part.tree()),
+    askAll(args.parts, (part) => part.tree(false)),
   ]);
   const away = [slaves, queue, asleep].flatMap((one) => ("away" in one ? [one.away] : []));
   const { unread, ...rest } = "value" in queue ? queue.value : NOTHING_KNOWN;

@@ -21,7 +21,8 @@ export const partProtocol = declareProtocol({
     QUIT_TASK: order,
     /** Stops the whole part in order. */
     QUIT: {},
-    TREE: { reply: taskTreeSchema },
+    /** `sessions`: also the children of dynamic supervisors, of which there may be thousands; else they are summed up. */
+    TREE: { body: z.object({ sessions: z.boolean() }), reply: taskTreeSchema },
     /** As Control is asked; null is all tasks, or as it was configured. Each answers with the tasks that it concerned. */
     LOG_LEVEL: {
       body: order.body.extend({

@@ -5,14 +5,16 @@ import { tokenSchema } from "../../model/build.ts";
 import { logPartSchema, logPositionSchema, MAX_LOG_WAIT_MS } from "../../model/build-log.ts";
 import type { Immutable } from "../../model/immutable.ts";
 import { countSchema, rowIdSchema } from "../../model/scalar.ts";
-import { MOST_SLAVES_LISTED, slavesAskedSchema, steeringSchema } from "../../model/steering.ts";
+import { whereaboutsSchema } from "../../model/slave-now.ts";
+import { MOST_SLAVES_LISTED } from "../../model/sleeper.ts";
+import { slavesAskedSchema, steeringSchema } from "../../model/steering.ts";
 import { declareProtocol } from "../declare.ts";
 import { newWorkSchema } from "./target-ids.ts";
 
 export const presenceSchema = z.object({
   slaveId: rowIdSchema,
   label: z.string().max(200),
-  phase: z.enum(["idle", "building", "delivering"]),
+  phase: z.enum(["idle", "building", "delivering", "cleaning"]),
   /** The build in hand. */
   running: tokenSchema.nullable(),
 });
@@ -40,13 +42,13 @@ export const slaveDriverProtocol = declareProtocol({
     },
     /** Slaves that are here now and whose targets are recorded. */
     COUNT: { reply: countSchema },
-    /** What each of them does now. */
-    PRESENT: { reply: z.array(presenceSchema).max(MOST_SLAVES_LISTED) },
     /**
      * The master is about to stop: nothing more is given out or taken. Answers how many builds are still being
      * delivered by slaves that are here.
      */
     DRAIN: { reply: countSchema },
+    /** What each of them does now, and those that were here. */
+    WHEREABOUTS: { reply: whereaboutsSchema },
     /** Kills those that are here and meant, with all jobs of their processes: without the database nobody else knows them. */
     KILL: {
       body: z.object({ slaves: slavesAskedSchema, reason: z.string().max(500) }),

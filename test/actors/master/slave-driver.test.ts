@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
 import { type SlaveDriverMessages, slaveDriver } from "../../../actors/master/slave-driver.ts";
+import type { SlaveWord } from "../../../actors/master/whereabouts.ts";
 import type { ToSlave } from "../../../protocol/links/slave.ts";
 import type { SlavesAsked } from "../../../protocol/model/steering.ts";
 import {
@@ -52,12 +53,16 @@ async function start(): Promise<void> {
           link: ref<EndpointMessages<ToSlave>>("/link"),
           sessionsPath: "/sessions",
           // No session is started here.
-          session: {} as never,
+          session: { status: ref("/nobody"), database: ref("/nobody") } as never,
         }),
       ]);
     },
   });
 }
+
+const wordOf = (presence: SlaveWord["presence"]): SlaveWord => ({
+  ...{ presence, build: null, delivering: 0, greeting: null },
+});
 
 const peer = (id: string, slot = "folder"): Peer => ({ id, identity: "key", slot });
 const hello = (of: Peer) =>
@@ -69,7 +74,7 @@ const hello = (of: Peer) =>
 async function killed(of: Peer): Promise<void> {
   await driver.ask("PEER_OPENED", of);
   const presence = { slaveId: 1, label: "one", phase: "building", running: 5 } as const;
-  await driver.ask("PRESENCE", { peerId: of.id, presence });
+  await driver.ask("PRESENCE", { peerId: of.id, word: wordOf(presence) });
   const steer = { slaveIds: [1, 2], action: "kill", reason: "killed by a person" } as const;
   expect(await driver.ask("STEER", steer)).toEqual([presence]);
 }
@@ -80,7 +85,9 @@ test("a killed slave whose connection was lost is told again; one that has left 
   await killed(peer("1"));
   await until("DIE", () => (said.length === 1 ? true : undefined));
   await driver.ask("PEER_CLOSED", { peer: peer("1"), end: "silent" });
-  expect(await driver.ask("PRESENT")).toEqual([]);
+  expect(await driver.ask("WHEREABOUTS")).toMatchObject({
+    slaves: [{ id: 1, state: "silent", connectedAt: null }],
+  });
   await driver.ask("PEER_OPENED", peer("2"));
   await hello(peer("2"));
   await until("DIE again", () => (said.length === 2 ? true : undefined));
@@ -101,8 +108,8 @@ test("who is not here is not in the answer, and a skip without a build says noth
   await start();
   const idle = { slaveId: 3, label: "three", phase: "idle", running: null } as const;
   await driver.ask("PEER_OPENED", peer("1"));
-  await driver.ask("PRESENCE", { peerId: "1", presence: idle });
-  await driver.ask("PRESENCE", { peerId: "gone", presence: { ...idle, slaveId: 4 } });
+  await driver.ask("PRESENCE", { peerId: "1", word: wordOf(idle) });
+  await driver.ask("PRESENCE", { peerId: "gone", word: wordOf({ ...idle, slaveId: 4 }) });
   const skip = { slaveIds: [3, 4], action: "skip", reason: "" } as const;
   expect(await driver.ask("STEER", skip)).toEqual([idle]);
   expect(await driver.ask("STEER", { ...skip, action: "sleep", reason: "why" })).toEqual([idle]);
@@ -118,7 +125,7 @@ test("who was put to sleep is not woken in place of another", async () => {
   ] as const) {
     await driver.ask("PEER_OPENED", peer(id));
     const presence = { slaveId, label: id, phase: "idle", running: null } as const;
-    await driver.ask("PRESENCE", { peerId: id, presence });
+    await driver.ask("PRESENCE", { peerId: id, word: wordOf(presence) });
     await driver.ask("SLEEPING", { peerId: id, targetIds: [7] });
   }
   await driver.ask("STEER", { slaveIds: [1], action: "sleep", reason: "why" });
@@ -138,7 +145,7 @@ test("work is offered to another slave beside one whose process was told to drop
     const running = at === 0 ? 5 : null;
     const phase = at === 0 ? "building" : "idle";
     const presence = { slaveId: at + 1, label: job.slot, phase, running } as const;
-    await driver.ask("PRESENCE", { peerId: job.id, presence });
+    await driver.ask("PRESENCE", { peerId: job.id, word: wordOf(presence) });
     if (at > 0) await driver.ask("SLEEPING", { peerId: job.id, targetIds: [7] });
   }
   await driver.ask("STEER", { slaveIds: [1], action: "skip", reason: "" });
@@ -156,7 +163,7 @@ test("a kill by label needs nobody else: all jobs of the process that is meant h
   for (const [at, job] of jobs.entries()) {
     await driver.ask("PEER_OPENED", job);
     const presence = { slaveId: at + 1, label: labels[at] ?? "", phase: "idle", running: null };
-    await driver.ask("PRESENCE", { peerId: job.id, presence } as never);
+    await driver.ask("PRESENCE", { peerId: job.id, word: wordOf(presence as never) });
   }
   const kill = async (slaves: SlavesAsked) =>
     (await driver.ask("KILL", { slaves, reason: "killed by a person" })).map(({ label }) => label);

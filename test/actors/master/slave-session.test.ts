@@ -164,7 +164,7 @@ const say = (message: MessageOf<FromSlave>) => driver.ask("PEER_MESSAGE", { peer
 const hello = (running: number[] = [], finished: number[] = []) =>
   say({
     type: "HELLO",
-    body: { version: "1.2.3", label: "slave", targets: [], running, finished } as never,
+    body: { version: "1.2.3", label: "slave", host: {}, targets: [], running, finished } as never,
   });
 const ask = (question: Question) => colleagues.asked.filter((each) => each.question === question);
 const heard = (type: MessageOf<ToSlave>["type"]) =>

@@ -34,6 +34,7 @@ import { logLevelSchema, partLogLevelsSchema } from "../../../protocol/model/ord
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
 import { signedStepSchema } from "../../../protocol/model/provenance.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
+import { whereaboutsSchema } from "../../../protocol/model/slave-now.ts";
 import { everythingSchema, slaveFiguresSchema } from "../../../protocol/model/statistics.ts";
 import { farmEventSchema } from "../../../protocol/model/status.ts";
 import { slavesAskedSchema } from "../../../protocol/model/steering.ts";
@@ -86,7 +87,10 @@ const said = {
     RESUME: order,
     QUIT_TASK: order,
     QUIT: {},
-    TREE: { reply: list(taskNodeSchema) },
+    TREE: {
+      body: fc.record({ sessions: fc.boolean() }, { noNullPrototype: true }),
+      reply: list(taskNodeSchema),
+    },
     LOG_LEVEL: {
       body: fc.record(
         {
@@ -172,7 +176,7 @@ const said = {
     },
     COUNT: { reply: valuesOf(countSchema) },
     DRAIN: { reply: valuesOf(countSchema) },
-    PRESENT: { reply: list(presenceSchema) },
+    WHEREABOUTS: { reply: valuesOf(whereaboutsSchema) },
     KILL: {
       body: fc.record(
         { slaves: valuesOf(slavesAskedSchema), reason: fc.lorem() },
