@@ -14,6 +14,7 @@ const MAX_DEPENDENCIES = 300;
 const MAX_SYSTEM_PACKAGES = 200;
 
 interface ChosenRow {
+  package_id: number;
   version: string;
   version_id: number;
   requires_python: string | null;
@@ -21,34 +22,65 @@ interface ChosenRow {
   resolved: ResolvedRequirement[] | null;
 }
 
-/** The newest that is neither yanked nor a pre-release, else the newest not yanked, else the newest. */
-export async function chosenRelease(sql: Sql, packageId: number): Promise<ChosenRelease | null> {
-  const [row] = await sql<ChosenRow[]>`
-    select v.spelling as version, v.id as version_id, f.requires_python,
-      f.requires_dist[1:${MAX_DEPENDENCIES + 1}] as requires_dist, b.resolved
-    from version v
-    join lateral (
-      select * from file f
-      where f.version_id = v.id and f.placed_at is not null and f.removed_at is null
-      order by f.id desc limit 1) f on true
-    join build b on b.token = f.token
-    where v.package_id = ${packageId}
-    order by v.yanked is not null, v.prerelease, v.sort_key desc limit 1`;
-  if (row === undefined) return null;
-  const read = row.requires_dist.slice(0, MAX_DEPENDENCIES).map(findDependency);
-  const known = read.filter((each) => each !== undefined);
-  const here = await sql<{ name: string }[]>`
+/**
+ * By package: the newest that is neither yanked nor a pre-release, else the newest not yanked, else the newest. None
+ * for a package without a file.
+ */
+export async function chosenReleases(
+  sql: Sql,
+  packageIds: readonly number[],
+): Promise<ReadonlyMap<number, ChosenRelease>> {
+  if (packageIds.length === 0) return new Map();
+  const rows = await sql<ChosenRow[]>`
+    select g.id as package_id, r.*
+    from unnest(${[...packageIds]}::int[]) as g(id)
+    cross join lateral (
+      select v.spelling as version, v.id as version_id, f.requires_python,
+        f.requires_dist[1:${MAX_DEPENDENCIES + 1}] as requires_dist, b.resolved
+      from version v
+      join lateral (
+        select * from file f
+        where f.version_id = v.id and f.placed_at is not null and f.removed_at is null
+        order by f.id desc limit 1) f on true
+      join build b on b.token = f.token
+      where v.package_id = g.id
+      order by v.yanked is not null, v.prerelease, v.sort_key desc limit 1) r`;
+  const read = rows.map((row) => ({
+    row,
+    known: row.requires_dist
+      .slice(0, MAX_DEPENDENCIES)
+      .map(findDependency)
+      .filter((each) => each !== undefined),
+  }));
+  const here = await namesHere(
+    sql,
+    read.flatMap(({ known }) => known.map(({ name }) => name)),
+  );
+  const systemPackages = await systemPackagesOf(
+    sql,
+    rows.map((row) => row.version_id),
+  );
+  return new Map(
+    read.map(({ row, known }) => [
+      row.package_id,
+      {
+        version: row.version,
+        requiresPython: row.requires_python,
+        systemPackages: systemPackages.get(row.version_id) ?? [],
+        dependencies: known.map((each) => ({ ...each, isHere: here.has(each.name) })),
+        unreadDependencies: row.requires_dist.length - known.length,
+        builtWith: row.resolved ?? [],
+      },
+    ]),
+  );
+}
+
+async function namesHere(sql: Sql, names: readonly string[]): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set();
+  const rows = await sql<{ name: string }[]>`
     select name from package
-    where name = any(${known.map(({ name }) => name)}) and skip is distinct from 'deleted'`;
-  const names = new Set(here.map(({ name }) => name));
-  return {
-    version: row.version,
-    requiresPython: row.requires_python,
-    systemPackages: await systemPackagesOf(sql, row.version_id),
-    dependencies: known.map((each) => ({ ...each, isHere: names.has(each.name) })),
-    unreadDependencies: row.requires_dist.length - known.length,
-    builtWith: row.resolved ?? [],
-  };
+    where name = any(${[...new Set(names)]}) and skip is distinct from 'deleted'`;
+  return new Set(rows.map(({ name }) => name));
 }
 
 function findDependency(text: string): Omit<Dependency, "isHere"> | undefined {
@@ -67,22 +99,24 @@ function findDependency(text: string): Omit<Dependency, "isHere"> | undefined {
   }
 }
 
-/** By the system that the wheels were built on: a package is called otherwise on another one. */
+/** By version, and by the system that the wheels were built on: a package is called otherwise on another one. */
 async function systemPackagesOf(
   sql: Sql,
-  versionId: number,
-): Promise<ChosenRelease["systemPackages"]> {
-  const rows = await sql<{ os: string; names: string[] }[]>`
-    select s.os, array_agg(distinct d.name order by d.name) as names
+  versionIds: readonly number[],
+): Promise<ReadonlyMap<number, ChosenRelease["systemPackages"]>> {
+  const rows = await sql<{ version_id: number; os: string; names: string[] }[]>`
+    select f.version_id, s.os, array_agg(distinct d.name order by d.name) as names
     from file f join build b on b.token = f.token join slave s on s.id = b.slave_id
     cross join unnest(f.apt_dependencies) as d(name)
-    where f.version_id = ${versionId} and f.placed_at is not null and f.removed_at is null
-    group by s.os order by s.os`;
-  return rows.map(({ os, names }) => ({
-    manager: packageManagerOf(os),
-    os,
-    names: names.slice(0, MAX_SYSTEM_PACKAGES),
-  }));
+    where f.version_id = any(${[...versionIds]}) and f.placed_at is not null and f.removed_at is null
+    group by f.version_id, s.os order by f.version_id, s.os`;
+  const packages = new Map<number, ChosenRelease["systemPackages"][number][]>();
+  for (const { version_id: id, os, names } of rows)
+    packages.set(id, [
+      ...(packages.get(id) ?? []),
+      { manager: packageManagerOf(os), os, names: names.slice(0, MAX_SYSTEM_PACKAGES) },
+    ]);
+  return packages;
 }
 
 /** By the name of the system, as its os-release gives it. */

@@ -67,7 +67,7 @@ import {
 } from "./rebuilds.ts";
 import { removePackage } from "./removal.ts";
 import { queueReport } from "./report.ts";
-import { rootChanges, rootWritten, unlistedNames } from "./root-changes.ts";
+import { rootChanges, rootWritten } from "./root-changes.ts";
 import { findDelivery, settleBuild } from "./settle.ts";
 import { helloSlave, requeueStep } from "./slaves.ts";
 import { farmFigures } from "./statistics.ts";
@@ -78,9 +78,9 @@ import { checkToken, createToken, listTokens, revokeToken } from "./tokens.ts";
 import { configureFarm, ping, recordProject, recordRemoval } from "./upstream.ts";
 import { configureIndex } from "./upstream-standing.ts";
 import { farmFailures, homePage, searchList } from "./views-farm.ts";
-import { projectBuilds, projectPage, projectReleases, projectSpellings } from "./views-project.ts";
+import { projectBuilds, projectPages, projectReleases, projectSpellings } from "./views-project.ts";
 import { queuePage } from "./views-queue.ts";
-import { simpleNames, simplePage } from "./views-simple.ts";
+import { simpleNames, simplePages, upstreamListing } from "./views-simple.ts";
 import { statisticsPage } from "./views-statistics.ts";
 import { addWanted, releaseBlocked, removeWanted } from "./wanted.ts";
 import { deriveWants } from "./wanted-closure.ts";
@@ -142,7 +142,7 @@ export const requests = {
   ping,
   postponeProject,
   projectBuilds,
-  projectPage,
+  projectPages,
   projectReleases,
   projectSpellings,
   provenanceFacts,
@@ -179,8 +179,8 @@ export const requests = {
   settleImport,
   signWith,
   simpleNames,
-  simplePage,
   asleepSlaves,
+  simplePages,
   sleepingSlaves,
   statisticsPage,
   startRebuild,
@@ -189,11 +189,11 @@ export const requests = {
   tendPages,
   tendAccessLog,
   thinHistory,
-  unlistedNames,
   trimDeliveries,
   unplaced,
   unsignedFiles,
   unreadProjects,
+  upstreamListing,
   upstreamSerial,
   withdrawnFiles,
   yieldNames,

@@ -62,20 +62,3 @@ export const rootWritten = request(
     return null;
   },
 );
-
-/** Those of the names that have no placed file: the root page is not to list them. */
-export const unlistedNames = request(
-  {
-    args: z.object({ names: z.array(z.string().max(1_000)).max(1_000) }),
-    result: z.array(z.string()),
-  },
-  async (sql, args) => {
-    const rows = await sql<{ name: string }[]>`
-      select n as name from unnest(${[...args.names]}::text[]) as g(n)
-      where not exists (
-        select from package p join version v on v.package_id = p.id
-          join file f on f.version_id = v.id and f.placed_at is not null and f.removed_at is null
-        where p.name = n)`;
-    return rows.map((row) => row.name);
-  },
-);

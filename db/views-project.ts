@@ -8,6 +8,7 @@ import {
   PLACES_COUNTED,
   type ProjectBuild,
   type ProjectFile,
+  type ProjectPage,
   type ProjectRelease,
   type ProjectTarget,
   projectBuildsSchema,
@@ -20,11 +21,15 @@ import {
 import { countSchema, projectNameSchema } from "../protocol/model/scalar.ts";
 import { canonicalName } from "../protocol/packaging/canonical-name.ts";
 import type { Sql } from "./connection.ts";
-import { chosenRelease } from "./project-choice.ts";
+import { chosenReleases } from "./project-choice.ts";
 import { request } from "./request.ts";
 import { upstreamPagesOf } from "./upstream-pages.ts";
 
 const nameArgs = z.object({ name: projectNameSchema });
+
+/** As many projects as are asked about at once. */
+const PROJECTS_A_REQUEST = 50;
+const namesArgs = z.object({ names: z.array(projectNameSchema).max(PROJECTS_A_REQUEST) });
 
 /** Days that the plot of downloads shows. */
 const DOWNLOAD_DAYS = 90;
@@ -32,6 +37,7 @@ const BUILDS_IN_FEED = 40;
 
 interface HeadRow {
   id: number;
+  name: string;
   display_name: string;
   summary: string;
   skip: string | null;
@@ -47,12 +53,13 @@ interface HeadRow {
   now: Date;
 }
 
-/** Null for a project that is not there, any more or yet: it has no page. What was removed is not shown. */
-export const projectPage = request(
-  { args: nameArgs, result: projectPageSchema.nullable() },
-  async (sql, { name }) => {
-    const [row] = await sql<HeadRow[]>`
-      select p.id, p.display_name, p.summary, p.skip, p.source, c.upstream_index, c.has_changelog,
+/** One that is not there, any more or yet, is left out: it has no page. What was removed is not shown. */
+export const projectPages = request(
+  { args: namesArgs, result: z.array(projectPageSchema) },
+  async (sql, { names }) => {
+    const rows = await sql<HeadRow[]>`
+      select p.id, p.name, p.display_name, p.summary, p.skip, p.source, c.upstream_index,
+        c.has_changelog,
         (select count(*)::int from version v
          where v.package_id = p.id and v.skip is distinct from 'deleted') as releases,
         f.files, f.bytes,
@@ -69,76 +76,118 @@ export const projectPage = request(
         select count(*)::int as files, coalesce(sum(f.size_bytes), 0)::bigint as bytes
         from version v join file f on f.version_id = v.id
         where v.package_id = p.id and f.placed_at is not null and f.removed_at is null) f
-      where p.name = ${name}`;
-    if (row === undefined || row.skip === "deleted") return null;
+      where p.name = any(${[...names]}) and p.skip is distinct from 'deleted'
+      order by p.id`;
+    if (rows.length === 0) return [];
     const targets = await sql<ProjectTarget[]>`
       select name, python_version as "pythonVersion", abi_tag as "abiTag",
         platform_tag as "platformTag", skip as "skipReason"
       from target order by rank, id`;
-    const days = await sql<{ at: Date; downloads: number }[]>`
-      select day::timestamp at time zone 'UTC' as at, downloads from access_package_day
-      where package = ${name} and downloads > 0
-        and day > (now() at time zone 'UTC')::date - ${DOWNLOAD_DAYS}::int
-      order by day`;
-    const upstream = upstreamPagesOf(row.upstream_index, row.has_changelog);
-    return {
-      name,
-      displayName: row.display_name,
-      spellings: await spellingsOf(sql, row.id, name),
-      summary: row.summary,
-      upstreamUrl: row.source === "local" ? null : upstream && `${upstream}${name}/`,
-      upstreamBase: upstream,
-      skipReason: row.skip,
-      targets: [...targets],
-      releaseCount: row.releases,
-      fileCount: row.files,
-      sizeBytes: row.bytes,
-      isAttempted: row.is_attempted,
-      chosen: row.files === 0 ? null : await chosenRelease(sql, row.id),
-      places: await queuePlaces(sql, row.id),
-      downloads: { last30Days: row.last_30_days, ever: row.ever },
-      downloadDays: days.map((day) => ({ at: day.at.getTime(), downloads: day.downloads })),
-      asOf: row.now.getTime(),
-    };
+    const ids = rows.map(({ id }) => id);
+    const days = groupBy(await downloadDaysOf(sql, rows));
+    const spellings = await spellingsOf(sql, rows);
+    const chosen = await chosenReleases(
+      sql,
+      rows.filter(({ files }) => files > 0).map(({ id }) => id),
+    );
+    const places = groupBy(await queuePlaces(sql, ids));
+    return rows.map((row): ProjectPage => {
+      const upstream = upstreamPagesOf(row.upstream_index, row.has_changelog);
+      return {
+        name: row.name,
+        displayName: row.display_name,
+        spellings: spellings.get(row.id) ?? [],
+        summary: row.summary,
+        upstreamUrl: row.source === "local" ? null : upstream && `${upstream}${row.name}/`,
+        upstreamBase: upstream,
+        skipReason: row.skip,
+        targets: [...targets],
+        releaseCount: row.releases,
+        fileCount: row.files,
+        sizeBytes: row.bytes,
+        isAttempted: row.is_attempted,
+        chosen: chosen.get(row.id) ?? null,
+        places: places.get(row.id) ?? [],
+        downloads: { last30Days: row.last_30_days, ever: row.ever },
+        downloadDays: days.get(row.id) ?? [],
+        asOf: row.now.getTime(),
+      };
+    });
   },
 );
+
+interface Named {
+  readonly id: number;
+  readonly name: string;
+}
+
+async function downloadDaysOf(
+  sql: Sql,
+  packages: readonly Named[],
+): Promise<OfOne<{ at: number; downloads: number }>[]> {
+  const ids = new Map(packages.map(({ id, name }) => [name, id]));
+  const rows = await sql<{ package: string; at: Date; downloads: number }[]>`
+    select package, day::timestamp at time zone 'UTC' as at, downloads from access_package_day
+    where package = any(${packages.map(({ name }) => name)}) and downloads > 0
+      and day > (now() at time zone 'UTC')::date - ${DOWNLOAD_DAYS}::int
+    order by day`;
+  return rows.map(({ package: name, at, downloads }) => ({
+    id: ids.get(name) ?? 0,
+    row: { at: at.getTime(), downloads },
+  }));
+}
 
 /** Other spellings of a project's name, also of one that was removed. */
 export const projectSpellings = request(
   { args: nameArgs, result: z.array(z.string()) },
   async (sql, { name }) => {
-    const [row] = await sql<{ id: number }[]>`select id from package where name = ${name}`;
-    return row === undefined ? [] : spellingsOf(sql, row.id, name);
+    const [row] = await sql<Named[]>`select id, name from package where name = ${name}`;
+    return row === undefined ? [] : ((await spellingsOf(sql, [row])).get(row.id) ?? []);
   },
 );
 
 const SPELLINGS_TOLD = 100;
 
-/** None that is another project's name by now. */
-async function spellingsOf(sql: Sql, packageId: number, name: string): Promise<string[]> {
-  const rows = await sql<{ alias: string }[]>`
-    select alias from package_alias where package_id = ${packageId} and alias <> ${name}
-    order by alias limit ${SPELLINGS_TOLD}`;
-  const spellings = rows.map(({ alias }) => alias);
-  const foreign = spellings.filter((spelling) => canonicalName(spelling) !== name);
-  if (foreign.length === 0) return spellings;
-  const names = foreign.flatMap((spelling) => [spelling, canonicalName(spelling)]);
-  const taken = await sql<{ name: string }[]>`select name from package where name = any(${names})`;
-  const isTaken = new Set(taken.map((row) => row.name));
-  return spellings.filter(
-    (spelling) =>
-      canonicalName(spelling) === name ||
-      !(isTaken.has(spelling) || isTaken.has(canonicalName(spelling))),
+/** By package. None that is another project's name by now. */
+async function spellingsOf(
+  sql: Sql,
+  packages: readonly Named[],
+): Promise<ReadonlyMap<number, string[]>> {
+  const rows = await sql<{ id: number; name: string; alias: string }[]>`
+    select p.id, p.name, a.alias
+    from unnest(${packages.map(({ id }) => id)}::int[], ${packages.map(({ name }) => name)}::text[])
+      as p(id, name)
+    cross join lateral (
+      select alias from package_alias where package_id = p.id and alias <> p.name
+      order by alias limit ${SPELLINGS_TOLD}) a`;
+  const foreign = rows.filter(({ name, alias }) => canonicalName(alias) !== name);
+  const isTaken = await namesTaken(
+    sql,
+    foreign.flatMap(({ alias }) => [alias, canonicalName(alias)]),
   );
+  const spellings = new Map<number, string[]>();
+  for (const { id, name, alias } of rows) {
+    const canonical = canonicalName(alias);
+    if (canonical !== name && (isTaken.has(alias) || isTaken.has(canonical))) continue;
+    spellings.set(id, [...(spellings.get(id) ?? []), alias]);
+  }
+  return spellings;
+}
+
+async function namesTaken(sql: Sql, names: readonly string[]): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set();
+  const taken = await sql<{ name: string }[]>`
+    select name from package where name = any(${[...names]})`;
+  return new Set(taken.map((row) => row.name));
 }
 
 /**
  * Of the newest release that is queued: a walk over the head of each of its targets' queues. Nothing is counted for
  * a project of which nothing is queued.
  */
-async function queuePlaces(sql: Sql, packageId: number): Promise<QueuePlace[]> {
-  const rows = await sql<(Omit<QueuePlace, "before"> & { before: number })[]>`
-    select r.spelling as version, t.name as target,
+async function queuePlaces(sql: Sql, ids: readonly number[]): Promise<OfOne<QueuePlace>[]> {
+  const rows = await sql<(QueuePlace & { id: number; before: number })[]>`
+    select g.id, r.spelling as version, t.name as target,
       (select count(*)::int from (
         select from work a where a.target_id = w.target_id and a.state = 'ready'
           and (a.ord, a.version_id) > (w.ord, w.version_id) limit ${PLACES_COUNTED + 1}) ahead
@@ -146,23 +195,26 @@ async function queuePlaces(sql: Sql, packageId: number): Promise<QueuePlace[]> {
       (select coalesce(sum(y.n), 0)::int from tally y
        where y.name = 'builds' and y.target_id = w.target_id and y.at > now() - interval '1 hour'
       ) as hourly
-    from (
+    from unnest(${[...ids]}::int[]) as g(id)
+    cross join lateral (
       select v.id, v.spelling from version v
-      where v.package_id = ${packageId}
+      where v.package_id = g.id
         and exists (select from work w where w.version_id = v.id and w.state = 'ready')
       order by v.sort_key desc limit 1
     ) r
     join work w on w.version_id = r.id and w.state = 'ready'
     join target t on t.id = w.target_id
     order by t.rank, t.id`;
-  return rows.map((row) => ({
-    ...row,
-    before: row.before > PLACES_COUNTED ? null : row.before,
+  return rows.map(({ id, before, ...row }) => ({
+    id,
+    row: { ...row, before: before > PLACES_COUNTED ? null : before },
   }));
 }
 
 interface ReleaseRow {
   id: number;
+  /** Which stretch asked for it. */
+  place: number;
   version: string;
   released_at: Date | null;
   prerelease: boolean;
@@ -172,59 +224,69 @@ interface ReleaseRow {
   requires_python: string | null;
 }
 
+const stretchSchema = z.object({
+  name: projectNameSchema,
+  from: countSchema,
+  limit: z.int().positive().max(RELEASES_A_STRETCH),
+});
+
 /**
- * Releases by their place, the oldest being 0: a stretch that is full stays what it is when newer ones come. The
- * newest of a stretch is first. Empty beyond the last one, and for a project that is not there.
+ * Stretches of releases, by their place in their project, the oldest being 0: a stretch that is full stays what it is
+ * when newer ones come. The newest of a stretch is first. Empty beyond the last one, and for a project that is not
+ * there.
  */
 export const projectReleases = request(
   {
-    args: nameArgs.extend({
-      from: countSchema,
-      limit: z.int().positive().max(RELEASES_A_STRETCH),
-    }),
-    result: projectReleasesSchema,
+    args: z.object({ stretches: z.array(stretchSchema).max(PROJECTS_A_REQUEST) }),
+    result: z.array(projectReleasesSchema),
   },
-  async (sql, { name, from, limit }) => {
+  async (sql, { stretches }) => {
     const releases = await sql<ReleaseRow[]>`
-      select v.id, v.spelling as version, v.released_at, v.prerelease, v.yanked, v.wanted,
+      select s.place::int as place, v.id, v.spelling as version, v.released_at, v.prerelease,
+        v.yanked, v.wanted,
         case when v.source = 'upstream' or v.skip <> 'binary only' then v.skip end as skip,
         q.specifier as requires_python
-      from package p join version v on v.package_id = p.id
+      from unnest(${stretches.map(({ name }) => name)}::text[],
+          ${stretches.map(({ from }) => from)}::int[], ${stretches.map(({ limit }) => limit)}::int[])
+        with ordinality as s(name, first, count, place)
+      join package p on p.name = s.name and p.skip is distinct from 'deleted'
+      cross join lateral (
+        select * from version
+        where package_id = p.id and skip is distinct from 'deleted'
+        order by sort_key offset s.first limit s.count) v
       left join requires_python q on q.id = v.requires_python_id
-      where p.name = ${name} and p.skip is distinct from 'deleted'
-        and v.skip is distinct from 'deleted'
-      order by v.sort_key offset ${from} limit ${limit}`;
+      order by s.place, v.sort_key desc`;
     const ids = releases.map(({ id }) => id);
     const builds = groupBy(await cellsOf(sql, ids));
     const files = groupBy(await filesOf(sql, ids));
-    return releases
-      .map(
-        (row): ProjectRelease => ({
-          version: row.version,
-          releasedAt: row.released_at?.getTime() ?? null,
-          isPrerelease: row.prerelease,
-          yanked: row.yanked,
-          skipReason: row.skip,
-          isWanted: row.wanted,
-          requiresPython: row.requires_python,
-          builds: builds.get(row.id) ?? [],
-          files: files.get(row.id) ?? [],
-        }),
-      )
-      .reverse();
+    const told = stretches.map((): ProjectRelease[] => []);
+    for (const row of releases)
+      told[row.place - 1]?.push({
+        version: row.version,
+        releasedAt: row.released_at?.getTime() ?? null,
+        isPrerelease: row.prerelease,
+        yanked: row.yanked,
+        skipReason: row.skip,
+        isWanted: row.wanted,
+        requiresPython: row.requires_python,
+        builds: builds.get(row.id) ?? [],
+        files: files.get(row.id) ?? [],
+      });
+    return told;
   },
 );
 
-interface OfRelease<Row> {
-  readonly versionId: number;
+/** A row of one of several packages, or of one of several versions. */
+interface OfOne<Row> {
+  readonly id: number;
   readonly row: Row;
 }
 
-function groupBy<Row>(rows: readonly OfRelease<Row>[]): Map<number, Row[]> {
+function groupBy<Row>(rows: readonly OfOne<Row>[]): Map<number, Row[]> {
   const groups = new Map<number, Row[]>();
-  for (const { versionId, row } of rows) {
-    const group = groups.get(versionId);
-    if (group === undefined) groups.set(versionId, [row]);
+  for (const { id, row } of rows) {
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [row]);
     else group.push(row);
   }
   return groups;
@@ -248,7 +310,7 @@ interface CellRow {
 /** Requirements of builds that a message holds; those of further builds are left out of it. */
 const RESOLVED_A_STRETCH = 20_000;
 
-async function cellsOf(sql: Sql, ids: readonly number[]): Promise<OfRelease<ReleaseBuild>[]> {
+async function cellsOf(sql: Sql, ids: readonly number[]): Promise<OfOne<ReleaseBuild>[]> {
   const rows = await sql<CellRow[]>`
     with cell as (
       select v.id as version_id, v.sort_key, t.id as target_id, t.rank, t.name as target, w.not_before,
@@ -308,7 +370,7 @@ async function cellsOf(sql: Sql, ids: readonly number[]): Promise<OfRelease<Rele
     const resolved = row.resolved;
     if (resolved !== null) resolvedLeft -= resolved.length;
     return {
-      versionId: row.version_id,
+      id: row.version_id,
       row: {
         target: row.target,
         state: row.state,
@@ -335,7 +397,7 @@ interface FileRow extends Omit<ProjectFile, "uploadedAt"> {
 const NAMES_A_FILE = 200;
 const LONGEST_NAME = 300;
 
-async function filesOf(sql: Sql, ids: readonly number[]): Promise<OfRelease<ProjectFile>[]> {
+async function filesOf(sql: Sql, ids: readonly number[]): Promise<OfOne<ProjectFile>[]> {
   const rows = await sql<FileRow[]>`
     select f.version_id, f.filename, f.sha256, f.size_bytes as "sizeBytes",
       t.abi_tag as "builderAbi", f.requires_python as "requiresPython",
@@ -347,25 +409,45 @@ async function filesOf(sql: Sql, ids: readonly number[]): Promise<OfRelease<Proj
     from file f join build b on b.token = f.token join target t on t.id = b.target_id
     where f.version_id = any(${[...ids]}) and f.placed_at is not null and f.removed_at is null
     order by f.version_id, f.filename`;
-  return rows.map(({ version_id: versionId, uploaded_at: uploadedAt, ...row }) => ({
-    versionId,
+  return rows.map(({ version_id: id, uploaded_at: uploadedAt, ...row }) => ({
+    id,
     row: { ...row, uploadedAt: uploadedAt.getTime() },
   }));
 }
 
-/** The last ones that ended, newest first. Empty for a project that is not there. */
+/** The last ones of each project that ended, newest first. None for a project that is not there. */
 export const projectBuilds = request(
-  { args: nameArgs, result: projectBuildsSchema },
-  async (sql, { name }) => {
-    const rows = await sql<(Omit<ProjectBuild, "endedAt"> & { ended_at: Date })[]>`
-      select b.token, v.spelling as version, t.name as target, b.cause, b.message,
-        b.settled_at as ended_at, b.duration_ms as "durationMs",
-        b.log_placed_at is not null as "hasLog"
-      from package p join version v on v.package_id = p.id
-      join build b on b.version_id = v.id join target t on t.id = b.target_id
-      where p.name = ${name} and p.skip is distinct from 'deleted' and b.settled_at is not null
-        and b.cause is not null and not b.is_trial
-      order by b.settled_at desc, b.token desc limit ${BUILDS_IN_FEED}`;
-    return rows.map(({ ended_at: endedAt, ...row }) => ({ ...row, endedAt: endedAt.getTime() }));
+  {
+    args: namesArgs,
+    result: z.array(z.object({ name: z.string(), builds: projectBuildsSchema })),
+  },
+  async (sql, { names }) => {
+    const rows = await sql<(Omit<ProjectBuild, "endedAt"> & { name: string; ended_at: Date })[]>`
+      select p.name, l.*, t.name as target
+      from package p
+      cross join lateral (
+        select b.token, v.spelling as version, b.target_id, b.cause, b.message,
+          b.settled_at as ended_at, b.duration_ms as "durationMs",
+          b.log_placed_at is not null as "hasLog"
+        from version v join build b on b.version_id = v.id
+        where v.package_id = p.id and b.settled_at is not null and b.cause is not null
+          and not b.is_trial
+        order by b.settled_at desc, b.token desc limit ${BUILDS_IN_FEED}) l
+      join target t on t.id = l.target_id
+      where p.name = any(${[...names]}) and p.skip is distinct from 'deleted'
+      order by p.name, l.ended_at desc, l.token desc`;
+    const builds = new Map(names.map((name): [string, ProjectBuild[]] => [name, []]));
+    for (const { name, ended_at: endedAt, token, version, target, ...row } of rows)
+      builds.get(name)?.push({
+        token,
+        version,
+        target,
+        cause: row.cause,
+        message: row.message,
+        endedAt: endedAt.getTime(),
+        durationMs: row.durationMs,
+        hasLog: row.hasLog,
+      });
+    return [...builds].map(([name, list]) => ({ name, builds: list }));
   },
 );

@@ -6,16 +6,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ToHttp } from "../../protocol/links/tasks/http.ts";
 import type { ToScribe, Writing } from "../../protocol/links/tasks/scribe.ts";
-import type { PageRequest } from "../../protocol/model/page.ts";
+import type { PageKind, PageRequest } from "../../protocol/model/page.ts";
 import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { RootIndex } from "../../web/index/root-index.ts";
 import type { Site } from "../../web/pages/site.ts";
 import { type Storage, StorageError } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import { openSite } from "./site/opening.ts";
-import { leaveRoot } from "./site/simple-pages.ts";
 import type { Desk } from "./site/writer.ts";
-import { pageWriters } from "./site/writers.ts";
+import { pageWriters, stretchesOf, TOGETHER } from "./site/writers.ts";
 
 export type ScribeMessages = ToScribe;
 
@@ -37,8 +36,8 @@ interface State {
 }
 
 const SITE_NAME = "Wheelwright";
-/** Pages in hand at once: some wait for the database and some for the disk, while one is rendered. */
-const WIDTH = 8;
+/** Stretches of pages that are written at once: one waits for the database or the disk, while one is rendered. */
+const WIDTH = 2;
 
 export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   name: "writes the site",
@@ -71,7 +70,8 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   },
 });
 
-const isOfFarm = ({ kind }: PageRequest): boolean => kind === "home" || kind === "search";
+/** Each of these takes its time. */
+const isOfFarm = ({ kind }: PageRequest): boolean => kind !== "simple" && kind !== "project";
 
 async function writeAll(
   desk: Desk,
@@ -81,14 +81,23 @@ async function writeAll(
   const written: PageRequest[] = [];
   const failed: { page: PageRequest; reason: string }[] = [];
   const disk: { full: string | null } = { full: null };
-  const isOver = (): boolean => ctx.signal.aborted;
-  const write = async (page: PageRequest): Promise<void> => {
-    if (isOver() || disk.full !== null) return;
+  const isOver = (): boolean => ctx.signal.aborted || disk.full !== null;
+  const write = async (some: readonly PageRequest[]): Promise<void> => {
+    const [page] = some;
+    if (page === undefined || isOver()) return;
     try {
-      await pageWriters[page.kind](desk, page.key);
-      written.push(page);
+      await pageWriters[page.kind](
+        desk,
+        some.map(({ key }) => key),
+      );
+      written.push(...some);
     } catch (error) {
       if (isOver()) return;
+      // Which of them it was shows when each is tried; those that are in place by now are not written again.
+      if (some.length > 1) {
+        for (const one of some) await write([one]);
+        return;
+      }
       if (error instanceof StorageError && error.code === "full") {
         disk.full = error.message;
         return;
@@ -97,26 +106,24 @@ async function writeAll(
       failed.push({ page, reason: reasonOf(error) });
     }
   };
-  try {
-    await leaveRoot(desk, pages);
-  } catch (error) {
-    // Each of them sees to it by itself, and does not go before.
-    ctx.log.warn({ err: error }, "the root page could not be written");
-  }
-  const isSimple = ({ kind }: PageRequest): boolean => kind === "simple";
-  await inParallel(pages.filter(isSimple), write);
-  await inParallel(
-    pages.filter((page) => !isSimple(page)),
-    write,
-  );
+  for (const kind of pageKinds)
+    await inParallel(
+      stretchesOf(
+        pages.filter((page) => page.kind === kind),
+        TOGETHER[kind],
+      ),
+      write,
+    );
   return { written, failed, full: disk.full };
 }
+
+/** In the order in which they are written: new files are to be found at once, and what follows from them later. */
+const pageKinds = ["simple", "root", "project", "home", "search"] as const satisfies PageKind[];
 
 const reasonOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").slice(0, 500);
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = items.values();
+async function inParallel<T>(left: Iterator<T> & Iterable<T>, work: (item: T) => Promise<void>) {
   await Promise.all(
     Array.from({ length: WIDTH }, async () => {
       for (const item of left) await work(item);

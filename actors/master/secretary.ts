@@ -93,13 +93,14 @@ const asking = (ctx: Ctx) => ({ timeoutMs: 30_000, signal: ctx.signal });
 async function round(state: State, ctx: Ctx): Promise<boolean> {
   const { database, gatherMs } = state.args;
   const due = await database.ask("duePages", { gatherMs, limit: BATCH }, asking(ctx));
+  const pages = due.filter(({ kind }) => !isOfFarm(kind));
+  const written = await write(state, ctx, pages);
+  // After them: the root lists what has a page.
   writeBeside(
     state,
     ctx,
     due.filter(({ kind }) => isOfFarm(kind) && !state.inHand.has(kind)),
   );
-  const pages = due.filter(({ kind }) => !isOfFarm(kind));
-  const written = await write(state, ctx, pages);
   // Without a page written the same would come back at once: it waits for the next tick.
   if (due.length === BATCH && written > 0) return true;
   if (state.full !== null || performance.now() < state.rebuildRestsUntil) return false;
@@ -116,7 +117,7 @@ async function round(state: State, ctx: Ctx): Promise<boolean> {
   return false;
 }
 
-const isOfFarm = (kind: PageRequest["kind"]): boolean => kind === "home" || kind === "search";
+const isOfFarm = (kind: PageRequest["kind"]): boolean => kind !== "simple" && kind !== "project";
 
 /** Has pages written and crosses off those that are in place. Returns how many. */
 async function write(state: State, ctx: Ctx, pages: readonly PageRequest[]): Promise<number> {

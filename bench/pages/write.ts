@@ -9,7 +9,7 @@ import { rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Desk } from "../../actors/master/site/writer.ts";
-import { pageWriters } from "../../actors/master/site/writers.ts";
+import { pageWriters, stretchesOf, TOGETHER } from "../../actors/master/site/writers.ts";
 import { openConnection, type Sql } from "../../db/connection.ts";
 import { startEmbeddedPostgres } from "../../db/embedded.ts";
 import { ensureFarmDatabase } from "../../db/farm-database.ts";
@@ -32,7 +32,9 @@ const LARGE_RELEASES = 2_500;
 const FILES = 2;
 const ROUNDS = 3;
 /** As the Scribe has in hand at once. */
-const WIDTH = 8;
+const WIDTH = 2;
+/** Of the plain writing. */
+const PLAIN_WIDTH = 8;
 const BATCH = 100;
 
 interface Figures {
@@ -178,19 +180,20 @@ async function writeAll(
     const due = await requests.duePages.run(sql, { gatherMs: 0, limit: BATCH });
     const pages = due.filter((page) => page.kind === kind);
     if (pages.length === 0) return written;
-    await inParallel(pages, (page) => pageWriters[kind](desk, page.key));
+    const keys = pages.map(({ key }) => key);
+    await inParallel(stretchesOf(keys, TOGETHER[kind]), (some) => pageWriters[kind](desk, some));
     await requests.pagesWritten.run(sql, { pages });
     written += pages.length;
   }
 }
 
 async function inParallel<T>(
-  items: readonly T[],
+  left: Iterator<T> & Iterable<T>,
   work: (item: T) => Promise<unknown>,
+  width = WIDTH,
 ): Promise<void> {
-  const left = items.values();
   await Promise.all(
-    Array.from({ length: WIDTH }, async () => {
+    Array.from({ length: width }, async () => {
       for (const item of left) await work(item);
     }),
   );
@@ -234,14 +237,20 @@ async function writePlainly(
   const kept = new Map<string, Uint8Array | string>();
   const desk = deskOf(sql, inMemory(storage, kept));
   if (plainPages.size === 0) {
-    await inParallel(names, (name) => pageWriters.project(desk, name));
+    await inParallel(stretchesOf(names, TOGETHER.project), (some) =>
+      pageWriters.project(desk, some),
+    );
     for (const [key, contents] of kept) plainPages.set(key, contents);
   }
-  await inParallel([...plainPages], async ([key, contents]) => {
-    const path = join(output, key);
-    await writeFile(`${path}.new`, contents);
-    await rename(`${path}.new`, path);
-  });
+  await inParallel(
+    plainPages.entries(),
+    async ([key, contents]) => {
+      const path = join(output, key);
+      await writeFile(`${path}.new`, contents);
+      await rename(`${path}.new`, path);
+    },
+    PLAIN_WIDTH,
+  );
   return names.length;
 }
 const plainPages = new Map<string, Uint8Array | string>();

@@ -6,7 +6,13 @@ import { createHash } from "node:crypto";
 import { type AuditedPackage, auditedPackages, requestedPages } from "../../db/audit.ts";
 import { requestPage } from "../../db/pages.ts";
 import { WHOLE_ROOT } from "../../db/root-changes.ts";
-import { allSimpleNames, simpleNames, simplePage } from "../../db/views-simple.ts";
+import {
+  allSimpleNames,
+  readSimplePages,
+  simpleNames,
+  simplePages,
+  upstreamListing,
+} from "../../db/views-simple.ts";
 import type { PageKind } from "../../protocol/model/page.ts";
 import type { SimpleRendering } from "../../web/index/simple-document.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
@@ -51,14 +57,25 @@ async function lookAtPackage(
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
   if (!requested.includes("simple")) {
-    const view = audit.isQuick ? undefined : await simplePage.run(audit.sql, { name });
-    const rendering = view === undefined || view === null ? undefined : renderSimpleProject(view);
+    const view = audit.isQuick ? undefined : await readSimplePage(audit, name);
+    const rendering = view === undefined ? undefined : renderSimpleProject(view);
     problems.push(...(await lookAtBoth(audit, simplePageKeys(name), "simple", name, rendering)));
   }
   if (requested.includes("project")) return problems;
   for (const place of [projectPageKey(name), projectJsonKey(name)])
     problems.push(...(await lookAtPage(audit, place, "project", name)));
   return problems;
+}
+
+async function readSimplePage({ sql }: Audit, name: string) {
+  const [page] = await readSimplePages(
+    {
+      simplePages: (args) => simplePages.run(sql, args),
+      upstreamListing: (args) => upstreamListing.run(sql, args),
+    },
+    [name],
+  );
+  return page;
 }
 
 async function lookAtFront(audit: Audit): Promise<Problem[]> {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Immutable } from "./immutable.ts";
 import { countSchema, instantSchema } from "./scalar.ts";
 
-const simpleFileSchema = z.object({
+export const simpleFileSchema = z.object({
   filename: z.string(),
   /** The release's version in its canonical form (PEP 440), as PEP 700 lists it. */
   version: z.string(),
@@ -57,25 +57,22 @@ export type ProjectStatus = Immutable<z.infer<typeof projectStatusSchema>>;
 /** Addresses of project pages (PEP 708). */
 export const locationsSchema = z.array(z.string().max(4_000)).max(100);
 
-export const simpleProjectPageSchema = z.object({
+/** One project of the Simple API. A project without files has no page: a 404 lets clients look at their next index. */
+export interface SimpleProjectPage {
   /** Canonical name. */
-  name: z.string(),
+  readonly name: string;
   /**
    * By version, oldest first, then by file name: the order in which they are listed. Empty for a project
    * that upstream has quarantined: nothing of it may be offered.
    */
-  files: z.array(simpleFileSchema),
+  readonly files: readonly SimpleFile[];
   /** What the followed index says of it; null for a project of the farm's own. */
-  upstream: z
-    .object({
-      /** The pages that own the name. */
-      tracks: locationsSchema,
-      alternateLocations: locationsSchema,
-      status: projectStatusSchema.nullable(),
-      /** Its own files where the farm lists them too (`--merge-upstream`), without those that `files` has. */
-      files: z.array(upstreamFileSchema),
-    })
-    .nullable(),
-});
-/** One project of the Simple API. A project without files has no page: a 404 lets clients look at their next index. */
-export type SimpleProjectPage = Immutable<z.infer<typeof simpleProjectPageSchema>>;
+  readonly upstream: {
+    /** The pages that own the name. */
+    readonly tracks: readonly string[];
+    readonly alternateLocations: readonly string[];
+    readonly status: ProjectStatus | null;
+    /** Its own files where the farm lists them too (`--merge-upstream`), without those that `files` has. */
+    readonly files: readonly ListedUpstreamFile[];
+  } | null;
+}

@@ -95,7 +95,7 @@ export async function startFarmSite(): Promise<FarmSite> {
       await sql`update file set placed_at = now() where token = ${token}`;
       return name;
     },
-    write: (kind) => pageWriters[kind](desk, ""),
+    write: (kind) => pageWriters[kind](desk, [""]),
     async end() {
       await server.close();
       await database.end();

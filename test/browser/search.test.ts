@@ -63,7 +63,7 @@ describe.skipIf(browserMissing !== undefined)(`the search${browserNote}`, () => 
         site: { name: "Wheelwright", url: server.url },
         root: new RootIndex(storage),
       },
-      "",
+      [""],
     );
     await storage.replace(
       "project/tide-pool/index.html",

@@ -41,10 +41,12 @@ it("keeps what was installed to build, and why a wheel is suspicious, for the pr
     select resolved from build where token = ${token}`;
   expect(row?.resolved).toEqual(resolved);
   await sql`update file set placed_at = now()`;
-  const [shown] = await run(sql, "projectReleases", { name: "pkg", from: 0, limit: 10 });
+  const [[shown] = []] = await run(sql, "projectReleases", {
+    stretches: [{ name: "pkg", from: 0, limit: 10 }],
+  });
   expect(shown?.files).toMatchObject([{ suspicious: "no machine code" }]);
   expect(shown?.builds).toMatchObject([{ state: "built", resolved }]);
-  const page = await run(sql, "projectPage", { name: "pkg" });
+  const [page] = await run(sql, "projectPages", { names: ["pkg"] });
   expect(page?.chosen?.builtWith).toEqual(resolved);
 });
 

@@ -15,6 +15,7 @@ import {
   retry,
   run,
   settle,
+  simplePageOf,
   target,
   wheel,
 } from "../support/queue-fixture.ts";
@@ -131,8 +132,9 @@ describe("a request and what it gives", () => {
       { package: "gone" },
     ]);
 
-    expect(await run(sql, "simplePage", { name: "unheard-of" })).toBeNull();
-    expect((await run(sql, "simplePage", { name: "pkg" }))?.files[0]).toMatchObject({
+    expect(await simplePageOf(sql, "unheard-of")).toBeUndefined();
+    expect(await run(sql, "upstreamListing", { packageId: 0 })).toBeNull();
+    expect((await simplePageOf(sql, "pkg"))?.files[0]).toMatchObject({
       filename: "pkg-2.0-py3-none-any.whl",
       uploadedAt: expect.closeTo(Date.now(), -6) as number,
     });
@@ -152,15 +154,18 @@ describe("a request and what it gives", () => {
     const gone = noted[0] ?? { name: "", generation: 0 };
     await run(sql, "rootWritten", { changes: [{ name: "gone", generation: gone.generation }] });
     expect(await run(sql, "rootChanges", { after: "", limit: 10 })).toEqual(noted.slice(1));
-    expect(await run(sql, "unlistedNames", { names: ["pkg", "x"] })).toEqual(["x"]);
-    expect(await run(sql, "projectPage", { name: "unheard-of" })).toBeNull();
-    expect(await run(sql, "projectPage", { name: "pkg" })).toMatchObject({ releaseCount: 3 });
+    const heads = await run(sql, "projectPages", { names: ["pkg", "unheard-of"] });
+    expect(heads).toMatchObject([{ name: "pkg", releaseCount: 3 }]);
     expect(await run(sql, "projectSpellings", { name: "pkg" })).toEqual(["Pkg"]);
-    expect(await run(sql, "projectBuilds", { name: "pkg" })).toMatchObject([
+    const [told] = await run(sql, "projectBuilds", { names: ["pkg"] });
+    expect(told?.builds).toMatchObject([
       { version: "1.0", cause: "dependency-missing" },
       { version: "2.0", cause: "built", hasLog: true },
     ]);
-    const shown = await run(sql, "projectReleases", { name: "pkg", from: 0, limit: 10 });
+    const [shown = [], none] = await run(sql, "projectReleases", {
+      stretches: ["pkg", "unheard-of"].map((name) => ({ name, from: 0, limit: 10 })),
+    });
+    expect(none).toEqual([]);
     expect(shown.map((each) => [each.version, each.releasedAt, each.builds[0]?.state])).toEqual([
       ["3.0rc1", Date.UTC(2024, 0, 4), undefined],
       ["2.0", null, "built"],

@@ -10,6 +10,7 @@ import {
   release,
   run,
   settle,
+  simplePageOf,
   target,
   wheel,
 } from "../support/queue-fixture.ts";
@@ -55,7 +56,7 @@ async function publish(): Promise<void> {
   await run(sql(), "markPlaced", { fileIds: files.map((file) => file.id), logTokens: [] });
 }
 
-const view = () => run(sql(), "simplePage", { name: "pkg" });
+const view = () => simplePageOf(sql(), "pkg");
 const merge = (mergeUpstream: boolean) => run(sql(), "configureIndex", { mergeUpstream });
 
 async function owed(): Promise<string[]> {
@@ -73,7 +74,7 @@ beforeEach(async () => {
 describe("the page of a project", () => {
   it("is not there before its first file is in its place", async () => {
     await record(nothing);
-    expect(await view()).toBeNull();
+    expect(await view()).toBeUndefined();
     await publish();
     expect((await view())?.files.map((file) => file.filename)).toEqual([
       "pkg-1.0-py3-none-any.whl",
@@ -178,7 +179,7 @@ describe("with upstream's files beside the farm's", () => {
     await publish();
     await sql()`update package set source = 'local'`;
     await sql()`update file set removed_at = now()`;
-    expect(await view()).toBeNull();
+    expect(await view()).toBeUndefined();
     await allWritten();
     await merge(true);
     expect(await view()).toEqual({ name: "pkg", files: [], upstream: null });

@@ -183,7 +183,9 @@ describe("a yank", () => {
     await change("pkg", ["1.0"], { yank: { reason: "" } });
     const pages = await run(sql, "duePages", { gatherMs: 0, limit: 10 });
     expect(pages.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["simple", "project"]));
-    const [shown] = await run(sql, "projectReleases", { name: "pkg", from: 0, limit: 1 });
+    const [[shown] = []] = await run(sql, "projectReleases", {
+      stretches: [{ name: "pkg", from: 0, limit: 1 }],
+    });
     expect(shown?.yanked).toBe("");
   });
 });
@@ -299,7 +301,7 @@ describe("a removal", () => {
     ).toEqual({ lost: [token] });
     const late = await settle(sql, slave, token, {}, [wheel("1.0", "py3-none-any")]);
     expect(late.outcome).toBe("cancelled");
-    expect(await run(sql, "projectPage", { name: "pkg" })).toBeNull();
+    expect(await run(sql, "projectPages", { names: ["pkg"] })).toEqual([]);
     expect(await sql`select 1 from file where removed_at is not null`).toHaveLength(1);
     // Said again, after a lost answer.
     expect(await remove("pkg")).toMatchObject({ outcome: "removed", builds: 0, files: 0 });

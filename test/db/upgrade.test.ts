@@ -13,6 +13,7 @@ import {
   release,
   run,
   settle,
+  simplePageOf,
   target,
   wheel,
 } from "../support/queue-fixture.ts";
@@ -86,7 +87,7 @@ it("keeps what was built, failed, leased and yanked, and the farm goes on with i
     "3.0 cp311-linux_x86_64 leased",
     "4.0 cp311-linux_x86_64 ready",
   ]);
-  expect((await run(sql, "simplePage", { name: "pkg" }))?.files).toHaveLength(1);
+  expect((await simplePageOf(sql, "pkg"))?.files).toHaveLength(1);
   expect(await run(sql, "upstreamSerial", null)).toBe(77);
   expect(await sql`select yanked, upstream_yanked from version where version = '2.0'`).toEqual([
     { yanked: "broken", upstream_yanked: "broken" },

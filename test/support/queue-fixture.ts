@@ -10,6 +10,7 @@ import {
   requests,
 } from "../../db/requests.ts";
 import type { ReleaseFacts } from "../../db/upstream.ts";
+import { readSimplePages } from "../../db/views-simple.ts";
 import type { VerifiedFile } from "../../protocol/model/delivery.ts";
 import type { TargetSpec } from "../../protocol/model/target.ts";
 import { versionSortKey } from "../../protocol/packaging/version.ts";
@@ -39,6 +40,19 @@ export async function run<N extends RequestName>(
   return crossed("result", result, (value) =>
     databaseProtocol.checkReply(name, value),
   ) as RequestResult<N>;
+}
+
+/** The page of a project in the index; undefined where it has none. */
+export async function simplePageOf(sql: Sql, name: string, filesAMessage?: number) {
+  const [page] = await readSimplePages(
+    {
+      simplePages: (args) => run(sql, "simplePages", args),
+      upstreamListing: (args) => run(sql, "upstreamListing", args),
+    },
+    [name],
+    filesAMessage,
+  );
+  return page;
 }
 
 function crossed(

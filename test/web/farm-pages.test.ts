@@ -111,7 +111,7 @@ describe("what a search leaves", () => {
       site,
       root: new RootIndex(storage),
     };
-    await writeSearchPages(desk, "");
+    await writeSearchPages(desk, [""]);
     expect(await read(storage, "packages.json")).toEqual(
       names.map((name, index) => [name, index % 20_000, index % 20_000]),
     );
@@ -122,14 +122,14 @@ describe("what a search leaves", () => {
     expect(lists.length).toBeGreaterThan(40);
 
     names = manyNames(3, "q");
-    await writeSearchPages(desk, "");
+    await writeSearchPages(desk, [""]);
     expect(await read(storage, "packages.json")).toHaveLength(3);
     expect(
       (await readdir(join(folder, "packages"))).filter((name) => name.endsWith(".html")),
     ).toEqual([]);
 
     names = [];
-    await writeSearchPages(desk, "");
+    await writeSearchPages(desk, [""]);
     expect(await read(storage, "packages.json")).toEqual([]);
   });
 });

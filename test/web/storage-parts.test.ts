@@ -19,8 +19,8 @@ const at = (key: string) => join(output, key);
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 test("a part is kept whole, replaced, listed and removed, out of readers' sight", async () => {
-  await storage.writePart("some-part", Buffer.from("one"));
-  await storage.writePart("some-part", Buffer.from("two"));
+  await storage.writeParts([{ name: "some-part", contents: Buffer.from("one") }]);
+  await storage.writeParts([{ name: "some-part", contents: Buffer.from("two") }]);
   expect((await storage.readPart("some-part"))?.toString()).toBe("two");
   storage = await openLocalStorage(output);
   expect(await storage.listParts()).toEqual(["some-part"]);
@@ -34,7 +34,7 @@ test("a part is kept whole, replaced, listed and removed, out of readers' sight"
 test.each(["", ".", "..", "../x", "a/b", "A", "a\0", "-a", "a".repeat(200)])(
   "%j is no part's name",
   async (name) => {
-    await expect(storage.writePart(name, Buffer.from("x"))).rejects.toMatchObject({
+    await expect(storage.writeParts([{ name, contents: Buffer.from("x") }])).rejects.toMatchObject({
       code: "bad-name",
     });
     await expect(storage.readPart(name)).rejects.toMatchObject({ code: "bad-name" });
@@ -48,7 +48,7 @@ test("pages of many megabytes are the bytes of their parts, in order, also of a 
   const [expectedOne, expectedTwo]: [Buffer[], Buffer[]] = [[], []];
   for (const [number, bytes] of parts.entries()) {
     const part = `part-${number}`;
-    await storage.writePart(part, bytes);
+    await storage.writeParts([{ name: part, contents: bytes }]);
     const middle = bytes.length >> 1;
     const between = Buffer.from(`between ${number}`);
     one.push({ part, start: 0, end: middle }, between);
@@ -67,7 +67,7 @@ test.each<[string, PageStretch]>([
   ["gone", { part: "other", start: 0, end: 1 }],
   ["too short", { part: "part", start: 0, end: 5_001 }],
 ])("with a part that is %s nothing is changed", async (_what, stretch) => {
-  await storage.writePart("part", randomBytes(5_000));
+  await storage.writeParts([{ name: "part", contents: randomBytes(5_000) }]);
   const gzip = [{ part: "part", start: 0, end: 100 }];
   await storage.join([
     { key: "page.html", contents: [{ part: "part", start: 0, end: 5_000 }], gzip },

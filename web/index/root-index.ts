@@ -134,7 +134,8 @@ export class RootIndex {
     }
     const [html, json] = await Promise.all([this.#version(keys.html), this.#version(keys.json)]);
     const catalogue = { markup: MARKUP, nextPart, shards, pages: { html, json } };
-    await this.#storage.writePart(CATALOGUE, Buffer.from(JSON.stringify(catalogue)));
+    const contents = Buffer.from(JSON.stringify(catalogue));
+    await this.#storage.writeParts([{ name: CATALOGUE, contents }]);
     this.#catalogue = catalogue;
     await this.#clear(catalogue);
   }
@@ -142,6 +143,7 @@ export class RootIndex {
   /** Stores names as shards, none for no names. */
   async #store(names: readonly string[], numbers: { next: number }): Promise<Shard[]> {
     const shards: Shard[] = [];
+    const parts: { name: string; contents: Uint8Array }[] = [];
     const count = names.length <= MAX_NAMES ? 1 : Math.ceil(names.length / USUAL_NAMES);
     const size = Math.ceil(names.length / count);
     for (let from = 0; from < names.length; from += size) {
@@ -154,12 +156,13 @@ export class RootIndex {
       // Not the number alone: a Scribe that was started again may meet the last strokes of the one before.
       const number = String(numbers.next++).padStart(8, "0");
       const part = `root-${number}-${randomUUID().slice(0, 8)}`;
-      await this.#storage.writePart(
-        part,
-        Buffer.concat([html.bytes, html.deflated, json.bytes, json.deflated]),
-      );
+      parts.push({
+        name: part,
+        contents: Buffer.concat([html.bytes, html.deflated, json.bytes, json.deflated]),
+      });
       shards.push({ part, first: stretch[0] ?? "", html: factsOf(html), json: factsOf(json) });
     }
+    await this.#storage.writeParts(parts);
     return shards;
   }
 

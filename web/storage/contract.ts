@@ -105,6 +105,11 @@ export interface JoinedPage {
   readonly gzip: readonly PageStretch[];
 }
 
+export interface PagePart {
+  readonly name: string;
+  readonly contents: Uint8Array;
+}
+
 /** The reading side: all that a web server needs. */
 export interface PublicFiles {
   /** Undefined when there is no such file, or the key may not name one. */
@@ -176,10 +181,11 @@ export interface Storage extends PublicFiles {
   remove(key: string): Promise<void>;
 
   /**
-   * Keeps a part of a page, where readers do not see it: what is joined from parts need not be made anew as
-   * a whole when one of them changes. Whole or not at all, also after a crash. Names are lower-case words.
+   * Keeps parts of pages, where readers do not see them: what is joined from parts need not be made anew as
+   * a whole when one of them changes. Each whole or not at all, also after a crash, and all on disk when this is
+   * done. Names are lower-case words.
    */
-  writePart(name: string, contents: Uint8Array): Promise<void>;
+  writeParts(parts: readonly PagePart[]): Promise<void>;
   /** Undefined where there is none. */
   readPart(name: string): Promise<Buffer | undefined>;
   listParts(): Promise<readonly string[]>;

@@ -104,8 +104,8 @@ export async function openLocalStorage(
       inStorageWords(`writing ${page.key}`, async () => (await pages.replaceStreams([page])) > 0),
     remove: (key) => inStorageWords(`removing ${key}`, () => pages.remove(key)),
 
-    writePart: (name, contents) =>
-      inStorageWords(`keeping ${name}`, () => parts.write(name, contents)),
+    writeParts: (some) =>
+      inStorageWords(`keeping ${some[0]?.name ?? "no part"}`, () => parts.write(some)),
     readPart: (name) => inStorageWords(`reading ${name}`, () => parts.find(name)),
     listParts: () => inStorageWords("listing parts of pages", () => parts.list()),
     removePart: (name) => inStorageWords(`removing ${name}`, () => parts.remove(name)),

@@ -5,7 +5,7 @@
  */
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type PageStretch, StorageError } from "./contract.ts";
+import { type PagePart, type PageStretch, StorageError } from "./contract.ts";
 import { namesIn, readFully, syncFolder, systemCode, writeNewFile } from "./disk.ts";
 import type { TemporaryFolder } from "./temporary-folder.ts";
 
@@ -24,11 +24,20 @@ export class PartFolder {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
   }
 
-  async write(name: string, contents: Uint8Array): Promise<void> {
-    const place = this.#placeOf(name);
-    await this.#temporary.withName(async (path) => {
-      await writeNewFile(path, contents);
-      await rename(path, place);
+  /** The disk syncs them at the same time, and their folder once. */
+  async write(parts: readonly PagePart[]): Promise<void> {
+    if (parts.length === 0) return;
+    const places = parts.map(({ name }) => this.#placeOf(name));
+    await this.#temporary.withNames(async (newName) => {
+      const written = await Promise.allSettled(
+        parts.map(async ({ contents }, at) => {
+          const path = newName();
+          await writeNewFile(path, contents);
+          await rename(path, places[at] ?? "");
+        }),
+      );
+      // Only now, when none is still at work under the temporary names.
+      for (const one of written) if (one.status === "rejected") throw one.reason;
       await syncFolder(this.#folder);
     });
   }

@@ -7,16 +7,16 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 export class TemporaryFolder {
-  readonly #path: string;
+  readonly path: string;
 
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
   }
 
   /** Makes it anew, without what a crash left in it. */
   async prepare(): Promise<void> {
-    await rm(this.#path, { recursive: true, force: true });
-    await mkdir(this.#path, { recursive: true, mode: 0o700 });
+    await rm(this.path, { recursive: true, force: true });
+    await mkdir(this.path, { recursive: true, mode: 0o700 });
   }
 
   /** Gives `work` a name that nobody else has, and removes what is left there afterwards. */
@@ -31,7 +31,7 @@ export class TemporaryFolder {
 
   /**
    * Gives `work` as many names as it asks for. It leaves nothing there itself, by renaming mostly; only where it
-   * fails is looked for what is left: for small files that costs as much as to write them.
+   * fails is looked for what is left.
    */
   async withNames<T>(work: (newName: () => string) => Promise<T>): Promise<T> {
     const names: string[] = [];
@@ -48,6 +48,6 @@ export class TemporaryFolder {
   }
 
   #newName(): string {
-    return join(this.#path, randomUUID());
+    return join(this.path, randomUUID());
   }
 }

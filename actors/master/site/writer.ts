@@ -13,5 +13,8 @@ export interface Desk {
   readonly root: RootIndex;
 }
 
-/** Puts the page of this key in its place, or takes it away where its subject is gone. Repeatable. */
-export type PageWriter = (desk: Desk, key: string) => Promise<void>;
+/**
+ * Puts the pages of these keys in their places, or takes them away where their subject is gone. Repeatable. Where it
+ * fails nobody knows which of them was the reason: each is tried by itself then.
+ */
+export type PageWriter = (desk: Desk, keys: readonly string[]) => Promise<void>;

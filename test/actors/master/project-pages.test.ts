@@ -115,7 +115,7 @@ describe("what is written of a project", () => {
     await sql`update file set placed_at = now()`;
     await sql`update build set log_placed_at = now() where settled_at is not null`;
 
-    await writeProjectPages(desk, "pkg");
+    await writeProjectPages(desk, ["pkg"]);
     const json = await jsonOf("pkg");
     const page = await textOf("project/pkg/index.html");
 
@@ -190,7 +190,7 @@ describe("what is written of a project", () => {
     await sql`insert into import (key, token) values ('pages', ${token})`;
     await take(slave);
     await sql`update work set state = 'cancelled' where state = 'leased'`;
-    await writeProjectPages(desk, "pkg");
+    await writeProjectPages(desk, ["pkg"]);
     const { releases } = await jsonOf("pkg");
     const states = ["3.0", "2.0", "1.0"].map(
       (version) => releases[version]?.builds["cp311-linux_x86_64"]?.state,
@@ -213,7 +213,7 @@ describe("what is written of a project", () => {
       const { token } = await take(slave);
       await settle(sql, slave, token, { cause, missing: ["gone"] });
     }
-    await writeProjectPages(desk, "pkg");
+    await writeProjectPages(desk, ["pkg"]);
     const { releases } = await jsonOf("pkg");
     for (const { builds } of Object.values(releases))
       for (const { cause, state } of Object.values(builds)) {
@@ -236,7 +236,7 @@ describe("what is written of a project", () => {
       await sql`
         insert into package_alias (alias, package_id)
         select ${alias}, id from package where name = 'tide-pool' on conflict do nothing`;
-    await writeProjectPages(desk, "tide-pool");
+    await writeProjectPages(desk, ["tide-pool"]);
     const untried = [
       "project/My_Tides/index.html",
       "project/Tide_Pool/index.html",
@@ -250,14 +250,14 @@ describe("what is written of a project", () => {
 
     const { token } = await take(slave);
     await settle(sql, slave, token, { cause: "build-failed" });
-    await writeProjectPages(desk, "tide-pool");
+    await writeProjectPages(desk, ["tide-pool"]);
     expect(await filesBelow("badge")).toEqual(["badge/tide-pool.svg"]);
     expect(await filesBelow("project")).toEqual(
       [...untried, "project/tide-pool/builds.xml"].sort(),
     );
 
     await sql`update package set skip = 'deleted'`;
-    await writeProjectPages(desk, "tide-pool");
+    await writeProjectPages(desk, ["tide-pool"]);
     expect(await filesBelow("project")).toEqual([]);
     expect(await filesBelow("badge")).toEqual([]);
   });
@@ -271,7 +271,7 @@ describe("what is written of a project", () => {
       "pkg",
       versions.map((version) => release(version)),
     );
-    await writeProjectPages(desk, "pkg");
+    await writeProjectPages(desk, ["pkg"]);
     const pages = (await filesBelow("project/pkg")).filter((key) => key.includes("releases"));
     expect(pages).toEqual([1, 2, 3].map((page) => `project/pkg/releases/${page}/index.html`));
     expect(Object.keys((await jsonOf("pkg")).releases)).toHaveLength(120);
@@ -289,7 +289,7 @@ describe("what is written of a project", () => {
       versions.slice(0, 40).map((version) => release(version)),
       2,
     );
-    await writeProjectPages(desk, "pkg");
+    await writeProjectPages(desk, ["pkg"]);
     expect((await filesBelow("project/pkg")).filter((key) => key.includes("releases"))).toEqual([]);
   });
 
@@ -303,7 +303,7 @@ describe("what is written of a project", () => {
     await settle(sql, slave, token, {}, [{ ...wheel("1.0", "py3-none-any"), requiresDist }]);
     await sql`update file set placed_at = now()`;
     await recordProject(sql, "numpy", [release("1.0")]);
-    await writeProjectPages(desk, "pkg");
+    await writeProjectPages(desk, ["pkg"]);
     const page = await textOf("project/pkg/index.html");
     expect(page).not.toContain("secret");
     expect(page).toContain('href="https://up.example/simple/pkg/"');

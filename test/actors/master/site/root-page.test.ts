@@ -2,7 +2,6 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { leaveRoot } from "../../../../actors/master/site/simple-pages.ts";
 import type { Desk } from "../../../../actors/master/site/writer.ts";
 import { pageWriters } from "../../../../actors/master/site/writers.ts";
 import { WHOLE_ROOT } from "../../../../db/root-changes.ts";
@@ -43,9 +42,9 @@ afterEach(() => rm(output, { recursive: true, force: true }));
 function deskOf(real: Storage): Desk {
   const storage: Storage = {
     ...real,
-    replace: (key, contents) => {
-      done.push(`write ${key}`);
-      return real.replace(key, contents);
+    replaceAll: (pages) => {
+      for (const { key } of pages) done.push(`write ${key}`);
+      return real.replaceAll(pages);
     },
     remove: (key) => {
       done.push(`remove ${key}`);
@@ -95,8 +94,11 @@ const owed = async (kind: "simple" | "root") =>
 /** As the Secretary and the Scribe do. */
 async function write(kind: "simple" | "root"): Promise<void> {
   const pages: PageRequest[] = await owed(kind);
-  await leaveRoot(desk, pages);
-  for (const page of pages) await pageWriters[kind](desk, page.key);
+  if (pages.length > 0)
+    await pageWriters[kind](
+      desk,
+      pages.map(({ key }) => key),
+    );
   await run(database.sql, "pagesWritten", { pages });
 }
 
@@ -136,7 +138,7 @@ it("one whose page stands stays in the root while that is owed again", async () 
 it("a root that is made anew leaves out those whose pages are yet to come, and takes them up later", async () => {
   await publish("alder", "birch");
   const [first] = await owed("simple");
-  await pageWriters.simple(desk, first?.key ?? "");
+  await pageWriters.simple(desk, [first?.key ?? ""]);
   await run(database.sql, "pagesWritten", { pages: first === undefined ? [] : [first] });
   // As after a loss of the folder: nothing says that they are new.
   await database.sql`delete from root_change`;
@@ -171,7 +173,7 @@ it("also one that nobody announced", async () => {
   await write("root");
   await withdraw("alder");
   done.length = 0;
-  await pageWriters.simple(desk, "alder");
+  await pageWriters.simple(desk, ["alder"]);
   expect(done.slice(0, 2)).toEqual(["join", "remove simple/alder/index.html"]);
 });
 
