@@ -13,7 +13,7 @@ import { encodePublished } from "./published-frame.ts";
 import { connectionOptions, LINGER_MS, limitsOf } from "./socket-options.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
-import { bytesOf } from "./zeromq-sockets.ts";
+import { partsOf } from "./zeromq-sockets.ts";
 
 export interface PublisherOptions {
   /** Loopback tcp or ipc: a publisher has no keys. */
@@ -64,7 +64,7 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
       sendable: 0,
       takeFrame: () => waiting.shift(),
     };
-    const out = { send: (parts: readonly Packet[]) => socket.send(parts.map(bytesOf)) };
+    const out = { send: (parts: readonly Packet[]) => socket.send(parts.flatMap(partsOf)) };
     const writer = new FrameWriter(out, {
       unreachable: () => undefined,
       failed: (error) => {
