@@ -60,7 +60,7 @@ export interface Means {
   readonly ownKeys: KeyPair | undefined;
   readonly storage: Storage | undefined;
   readonly signer: Signer | undefined;
-  readonly checkWheel: WheelCheck | undefined;
+  readonly wheels: WheelCheck | undefined;
   readonly upstream: UpstreamClient | undefined;
   readonly hooks: readonly Hook[];
   /** Who this process is to the database, where its tasks run here. */
@@ -284,7 +284,7 @@ function storageBranch({
   ref,
   storage,
   signer,
-  checkWheel,
+  wheels,
   refusals,
 }: Means): ChildSpec {
   const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
@@ -296,7 +296,7 @@ function storageBranch({
       transfersPath: paths.transfers,
       database: colleagues.database,
       storage: needed(storage),
-      checkWheel: needed(checkWheel),
+      wheels: needed(wheels),
       signer,
       refusals: refusals.at(paths.fileJuggler),
       fetchRetryMs,

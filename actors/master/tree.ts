@@ -117,7 +117,7 @@ export async function startMaster(
           ownKeys,
           storage,
           signer: signingKey && { key: signingKey, farmUrl: siteUrl(settings) },
-          checkWheel: wheelChecker?.check,
+          wheels: wheelChecker,
           upstream,
           hooks: hooks?.list ?? [],
           leading,
