@@ -18,6 +18,7 @@ import {
 import { type FileJugglerMessages, fileJuggler } from "../actors/master/file-juggler.ts";
 import { Refusals } from "../actors/master/refusals.ts";
 import { startWheelChecker } from "../actors/master/wheel-check.ts";
+import { gatherGarbage } from "../bin/heap.ts";
 import type { DatabaseMessages } from "../db/requests.ts";
 import { filesLink, type ToFileSender } from "../protocol/links/files.ts";
 import type { ToImportDesk } from "../protocol/links/tasks/import-desk.ts";
@@ -117,6 +118,7 @@ async function openRaw(output: string, secret: Keys): Promise<Line> {
 type Keys = Extract<ReceiverOrder, { type: "open" }>["secret"];
 
 async function openMaster(output: string, secret: Keys): Promise<Line> {
+  gatherGarbage();
   const storage = await openLocalStorage(output);
   const checker = startWheelChecker();
   const refusals = new Refusals();
@@ -143,11 +145,14 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
           database: ref<DatabaseMessages>("/nobody"),
           storage,
           signer: undefined,
-          checkWheel: async (question) => {
-            const startedAt = performance.now();
-            const checked = await checker.check(question);
-            checkMs += performance.now() - startedAt;
-            return checked;
+          wheels: {
+            follow: (path) => checker.follow(path),
+            async check(question) {
+              const startedAt = performance.now();
+              const checked = await checker.check(question);
+              checkMs += performance.now() - startedAt;
+              return checked;
+            },
           },
           refusals: refusals.at("/juggler"),
           fetchRetryMs: 20_000,

@@ -58,7 +58,7 @@ export interface FileJugglerArgs {
   readonly transfersPath: string;
   readonly database: DatabaseRef;
   readonly storage: Storage;
-  readonly checkWheel: WheelCheck;
+  readonly wheels: WheelCheck;
   /** Undefined: wheels are published without provenance. */
   readonly signer: Signer | undefined;
   /** A range that did not come is asked for again after this, in ms. */
@@ -350,7 +350,7 @@ function start(state: State, ctx: Context, collection: Collection): void {
       juggler: ctx.self,
       source: sourceOf(state, delivery),
       storage: args.storage,
-      checkWheel: args.checkWheel,
+      wheels: args.wheels,
       credit: state.credit.accountOf(delivery.slaveIdentity),
       fetchRetryMs: args.fetchRetryMs,
       stallMs: args.stallMs,

@@ -15,6 +15,7 @@ import {
   type VerifiedFile,
   verifiedFileSchema,
 } from "../../protocol/model/delivery.ts";
+import type { SeenEntry } from "../../protocol/packaging/arriving-zip.ts";
 import { type ActorContext, type ActorRef, defineActor } from "../../supervisor/index.ts";
 import { sizeText } from "../../web/pages/words.ts";
 import { type StagedFile, type Storage, StorageError } from "../../web/storage.ts";
@@ -42,7 +43,7 @@ export interface TransferArgs {
   readonly juggler: ActorRef<FileJugglerMessages>;
   readonly source: ChunkSource;
   readonly storage: Storage;
-  readonly checkWheel: WheelCheck;
+  readonly wheels: WheelCheck;
   readonly credit: CreditAccount;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
@@ -77,8 +78,11 @@ type Context = ActorContext<TransferMessages>;
 const FILES_AT_ONCE = 8;
 /** Chunks that may wait: a window of small ones. Others are asked for again. */
 const MAILBOX_BOUND = 256;
-/** A larger file is synced while it is checked; of a small one a second sync costs more than that gains. */
-const SYNC_EARLY_BYTES = 4 * 1024 * 1024;
+/**
+ * A larger file is read while it arrives, and synced while it is checked; of a small one a second sync costs more than that
+ * gains, and so does a word to the thread that reads.
+ */
+const LARGE_BYTES = 4 * 1024 * 1024;
 /** Times that a file may come whole with a wrong hash. */
 const MAX_ARRIVALS = 2;
 
@@ -220,15 +224,16 @@ async function receive(state: State, ctx: Context, wanted: Wanted): Promise<void
   const staged = await args.storage.openStaged(token, filename);
   state.open.add(staged);
   try {
-    if (!(await pullWhole(state, ctx, wanted, staged))) return;
+    const seen = await pullWhole(state, ctx, wanted, staged);
+    if (seen === undefined) return;
     if (isLog) {
       await args.storage.commitBlob(token, filename, sha256);
       state.log = { sha256, sizeBytes };
       return;
     }
     const [problem] = await Promise.all([
-      verify(state, wanted, args.storage.stagedPath(token, filename)),
-      sizeBytes >= SYNC_EARLY_BYTES ? staged.sync() : undefined,
+      verify(state, wanted, args.storage.stagedPath(token, filename), seen),
+      sizeBytes >= LARGE_BYTES ? staged.sync() : undefined,
     ]);
     if (problem === undefined) await args.storage.commitBlob(token, filename, sha256);
     else refuse(state, ctx, "bad-wheel", `${filename}: ${problem}`);
@@ -238,44 +243,57 @@ async function receive(state: State, ctx: Context, wanted: Wanted): Promise<void
   }
 }
 
-/** True when all bytes are in staging and have the hash that was named; else the refusal says why not. */
+/**
+ * What was seen of a wheel as it came, when all bytes are in staging and have the hash that was named; undefined: the
+ * refusal says why not.
+ */
 async function pullWhole(
   state: State,
   ctx: Context,
   { filename, sizeBytes, sha256 }: Wanted,
   staged: StagedFile,
-): Promise<boolean> {
-  const { source, delivery } = state.args;
+): Promise<readonly SeenEntry[] | undefined> {
+  const { source, delivery, wheels, storage } = state.args;
   const { token } = delivery;
   // Another file was refused while this one was opened.
-  if (state.refusal !== null && filename !== LOG_FILENAME) return false;
+  if (state.refusal !== null && filename !== LOG_FILENAME) return undefined;
   // What an earlier manifest under the same name left may be longer than this one.
   if (staged.lengthBytes > sizeBytes) await staged.reset();
+  const isFollowed = sizeBytes >= LARGE_BYTES && filename !== LOG_FILENAME;
   for (let arrival = 1; arrival <= MAX_ARRIVALS; arrival += 1) {
+    // What was read of an arrival that came to another hash is worth nothing.
+    const arriving = isFollowed ? wheels.follow(storage.stagedPath(token, filename)) : undefined;
+    arriving?.grew(staged.lengthBytes);
     const pull = new FilePull({
       sizeBytes,
       staged,
       window: state.window,
       fetch: (offset, lengthBytes) => source.fetch({ token, filename, offset, lengthBytes }),
-      wrote: () => ask(state),
+      wrote: () => {
+        arriving?.grew(staged.lengthBytes);
+        ask(state);
+      },
     });
     state.pulls.set(filename, pull);
     ask(state);
+    let isRight = false;
     try {
-      if (!(await pull.arrived)) return false;
+      if (!(await pull.arrived)) return undefined;
+      isRight = staged.sha256() === sha256;
     } finally {
+      if (!isRight) arriving?.stop();
       state.pulls.delete(filename);
       pull.end();
       ask(state);
     }
-    if (staged.sha256() === sha256) return true;
+    if (isRight) return (await arriving?.seen()) ?? [];
     ctx.log.warn({ build: token, file: filename }, "wrong hash on arrival");
     state.args.refusals.count("file of another hash");
     await staged.reset();
   }
   const reason = `${filename}: its bytes are not those of its SHA-256`;
   refuse(state, ctx, "bad-wheel", reason);
-  return false;
+  return undefined;
 }
 
 /**
@@ -295,15 +313,20 @@ async function settleStored(state: State, ctx: Context, wanted: Wanted): Promise
     refuse(state, ctx, "bad-wheel", reason);
     return true;
   }
-  const problem = await verify(state, wanted, storage.blobPath(sha256));
+  const problem = await verify(state, wanted, storage.blobPath(sha256), []);
   if (problem !== undefined) ctx.log.warn({ file: filename, problem }, "stored, but refused");
   return problem === undefined;
 }
 
 /** What is wrong with a wheel; undefined when it is what the build was to make. */
-async function verify(state: State, wanted: Wanted, path: string): Promise<string | undefined> {
-  const { delivery, storage, checkWheel } = state.args;
-  const checked = await checkWheel({ path, filename: wanted.filename, delivery });
+async function verify(
+  state: State,
+  wanted: Wanted,
+  path: string,
+  seen: readonly SeenEntry[],
+): Promise<string | undefined> {
+  const { delivery, storage, wheels } = state.args;
+  const checked = await wheels.check({ path, filename: wanted.filename, delivery, seen });
   if (!checked.ok) return checked.reason;
   const metadataSha256 = await storage.putBlob(checked.metadata);
   const file: VerifiedFile = {

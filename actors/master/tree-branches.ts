@@ -64,7 +64,7 @@ export interface Means {
   readonly monitors: MonitorDoor | undefined;
   readonly storage: Storage | undefined;
   readonly signer: Signer | undefined;
-  readonly checkWheel: WheelCheck | undefined;
+  readonly wheels: WheelCheck | undefined;
   readonly upstream: UpstreamClient | undefined;
   readonly hooks: readonly Hook[];
   /** Who this process is to the database, where its tasks run here. */
@@ -310,7 +310,7 @@ function storageBranch({
   ref,
   storage,
   signer,
-  checkWheel,
+  wheels,
   refusals,
 }: Means): ChildSpec {
   const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
@@ -322,7 +322,7 @@ function storageBranch({
       transfersPath: paths.transfers,
       database: colleagues.database,
       storage: needed(storage),
-      checkWheel: needed(checkWheel),
+      wheels: needed(wheels),
       signer,
       refusals: refusals.at(paths.fileJuggler),
       fetchRetryMs,

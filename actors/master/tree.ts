@@ -139,7 +139,7 @@ export async function startMaster(
           monitors,
           storage,
           signer: signingKey && { key: signingKey, farmUrl: siteUrl(settings) },
-          checkWheel: wheelChecker?.check,
+          wheels: wheelChecker,
           upstream,
           hooks: hooks?.list ?? [],
           leading,

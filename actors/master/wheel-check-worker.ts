@@ -8,9 +8,14 @@ import type { CheckedWheel, WheelQuestion } from "./wheel-check.ts";
 const refused = (reason: string): CheckedWheel => ({ ok: false, reason });
 
 /** The one task of the pool. */
-export async function check({ path, filename, delivery }: WheelQuestion): Promise<CheckedWheel> {
+export async function check({
+  path,
+  filename,
+  delivery,
+  seen,
+}: WheelQuestion): Promise<CheckedWheel> {
   try {
-    const facts = await inspectWheel(path, { filename });
+    const facts = await inspectWheel(path, { filename, seen });
     if (facts.filename.name !== delivery.package)
       return refused(`it is a wheel of ${facts.filename.name}, not of ${delivery.package}`);
     if (compareVersions(facts.filename.version, delivery.version) !== 0)

@@ -1,14 +1,19 @@
 /**
  * The check of a received wheel, in a worker thread: unpacking and hashing a large wheel would hold the
- * event loop. Called by transfers; what is checked is in `wheel-check-worker.ts`.
+ * event loop. Most of a large one is unpacked while it arrives (`arrival-reader.ts`). Called by transfers; what is checked is in
+ * `wheel-check-worker.ts`.
  */
 import { Piscina } from "piscina";
 import type { Delivery } from "../../protocol/model/delivery.ts";
+import type { SeenEntry } from "../../protocol/packaging/arriving-zip.ts";
+import { ArrivalReader, type Arriving } from "./arrival-reader.ts";
 
 export interface WheelQuestion {
   readonly path: string;
   readonly filename: string;
   readonly delivery: Delivery;
+  /** What was read of it as it arrived; none where that did not happen. */
+  readonly seen: readonly SeenEntry[];
 }
 
 export type CheckedWheel =
@@ -25,23 +30,30 @@ export type CheckedWheel =
   /** One line that says what is wrong with it. */
   | { readonly ok: false; readonly reason: string };
 
-export type WheelCheck = (question: WheelQuestion) => Promise<CheckedWheel>;
+/** What a transfer needs of it. */
+export interface WheelCheck {
+  check(question: WheelQuestion): Promise<CheckedWheel>;
+  /** Reads a wheel while it arrives, to have seen most of it at its end. */
+  follow(path: string): Arriving;
+}
 
 /** A wheel that takes longer is hostile or hopeless. */
 const LIMIT_MS = 10 * 60_000;
 
-export interface WheelChecker {
-  readonly check: WheelCheck;
+export interface WheelChecker extends WheelCheck {
   close(): Promise<void>;
 }
 
-/** Starts the worker pool. The worker is the built file, also when this one runs from source. */
+/** Threads run the built files, also when this one runs from source. */
+const built = (name: string): URL =>
+  import.meta.url.endsWith(".ts")
+    ? new URL(`../../dist/actors/master/${name}.js`, import.meta.url)
+    : new URL(`./${name}.js`, import.meta.url);
+
 export function startWheelChecker(threads = 2): WheelChecker {
-  const built = import.meta.url.endsWith(".ts")
-    ? new URL("../../dist/actors/master/wheel-check-worker.js", import.meta.url)
-    : new URL("./wheel-check-worker.js", import.meta.url);
+  const arrivals = new ArrivalReader(built("arrival-thread"));
   const pool = new Piscina({
-    filename: built.href,
+    filename: built("wheel-check-worker").href,
     name: "check",
     // One stays warm: to load the worker costs more than to check an ordinary wheel.
     minThreads: 1,
@@ -61,6 +73,9 @@ export function startWheelChecker(threads = 2): WheelChecker {
         return { ok: false, reason: `it could not be checked: ${String(error)}` };
       }
     },
-    close: () => pool.destroy(),
+    follow: (path) => arrivals.follow(path),
+    async close() {
+      await Promise.all([pool.destroy(), arrivals.close()]);
+    },
   };
 }

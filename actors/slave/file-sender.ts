@@ -85,6 +85,7 @@ export const fileSender = defineActor<FileSenderMessages, FileSenderArgs, State>
       state.endpoint = undefined;
       state.waiting.length = 0;
       await endpoint?.close();
+      await state.outbox.rest();
     },
     FETCH(state, body, ctx) {
       if (state.inFlight < MAX_IN_FLIGHT) {
@@ -102,6 +103,7 @@ export const fileSender = defineActor<FileSenderMessages, FileSenderArgs, State>
   },
   async stop(state) {
     await state.endpoint?.close();
+    await state.outbox.rest();
   },
 });
 

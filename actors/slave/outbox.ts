@@ -12,17 +12,7 @@
  * off: `open` removes it and reports it. It is not a queue: it knows no order and starts nothing.
  */
 import { constants } from "node:fs";
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-} from "node:fs/promises";
+import { copyFile, lstat, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import {
@@ -35,6 +25,7 @@ import {
   tokenSchema,
 } from "../../protocol/model/build.ts";
 import { sync, writeDurably } from "./durable-file.ts";
+import { OpenFiles } from "./open-files.ts";
 import { removeTree } from "./remove-tree.ts";
 
 const startedSchema = z.object({
@@ -75,6 +66,7 @@ export class Outbox {
   readonly #folder: string;
   readonly #finished = new Map<Token, BuildResult>();
   readonly #jobs = new Map<Token, number>();
+  readonly #open = new OpenFiles();
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -163,6 +155,7 @@ export class Outbox {
   async discard(token: Token): Promise<void> {
     this.#finished.delete(token);
     this.#jobs.delete(token);
+    await this.#open.close(join(this.#entry(token), "files"));
     // The result first: from then on a crash leaves an entry that `open` removes.
     await rm(join(this.#entry(token), "result.json"), { force: true });
     await removeTree(this.#entry(token));
@@ -186,9 +179,19 @@ export class Outbox {
       return { missing: `the file ends at ${declared.sizeBytes} bytes` };
     }
     const wanted = Math.min(lengthBytes, declared.sizeBytes - offset);
-    const data = await readPart(join(this.#entry(token), "files", filename), offset, wanted);
-    if (data === undefined || data.length < wanted) return { missing: "the file cannot be read" };
-    return { data, isLast: offset + wanted === declared.sizeBytes };
+    try {
+      const path = join(this.#entry(token), "files", filename);
+      const data = await this.#open.read(path, offset, wanted);
+      if (data.length < wanted) return { missing: "the file cannot be read" };
+      return { data, isLast: offset + wanted === declared.sizeBytes };
+    } catch {
+      return { missing: "the file cannot be read" };
+    }
+  }
+
+  /** Nothing is read for now: closes what was open for that. */
+  async rest(): Promise<void> {
+    await this.#open.close();
   }
 
   #entry(token: Token): string {
@@ -231,27 +234,3 @@ async function move(from: string, to: string): Promise<void> {
 
 const isCode = (error: unknown, code: string): boolean =>
   error instanceof Error && "code" in error && error.code === code;
-
-async function readPart(
-  path: string,
-  offset: number,
-  lengthBytes: number,
-): Promise<Buffer<ArrayBuffer> | undefined> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      const part = Buffer.allocUnsafe(lengthBytes);
-      let filled = 0;
-      while (filled < lengthBytes) {
-        const { bytesRead } = await file.read(part, filled, lengthBytes - filled, offset + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return part.subarray(0, filled);
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return undefined;
-  }
-}

@@ -40,7 +40,7 @@ export async function measureSearch(signal: AbortSignal): Promise<Findings> {
       site: { name: "Wheelwright", url: server.url },
       root: new RootIndex(storage),
     };
-    const writing = await costOf(() => writeSearchPages(desk, ""));
+    const writing = await costOf(() => writeSearchPages(desk, [""]));
     const page = await browser.newPage();
     await page.goto(new URL("packages.html", server.url).href);
     const startedAt = performance.now();

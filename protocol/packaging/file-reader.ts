@@ -6,12 +6,16 @@
 import type { FileHandle } from "node:fs/promises";
 import { RandomAccessReader } from "yauzl";
 
-/** One read serves many neighbours: a zip of 50,000 small entries would cost 200,000 reads otherwise. */
-const BLOCK_BYTES = 128 * 1024;
+/**
+ * One read serves many neighbours: a zip of 50,000 small entries would cost 200,000 reads otherwise. And as large as the
+ * pieces of large entries, so that all of a file goes through one buffer: a new one for each piece is a lot of garbage.
+ */
+const BLOCK_BYTES = 256 * 1024;
 
 /** Does not close the handle. One read at a time. */
 export class FileReader {
   readonly #handle: FileHandle;
+  readonly #memory = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #block: Buffer = Buffer.alloc(0);
   #blockPosition = 0;
 
@@ -20,7 +24,7 @@ export class FileReader {
   }
 
   /**
-   * Exactly so many bytes; the buffer is the caller's to read, not to write.
+   * Exactly so many bytes; the buffer is the caller's to read, not to write, and until the next read.
    * @throws Error where the place is not within the file.
    */
   async read(position: number, length: number): Promise<Buffer> {
@@ -31,13 +35,15 @@ export class FileReader {
     if (start >= 0 && start + length <= this.#block.length) {
       return this.#block.subarray(start, start + length);
     }
+    // What is there now is overwritten, and half of it after a failure.
+    this.#block = Buffer.alloc(0);
     this.#block = await this.#fill(position, length);
     this.#blockPosition = position;
     return this.#block.subarray(0, length);
   }
 
   async #fill(position: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(Math.max(length, BLOCK_BYTES));
+    const buffer = length <= BLOCK_BYTES ? this.#memory : Buffer.allocUnsafeSlow(length);
     let done = 0;
     while (done < length) {
       const { bytesRead } = await this.#handle.read(

@@ -5,9 +5,10 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { basename } from "node:path";
+import type { SeenEntry } from "./arriving-zip.ts";
 import { canonicalName } from "./canonical-name.ts";
 import { type CoreMetadata, MAX_METADATA_BYTES, MetadataError, parseMetadata } from "./metadata.ts";
-import { parseRecord, type RecordRow } from "./record.ts";
+import { type HashAlgorithm, parseRecord, type RecordRow } from "./record.ts";
 import type { Tag } from "./tags.ts";
 import { compareVersions } from "./version.ts";
 import { WheelError } from "./wheel-error.ts";
@@ -25,6 +26,11 @@ export interface WheelCheckOptions {
   readonly maxEntries?: number;
   /** All entries together; default 4 GiB. */
   readonly maxUnpackedBytes?: number;
+  /**
+   * What was read of this very file as it arrived. An entry of the directory that is one of these, to the last figure, is not
+   * unpacked again; any other is.
+   */
+  readonly seen?: readonly SeenEntry[];
   /** False leaves contents unread but for the dist-info files; RECORD is then compared by names and sizes alone. Default true. */
   readonly verifyHashes?: boolean;
   /** Calls the check off between two pieces: WheelError `aborted`. */
@@ -83,7 +89,8 @@ export async function inspectWheel(
     checkTags(wheelFile.tags, filename);
     const recordText = await readFile(zip, `${folder}RECORD`, MAX_RECORD_BYTES);
     const record = parseRecord(recordText.toString("utf8"), 2 * maxEntries);
-    const programs = await checkRecord(zip, record, folder, options.verifyHashes ?? true);
+    const seen = new Map((options.seen ?? []).map((entry) => [entry.dataOffset, entry]));
+    const programs = await checkRecord(zip, record, folder, seen, options.verifyHashes ?? true);
     return {
       filename,
       metadata,
@@ -148,7 +155,7 @@ async function readFile(zip: ZipArchive, name: string, maxBytes: number): Promis
   }
   const pieces: Buffer[] = [];
   await zip.unpack(entry, (piece) => {
-    pieces.push(piece);
+    pieces.push(Buffer.from(piece));
   });
   return Buffer.concat(pieces);
 }
@@ -198,6 +205,7 @@ async function checkRecord(
   zip: ZipArchive,
   record: ReadonlyMap<string, RecordRow>,
   folder: string,
+  seen: ReadonlyMap<number, SeenEntry>,
   verifiesHashes: boolean,
 ): Promise<number> {
   let programs = 0;
@@ -218,19 +226,52 @@ async function checkRecord(
       throw disagreement(`it has another size of ${quote(entry.name)}`);
     }
     if (!verifiesHashes) continue;
-    const hash: Hash = createHash(row.hash.algorithm);
-    let start: Buffer | undefined;
-    await zip.unpack(entry, (piece) => {
-      start ??= Buffer.from(piece.subarray(0, 4));
-      hash.update(piece);
-    });
-    if (!isSharedObject(entry.name) && machineCode.test(start?.toString("hex") ?? ""))
-      programs += 1;
-    if (!hash.digest().equals(row.hash.digest)) {
+    const { start, digest } =
+      findSeen(seen, entry, row.hash.algorithm) ??
+      (await readContents(zip, entry, row.hash.algorithm));
+    if (!isSharedObject(entry.name) && machineCode.test(start)) programs += 1;
+    if (!digest.equals(row.hash.digest)) {
       throw disagreement(`it has another hash of ${quote(entry.name)}`);
     }
   }
   return programs;
+}
+
+interface Contents {
+  /** The first bytes, in hexadecimal. */
+  readonly start: string;
+  readonly digest: Buffer;
+}
+
+/** Only where the directory says of it what its local header did, which was checked as it was read. */
+function findSeen(
+  seen: ReadonlyMap<number, SeenEntry>,
+  entry: ZipEntry,
+  algorithm: HashAlgorithm,
+): Contents | undefined {
+  const known = seen.get(entry.dataOffset);
+  const isSame =
+    known !== undefined &&
+    algorithm === "sha256" &&
+    known.sizeBytes === entry.sizeBytes &&
+    known.compressedSizeBytes === entry.compressedSizeBytes &&
+    known.isDeflated === entry.isDeflated &&
+    known.crc32 === entry.crc32;
+  return isSame ? { start: known.start, digest: Buffer.from(known.sha256, "hex") } : undefined;
+}
+
+async function readContents(
+  zip: ZipArchive,
+  entry: ZipEntry,
+  algorithm: HashAlgorithm,
+): Promise<Contents> {
+  const hash: Hash = createHash(algorithm);
+  let start = "";
+  await zip.unpack(entry, (piece) => {
+    if (start === "") start = piece.toString("hex", 0, 4);
+    hash.update(piece);
+  });
+  return { start, digest: hash.digest() };
 }
 
 const disagreement = (what: string) =>

@@ -40,7 +40,8 @@ export class ZipArchive {
   }
 
   /**
-   * Hands the entry's unpacked bytes to `take`, piece by piece, and checks their number and CRC.
+   * Hands the entry's unpacked bytes to `take`, piece by piece, and checks their number and CRC. A piece is there only as
+   * long as `take` runs: the next one may be read into the same memory.
    * @throws WheelError `bad-entry-data` or `aborted`, and what `take` throws as a WheelError.
    */
   async unpack(entry: ZipEntry, take: (piece: Buffer) => void): Promise<void> {
@@ -77,7 +78,7 @@ export class ZipArchive {
   async #inflate(entry: ZipEntry, consume: (piece: Buffer) => void): Promise<void> {
     const inflate = createInflateRaw();
     await pipeline(
-      Readable.from(this.#raw(entry), { objectMode: false }),
+      Readable.from(this.#ownPieces(entry), { objectMode: false }),
       inflate,
       async (pieces: AsyncIterable<Buffer>) => {
         for await (const piece of pieces) consume(piece);
@@ -97,6 +98,11 @@ export class ZipArchive {
     };
     checkConsumed(engine.bytesWritten, entry);
     return buffer;
+  }
+
+  /** For who reads ahead: pieces that stay as they are. */
+  async *#ownPieces(entry: ZipEntry): AsyncGenerator<Buffer> {
+    for await (const piece of this.#raw(entry)) yield Buffer.from(piece);
   }
 
   async *#raw(entry: ZipEntry): AsyncGenerator<Buffer> {

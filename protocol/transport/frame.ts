@@ -2,8 +2,9 @@
  * What travels: one msgpack value per frame, `[[1, kind, session, 0], payload]` in the hand-shake and
  * `[[1, "DATA", session, sequence, credit], messages]` after it. The layout and the kinds other than DATA are frozen as version 1, so
  * that a refusal can be read by any version. DATA packs all that one turn of the event loop had to say to a peer; an
- * empty DATA is a heartbeat. Between ends in one process a frame may also go as it is (`FrameReference`).
+ * empty DATA is a heartbeat. A large binary travels beside its frame (`bulky-frame.ts`). Between ends in one process a frame may also go as it is (`FrameReference`).
  */
+import { BulkyFrame, bulkOf, decodeBulky, encodeUpToBulk } from "./bulky-frame.ts";
 import { BIG_BYTES, decode, encode, MalformedFrameError } from "./codec.ts";
 
 const LAYOUT = 1;
@@ -63,7 +64,7 @@ export class FrameReference {
 }
 
 /** What a socket carries. */
-export type Packet = Buffer | FrameReference;
+export type Packet = Buffer | BulkyFrame | FrameReference;
 
 const messageKinds = ["tell", "ask", "reply", "error"] as const;
 const kindNumbers = { tell: 0, ask: 1, reply: 2, error: 3 } as const;
@@ -83,6 +84,21 @@ export function encodeMessage(message: WireMessage): Buffer {
     return encode(question, LEVELS_ABOVE);
   }
   return encode([number, type, body, message.correlation], LEVELS_ABOVE);
+}
+
+/** A message on its way into a frame. */
+export interface PackedMessage {
+  readonly bytes: Buffer;
+  /** The contents of the binary that the bytes end with, where that is a large one: not copied, so not to be changed. */
+  readonly bulk: Uint8Array | undefined;
+}
+
+/** @throws Error for a body without an encoding. */
+export function packMessage(message: WireMessage): PackedMessage {
+  const { kind, type, body } = message;
+  const bulk = kind === "tell" ? bulkOf(body) : undefined;
+  if (bulk === undefined) return { bytes: encodeMessage(message), bulk };
+  return { bytes: encodeUpToBulk([kindNumbers[kind], type, body], bulk, LEVELS_ABOVE), bulk };
 }
 
 /** What all DATA frames of a session begin with, up to the sequence. */
@@ -136,9 +152,9 @@ export const PACKED_BYTES = 4 * BIG_BYTES;
 export const PACKED_MESSAGES = 4_096;
 
 /** @throws MalformedFrameError */
-export function decodeFrame(packet: Uint8Array | FrameReference): Frame {
+export function decodeFrame(packet: Uint8Array | BulkyFrame | FrameReference): Frame {
   if (packet instanceof FrameReference) return packet.frame;
-  const value = decode(packet);
+  const value = packet instanceof BulkyFrame ? decodeBulky(packet) : decode(packet);
   const [header, payload] = listOf(value, 2);
   if (!Array.isArray(header)) throw new MalformedFrameError("not a frame");
   const [layout, kind, session, sequence, credit = 0] = header as unknown[];

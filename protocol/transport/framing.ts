@@ -2,14 +2,16 @@
  * How an end of a link makes frames: as bytes, for sockets that leave the process and for the in-memory
  * network, or by reference, for `inproc` links. Chosen by the address (`transports.ts`); what arrives shows by itself which it is.
  */
+import { BulkyFrame } from "./bulky-frame.ts";
 import {
   encodeData,
   encodeDataHead,
   encodeFrame,
-  encodeMessage,
   type FrameKind,
   FrameReference,
+  type PackedMessage,
   type Packet,
+  packMessage,
   type WireMessage,
 } from "./frame.ts";
 
@@ -32,10 +34,16 @@ export const asBytes: Framing = {
   frame: encodeFrame,
   open: (session, use) => {
     const head = encodeDataHead(session);
-    return use<Buffer>({
-      pack: encodeMessage,
-      sizeBytes: (packed) => packed.length,
-      data: (sequence, credit, messages) => encodeData(head, sequence, credit, messages),
+    return use<PackedMessage>({
+      pack: packMessage,
+      sizeBytes: ({ bytes, bulk }) => bytes.length + (bulk?.length ?? 0),
+      data: (sequence, credit, messages) => {
+        const pieces = messages.map(({ bytes }) => bytes);
+        const frame = encodeData(head, sequence, credit, pieces);
+        // Only ever alone in its frame: with another one it would be over `PACKED_BYTES`.
+        const bulk = messages.at(-1)?.bulk;
+        return bulk === undefined ? frame : new BulkyFrame(frame, bulk);
+      },
     });
   },
 };

@@ -10,7 +10,7 @@ import type { KeyPair } from "./key-pair.ts";
 import type { Incident } from "./tally.ts";
 
 /** The version of everything after the hand-shake: DATA's messages, heartbeats, sequence numbers. */
-const WIRE = 1;
+const WIRE = 2;
 const PROOF_BYTES = 32;
 const NONCE_BYTES = 16;
 

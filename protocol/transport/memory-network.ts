@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { EndpointConfigError } from "./endpoint-config-error.ts";
+import { FrameReference } from "./frame.ts";
 import type { BoundFrameSocket, Dial, FrameSocket } from "./frame-socket.ts";
 import { MemoryDealer, type MemoryLine, MemoryRouter } from "./memory-sockets.ts";
 import { MemoryWire, type NetworkFaults, NO_FAULTS, type WireEvent } from "./memory-wire.ts";
@@ -164,7 +165,8 @@ export class MemoryNetwork {
           isTooLarge: (frame) => {
             const most =
               direction === "toServer" ? line.router?.maxFrameBytes : limits.maxFrameBytes;
-            return Buffer.isBuffer(frame) && most !== undefined && frame.length > most;
+            if (most === undefined || frame instanceof FrameReference) return false;
+            return frame.length > most;
           },
           broke: () => {
             this.#end(line, "cut");

@@ -19,7 +19,7 @@ import { SocketReader } from "./socket-reader.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
 import { type GuardedDomain, guardDomain } from "./zap-handler.ts";
-import { bytesOf, curveServerOptions, watchDoor } from "./zeromq-sockets.ts";
+import { curveServerOptions, partsOf, watchDoor } from "./zeromq-sockets.ts";
 
 export interface PublisherOptions {
   /** `tcp://*:5558`, `tcp://127.0.0.1:0` (any free port), `ipc:///path`. */
@@ -172,7 +172,7 @@ class Outlet {
     this.#bound = bound;
     this.#reader = new SocketReader(socket, {
       take: ([packet]) => {
-        const word = packet === undefined ? undefined : bytesOf(packet)[0];
+        const word = Buffer.isBuffer(packet) ? packet[0] : undefined;
         if (word === SUBSCRIBED) this.#subscriptions += 1;
         if (word === UNSUBSCRIBED) this.#subscriptions = Math.max(0, this.#subscriptions - 1);
         if (word === SUBSCRIBED) come();
@@ -181,7 +181,7 @@ class Outlet {
         tally.count("receive failed", { error });
       },
     });
-    const out = { send: (parts: readonly Packet[]) => socket.send(parts.map(bytesOf)) };
+    const out = { send: (parts: readonly Packet[]) => socket.send(parts.flatMap(partsOf)) };
     this.#writer = new FrameWriter(out, {
       unreachable: () => undefined,
       failed: (error) => {

@@ -13,7 +13,7 @@ import { connectionOptions, limitsOf } from "./socket-options.ts";
 import { SocketReader } from "./socket-reader.ts";
 import { Tally } from "./tally.ts";
 import type { TransportLog } from "./transport-log.ts";
-import { bytesOf, type ClientKeys, curveClientOptions, watchDoor } from "./zeromq-sockets.ts";
+import { type ClientKeys, curveClientOptions, watchDoor } from "./zeromq-sockets.ts";
 
 export interface SubscriberOptions<Messages extends LinkMessages> {
   /** `tcp://HOST:PORT` or `ipc:///path`. */
@@ -66,7 +66,8 @@ export function connectSubscriber<ToServer extends LinkMessages, ToClient extend
     try {
       const [bytes] = parts;
       if (bytes === undefined || parts.length !== 1) throw new Error(`${parts.length} parts`);
-      const { epoch, sequence, message } = decodePublished(bytesOf(bytes));
+      if (!Buffer.isBuffer(bytes)) throw new Error("a frame of another kind");
+      const { epoch, sequence, message } = decodePublished(bytes);
       const before = heard;
       heard = { epoch, sequence };
       calls.run(() => {

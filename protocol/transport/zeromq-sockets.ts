@@ -5,6 +5,7 @@
 import { Dealer, type Event, Router, type SocketOptions } from "zeromq";
 import { resolveToConnect, type Target, type ZeromqAddress } from "./address.ts";
 import { bindSocket } from "./bind-socket.ts";
+import { BulkyFrame } from "./bulky-frame.ts";
 import { FrameReference, type Packet } from "./frame.ts";
 import type { BoundFrameSocket, FindServer, FrameSocket, LineEvents } from "./frame-socket.ts";
 import type { KeyPair } from "./key-pair.ts";
@@ -38,7 +39,7 @@ export async function bindRouter(
     const bound = await bindSocket(socket, address);
     void watchDoor(socket, tally);
     return {
-      socket: frameSocket(socket),
+      socket: frameSocket(socket, 1),
       address: bound.address,
       unbind: () => {
         bound.unbind();
@@ -84,7 +85,7 @@ function dial(
   const socket = new Dealer({ ...plain, ...curveClientOptions(keys) });
   void watchLine(socket, events, keys !== undefined);
   socket.connect(target.endpoint);
-  return frameSocket(socket);
+  return frameSocket(socket, 0);
 }
 
 /** `handover` stays off: a second connection with a living routing id is ignored. */
@@ -122,13 +123,14 @@ export function curveClientOptions(keys: ClientKeys | undefined) {
   };
 }
 
-function frameSocket(socket: Router | Dealer): FrameSocket {
+/** `before`: parts that come before a frame's. */
+function frameSocket(socket: Router | Dealer, before: number): FrameSocket {
   return {
     get closed() {
       return socket.closed;
     },
-    send: (parts) => socket.send(parts.map(bytesOf)),
-    receive: () => socket.receive(),
+    send: (parts) => socket.send(parts.flatMap(partsOf)),
+    receive: async () => joinBulk(await socket.receive(), before),
     close: (how) => {
       if (socket.closed) return;
       if (how === "at once") socket.linger = 0;
@@ -138,9 +140,17 @@ function frameSocket(socket: Router | Dealer): FrameSocket {
 }
 
 /** Also for other sockets that a writer of frames serves. */
-export function bytesOf(part: Packet): Buffer {
+export function partsOf(part: Packet): Uint8Array[] {
   if (part instanceof FrameReference) throw new TypeError("a reference cannot leave the process");
-  return part;
+  return part instanceof BulkyFrame ? [part.head, part.bulk] : [part];
+}
+
+/** A frame in more parts than that is nobody's: it stays as it is, and is refused for its number of parts. */
+function joinBulk(parts: Buffer[], before: number): readonly Packet[] {
+  const head = parts[before];
+  const bulk = parts[before + 1];
+  if (parts.length !== before + 2 || head === undefined || bulk === undefined) return parts;
+  return [...parts.slice(0, before), new BulkyFrame(head, bulk)];
 }
 
 /** Counts the connections that never came through the door: wrong keys, no keys, no ZeroMQ. */

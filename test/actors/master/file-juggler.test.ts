@@ -113,7 +113,7 @@ async function start(checked: CheckedWheel, stallMs = 10_000) {
           database: ref<DatabaseMessages>("/nobody"),
           storage,
           signer: undefined,
-          checkWheel: () => Promise.resolve(checked),
+          wheels: { check: () => Promise.resolve(checked), follow: () => notFollowed },
           fetchRetryMs: 1_000,
           stallMs,
           sweepMs: 1_000_000,
@@ -137,6 +137,12 @@ const deliveryOf = (token: number): Delivery => ({
   buildTag: null,
   isSettled: false,
 });
+
+const notFollowed = {
+  grew: () => undefined,
+  seen: () => Promise.resolve([]),
+  stop: () => undefined,
+};
 
 const logOf = (bytes: Buffer) => ({ sizeBytes: bytes.length, sha256: sha256(bytes) });
 

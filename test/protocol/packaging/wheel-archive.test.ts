@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ArrivingZip } from "../../../protocol/packaging/arriving-zip.ts";
 import {
   inspectWheel,
   type WheelCheckOptions,
@@ -519,4 +520,44 @@ describe("whatever bytes are changed", () => {
       { numRuns: 150 },
     );
   }, 10_000);
+});
+
+describe("a wheel that was read as it arrived", () => {
+  const ballast = randomBytes(200_000);
+  const wheel = buildZip(
+    wheelPieces({ files: [{ name: "demo_pkg/ballast", data: ballast, isStored: true }] }),
+  );
+  const see = async () => {
+    const zip = new ArrivingZip();
+    await zip.take(wheel);
+    return zip.seen;
+  };
+  /** As what arrived was; the contents are other ones now, so that whoever reads them sees it. */
+  const changed = () => {
+    const bytes = Buffer.from(wheel);
+    const at = bytes.indexOf(ballast.subarray(0, 50)) + 100;
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    return bytes;
+  };
+
+  it("is not unpacked again where the directory says the same", async () => {
+    const seen = await see();
+    expect(seen).toHaveLength(1);
+    expect((await inspect(changed(), { seen })).entries).toBe(4);
+    expect((await refusal(changed())).code).toBe("bad-entry-data");
+  });
+
+  it.each(["dataOffset", "sizeBytes", "compressedSizeBytes", "crc32"] as const)(
+    "is unpacked where another %s was seen",
+    async (figure) => {
+      const seen = (await see()).map((entry) => ({ ...entry, [figure]: entry[figure] + 1 }));
+      expect((await refusal(changed(), { seen })).code).toBe("bad-entry-data");
+      expect((await inspect(wheel, { seen })).entries).toBe(4);
+    },
+  );
+
+  it("is refused where what was seen is not what RECORD lists", async () => {
+    const seen = (await see()).map((entry) => ({ ...entry, sha256: "0".repeat(64) }));
+    expect((await refusal(wheel, { seen })).code).toBe("record-mismatch");
+  });
 });
