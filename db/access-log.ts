@@ -10,6 +10,7 @@ import {
   accessPlaceSchema,
 } from "../protocol/model/access.ts";
 import { countSchema, projectNameSchema } from "../protocol/model/scalar.ts";
+import { countAccess } from "./access-counts.ts";
 import { type Tx, transaction } from "./connection.ts";
 import { request } from "./request.ts";
 
@@ -50,24 +51,15 @@ export const recordAccess = request(
 );
 
 /**
- * One statement: the rows, then what is counted of them. Counts are inserted in the order of their keys, so that
+ * One statement: the rows, and what is counted of them. Counts are inserted in the order of their keys, so that
  * two at once cannot wait for each other in a circle.
  */
 async function store(tx: Tx, batch: AccessBatch): Promise<void> {
   const { clients } = batch;
+  const counts = countAccess(batch);
   await tx`
-    with visit as materialized (
-      select v.kind, to_timestamp(v.at / 1000) as at, v.address::inet as address, v.package, v.filename, v.path,
-        c.arch, c.distro_name, c.distro_version, c.os_name, c.os_version, c.implementation_name,
-        c.implementation_version, c.python_version, c.installer_name, c.installer_version,
-        c.setuptools_version, (to_timestamp(v.at / 1000) at time zone 'UTC')::date as day
-      from unnest(
-        ${batch.kinds as string[]}::text[], ${batch.ats as number[]}::float8[],
-        ${batch.addresses as (string | null)[]}::text[], ${batch.packages as (string | null)[]}::text[],
-        ${batch.filenames as (string | null)[]}::text[], ${batch.paths as (string | null)[]}::text[],
-        ${batch.clientOf as number[]}::int[]
-      ) as v(kind, at, address, package, filename, path, client)
-      join unnest(
+    with c as materialized (
+      select * from unnest(
         ${clients.map((_, index) => index)}::int[],
         ${clients.map((client) => client.arch)}::text[],
         ${clients.map((client) => client.distroName)}::text[],
@@ -82,17 +74,24 @@ async function store(tx: Tx, batch: AccessBatch): Promise<void> {
         ${clients.map((client) => client.setuptoolsVersion)}::text[]
       ) as c(id, arch, distro_name, distro_version, os_name, os_version, implementation_name,
         implementation_version, python_version, installer_name, installer_version, setuptools_version)
-      on c.id = v.client
     ), stored as (
       insert into access_log
-      select kind, at, address, package, filename, path, arch, distro_name, distro_version, os_name, os_version,
-        implementation_name, implementation_version, python_version, installer_name, installer_version,
-        setuptools_version
-      from visit
-    ), by_package as (
-      select package, day, count(*) filter (where kind = 'download') as downloads,
-        count(*) filter (where kind = 'search') as searches
-      from visit where kind in ('download', 'search') group by package, day
+      select v.kind, to_timestamp(v.at / 1000), v.address::inet, v.package, v.filename, v.path,
+        c.arch, c.distro_name, c.distro_version, c.os_name, c.os_version, c.implementation_name,
+        c.implementation_version, c.python_version, c.installer_name, c.installer_version, c.setuptools_version
+      from unnest(
+        ${batch.kinds as string[]}::text[], ${batch.ats as number[]}::float8[],
+        ${batch.addresses as (string | null)[]}::text[], ${batch.packages as (string | null)[]}::text[],
+        ${batch.filenames as (string | null)[]}::text[], ${batch.paths as (string | null)[]}::text[],
+        ${batch.clientOf as number[]}::int[]
+      ) as v(kind, at, address, package, filename, path, client)
+      join c on c.id = v.client
+    ), by_package as materialized (
+      select * from unnest(
+        ${counts.packages.map((count) => count.package)}::text[], ${counts.packages.map((count) => count.day)}::date[],
+        ${counts.packages.map((count) => count.downloads)}::bigint[],
+        ${counts.packages.map((count) => count.searches)}::bigint[]
+      ) as p(package, day, downloads, searches)
     ), package_day as (
       insert into access_package_day as t (package, day, downloads, searches)
       select * from by_package order by package, day
@@ -104,15 +103,23 @@ async function store(tx: Tx, batch: AccessBatch): Promise<void> {
       on conflict (package) do update
         set downloads = t.downloads + excluded.downloads, searches = t.searches + excluded.searches
     ), counted as (
-      select day, 'kind' as aspect, kind as value, count(*) as visits from visit group by day, kind
+      select day, 'kind' as aspect, kind as value, visits from unnest(
+        ${counts.kinds.map((count) => count.day)}::date[], ${counts.kinds.map((count) => count.of)}::text[],
+        ${counts.kinds.map((count) => count.visits)}::bigint[]
+      ) as k(day, kind, visits)
       union all
-      select day, aspect, value, count(*)
-      from visit cross join lateral (values
+      select day, aspect, value, sum(visits)
+      from unnest(
+        ${counts.clients.map((count) => count.day)}::date[], ${counts.clients.map((count) => count.of)}::int[],
+        ${counts.clients.map((count) => count.visits)}::bigint[]
+      ) as d(day, client, visits)
+      join c on c.id = d.client
+      cross join lateral (values
         ('arch', arch), ('python', substring(python_version from '^[0-9]+[.][0-9]+')),
         ('implementation', implementation_name), ('os', os_name),
         ('distro', concat_ws(' ', distro_name, distro_version)),
         ('installer', installer_name)) as said(aspect, value)
-      where kind = 'download' and value <> '' group by day, aspect, value
+      where value <> '' group by day, aspect, value
     ), named as (
       -- New values find room in the order of their counts; those that are there already stay.
       select c.*, t.value is not null as is_known,

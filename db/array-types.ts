@@ -75,7 +75,7 @@ export function parseArray(text: string, element: Parse | undefined): unknown[] 
 }
 
 /**
- * Writes an array; every element is quoted, null is NULL.
+ * Writes an array; every element but a number is quoted, null is NULL.
  * @throws TypeError for undefined, which is a forgotten value and not NULL.
  */
 export function serializeArray(values: readonly unknown[], element: Serialize | undefined): string {
@@ -83,7 +83,9 @@ export function serializeArray(values: readonly unknown[], element: Serialize | 
     if (Array.isArray(value)) return serializeArray(value, element);
     if (value === undefined) throw new TypeError("an array parameter has an undefined element");
     if (value === null) return "NULL";
-    const text = String(element === undefined ? value : element(value));
+    const written = element === undefined ? value : element(value);
+    if (typeof written === "number") return String(written);
+    const text = String(written);
     const isPlain = !text.includes('"') && !text.includes("\\");
     return isPlain ? `"${text}"` : `"${text.replace(/["\\]/g, "\\$&")}"`;
   });

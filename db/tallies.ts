@@ -36,6 +36,8 @@ export async function readTallies(sql: Sql | Tx): Promise<Tallies> {
     from tally group by name, target_id`;
   const known = new Map<string, Tally>();
   for (const { name, target_id, total, hour } of rows) {
+    // A row of the farm's own is one that was wrong once and counts nothing any more: see tally-audit.ts.
+    if (target_id === 0 && PER_TARGET.has(name)) continue;
     known.set(`${name} ${target_id}`, { total, lastHour: hour });
     if (!PER_TARGET.has(name)) continue;
     const farm = known.get(`${name} 0`) ?? NOTHING;

@@ -29,7 +29,10 @@ export interface TargetRow {
   platform_tag: string;
 }
 
-/** Adds requirements and has their projects read. Those that are there already count as `known`. */
+/** Of one statement: it ends well before PostgreSQL ends it, also on a small machine. */
+const WANTED_A_STATEMENT = 10_000;
+
+/** Adds requirements, all or none of them, and has their projects read. Those that are there already count as `known`. */
 export const addWanted = request(
   {
     args: z.object({
@@ -45,26 +48,43 @@ export const addWanted = request(
   async (sql, args) =>
     transaction(sql, async (tx) => {
       let added = 0;
-      for (const requirement of args.requirements) {
-        const rows = await tx`
-          insert into wanted (requirement, name, with_deps, with_build_deps)
-          values (${requirement.text}, ${requirement.name}, ${args.withDeps}, ${args.withBuildDeps})
-          on conflict (requirement) do nothing returning 1`;
-        added += rows.length;
-        // Asked for again it may become more, not less: piw-remove takes away.
-        if (rows.length === 0)
-          await tx`
-            update wanted set with_deps = with_deps or ${args.withDeps},
-              with_build_deps = with_build_deps or ${args.withBuildDeps}
-            where requirement = ${requirement.text}`;
-        await tx`
-          insert into package (name, display_name)
-          values (${requirement.name}, ${requirement.name})
-          on conflict (name) do update set read_serial = -1, read_not_before = '-infinity'`;
-      }
+      for (let at = 0; at < args.requirements.length; at += WANTED_A_STATEMENT)
+        added += await addSome(tx, args.requirements.slice(at, at + WANTED_A_STATEMENT), args);
       return { added, known: args.requirements.length - added };
     }),
 );
+
+/**
+ * In the order of their texts and names, so that two at once do not wait for each other in a circle. Returns how many
+ * were not there.
+ */
+async function addSome(
+  tx: Tx,
+  requirements: readonly { readonly name: string; readonly text: string }[],
+  { withDeps, withBuildDeps }: { readonly withDeps: boolean; readonly withBuildDeps: boolean },
+): Promise<number> {
+  const texts = requirements.map(({ text }) => text);
+  const names = requirements.map(({ name }) => name);
+  // Asked for again it may become more, not less: piw-remove takes away.
+  await tx`
+    update wanted set with_deps = with_deps or ${withDeps},
+      with_build_deps = with_build_deps or ${withBuildDeps}
+    where requirement in (
+      select requirement from wanted
+      where requirement = any(${texts})
+        and ((${withDeps} and not with_deps) or (${withBuildDeps} and not with_build_deps))
+      order by requirement for update)`;
+  const added = await tx`
+    insert into wanted (requirement, name, with_deps, with_build_deps)
+    select distinct on (text) text, name, ${withDeps}::boolean, ${withBuildDeps}::boolean
+    from unnest(${texts}::text[], ${names}::text[]) as r(text, name) order by text
+    on conflict (requirement) do nothing returning 1`;
+  await tx`
+    insert into package (name, display_name)
+    select distinct name, name from unnest(${names}::text[]) as r(name) order by name
+    on conflict (name) do update set read_serial = -1, read_not_before = '-infinity'`;
+  return added.length;
+}
 
 /**
  * Takes requirements back, each by its text as it was added or, with a name, all of that project. What

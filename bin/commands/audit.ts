@@ -7,6 +7,7 @@ import { expectedCounts, readOnly, whyNoRepair } from "../../db/audit.ts";
 import { openConnection } from "../../db/connection.ts";
 import { checkSchema } from "../../db/migrate.ts";
 import { openLocalStorage, TreeInspection } from "../../web/storage.ts";
+import { auditCounters } from "../audit/counters.ts";
 import type { Audit, Finding } from "../audit/examination.ts";
 import { auditLogs } from "../audit/logs.ts";
 import { auditPages } from "../audit/pages.ts";
@@ -72,6 +73,7 @@ async function run(
     await auditWheels(work);
     await auditLogs(work);
     await auditPages(work);
+    await auditCounters(work);
     return book.close();
   } catch (error) {
     if (isRepairing) lost.signal.throwIfAborted();

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openConnection, type Sql } from "../../db/connection.ts";
 import { readTallies } from "../../db/tallies.ts";
+import { auditedCounters, recount } from "../../db/tally-audit.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import {
   absentMs,
@@ -107,7 +108,8 @@ type Step =
   | { readonly do: "clear" }
   | { readonly do: "target"; readonly minor: number }
   | { readonly do: "expire" }
-  | { readonly do: "fold"; readonly limit: number };
+  | { readonly do: "fold"; readonly limit: number }
+  | { readonly do: "damage"; readonly at: number };
 
 const names = ["pkg", "other"];
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
@@ -155,6 +157,10 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("fold" as const),
       limit: fc.integer({ min: 1, max: 20 }),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("damage" as const), at: fc.nat(99) }),
   },
 );
 
@@ -260,6 +266,13 @@ describe("the counters", () => {
         await sql`update lease set expires_at = now() - interval '1 second'`;
         await run(sql, "sweepQueue", { retry, absentMs });
         return;
+      case "damage": {
+        const name = NAMES[step.at % NAMES.length] ?? "";
+        await sql`delete from tally where name = ${name}`;
+        await sql`insert into tally (name, target_id, n) values (${name}, 0, ${step.at})`;
+        await recount(sql);
+        return;
+      }
       case "fold":
         await run(sql, "foldTallies", { limit: step.limit });
         return;
@@ -320,6 +333,28 @@ describe("the counters", () => {
     expect(await kept()).toMatchObject({ "packages 0": 8000, "files 0": 8000 });
     await sql`update file set removed_at = now()`;
     expect(await kept()).not.toHaveProperty("files 0");
+  });
+
+  it("are counted anew while others change what is counted, and fold", async () => {
+    await emptyTables();
+    const rival = openConnection(database.dsn, { applicationName: "rival" });
+    try {
+      await sql`insert into tally (name, target_id, n) values ('versions', 0, 1000), ('ready', 0, -3)`;
+      let isOver = false;
+      const working = (async () => {
+        for (let at = 1; !isOver || at < 20; at += 1) {
+          await recordProject(rival, `pkg-${at % 7}`, [release(`${at}.5`), release("1.0")], at);
+          if (at % 5 === 0) await run(rival, "foldTallies", { limit: 7 });
+        }
+      })();
+      for (let round = 0; round < 20; round += 1) await recount(sql);
+      isOver = true;
+      await working;
+    } finally {
+      await rival.end();
+    }
+    expect(await kept()).toEqual(await counted());
+    expect((await auditedCounters(sql)).filter((one) => one.kept !== one.counted)).toEqual([]);
   });
 
   it("know what came in the last hour, also when it was folded long after", async () => {

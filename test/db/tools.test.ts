@@ -397,6 +397,40 @@ describe("a removal", () => {
   });
 });
 
+describe("a long list of requirements", () => {
+  it("is wanted whole or not at all, whatever is in it twice or was there before", async () => {
+    const of = (numbers: readonly number[]) =>
+      numbers.map((number) => ({
+        name: `long-${number % 24_000}`,
+        text: `long-${number % 24_000}>=1`,
+      }));
+    const all = of(Array.from({ length: 25_000 }, (_, at) => at));
+    const count = async () => {
+      const [row] = await sql<{ wanted: number; deps: number; unread: number }[]>`
+        select count(*)::int as wanted, count(*) filter (where with_deps)::int as deps,
+          (select count(*)::int from package where name like 'long-%' and read_serial = -1) as unread
+        from wanted where name like 'long-%'`;
+      return row;
+    };
+    // What PostgreSQL cannot store comes last.
+    const broken = [...all, { name: "long-x", text: "long-x\u0000" }];
+    const plain = { withDeps: false, withBuildDeps: false };
+    await expect(run(sql, "addWanted", { requirements: broken, ...plain })).rejects.toThrow();
+    expect(await count()).toEqual({ wanted: 0, deps: 0, unread: 0 });
+    const first = await run(sql, "addWanted", {
+      ...{ requirements: of([1, 2]), withDeps: true, withBuildDeps: false },
+    });
+    expect(first).toEqual({ added: 2, known: 0 });
+    expect(await run(sql, "addWanted", { requirements: all, ...plain })).toEqual({
+      added: 23_998,
+      known: 1_002,
+    });
+    expect(await count()).toEqual({ wanted: 24_000, deps: 2, unread: 24_000 });
+    await run(sql, "addWanted", { requirements: all, withDeps: true, withBuildDeps: false });
+    expect(await count()).toEqual({ wanted: 24_000, deps: 24_000, unread: 24_000 });
+  }, 60_000);
+});
+
 describe("targets", () => {
   const spec = target(13);
   const requeued = async () => {

@@ -282,6 +282,33 @@ describe("piw-audit", () => {
       expect(gunzipSync(readFileSync(page(name, ".gz")))).toEqual(readFileSync(page(name)));
   }, 60_000);
 
+  it("finds counters that are not what they count, and counts anew beside a working master", async () => {
+    const tallies = () => database.sql<{ name: string; target_id: number; n: number }[]>`
+      select name, target_id, sum(n)::bigint as n from tally group by name, target_id
+      having sum(n) <> 0 order by name, target_id`;
+    const before = [...(await tallies())];
+    await database.sql`insert into tally (name, target_id, n) values ('versions', 0, 7), ('ready', 999, 3)`;
+    await database.sql`delete from tally where name = 'files' and target_id = 0`;
+    const files = before.find(({ name, target_id: id }) => name === "files" && id === 0)?.n;
+    const versions = before.find(({ name }) => name === "versions")?.n ?? 0;
+    const found = await findings();
+    expect([found.code, found.lines]).toEqual([
+      1,
+      [
+        ["counter files", `0 instead of ${files}`],
+        ["counter ready of target 999", "3 instead of 0"],
+        ["counter versions", `${versions + 7} instead of ${versions}`],
+      ].map(([place, detail]) => ({ kind: "miscounted", place, detail })),
+    ]);
+    const mended = await findings("--repair", "-y");
+    expect([mended.code, mended.lines.map(({ done }) => done)]).toEqual([
+      0,
+      Array(3).fill("counted anew"),
+    ]);
+    expect([...(await tallies())]).toEqual(before);
+    expect((await findings()).lines).toEqual([]);
+  }, 120_000);
+
   it("mends while no master runs, and leaves the pages to it", async () => {
     await farm.kill("master", "SIGTERM");
     unlinkSync(wheelAt("oak"));
