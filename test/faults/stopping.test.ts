@@ -70,7 +70,9 @@ describe.each(["piw quit", "a signal"])("told to stop by %s", (how) => {
     const note = (_fields: object, message?: string) => void said.push(message ?? "");
     const logger = { ...silentLogger, info: note as typeof silentLogger.info };
     const master = await LocalMaster.start({
-      ...{ dsn: database.dsn, upstream, slaves: 0, times: { drainMs: 120_000 } },
+      ...{ dsn: database.dsn, upstream, slaves: 0 },
+      // However slow the machine is: neither the end nor the transfer is given up.
+      times: { drainMs: 120_000, leaseMs: 600_000 },
       logger: { ...logger, child: () => logger },
     });
     let hasEnded = false;
@@ -95,7 +97,13 @@ describe.each(["piw quit", "a signal"])("told to stop by %s", (how) => {
     expect(slave.heard.filter(({ type }) => type === "BUILD")).toHaveLength(1);
     expect(hasEnded).toBe(false);
     release();
-    await slave.next("DONE", ({ token }) => token === order.token);
+    await until(
+      "it is taken",
+      () =>
+        slave.heard.some(({ type, body }) => type === "DONE" && body.token === order.token) ||
+        undefined,
+      WITHIN_MS,
+    );
     await until("it has stopped", () => (hasEnded ? true : undefined), WITHIN_MS);
     expect(await master.system.terminated).toEqual({ kind: "shutdown" });
     expect(await database.sql`select cause from build`).toEqual([{ cause: "built" }]);

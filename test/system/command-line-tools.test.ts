@@ -289,20 +289,25 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
   it.concurrent("piw quit stops a task, says which parts did not answer, and without a name stops all", async () => {
     const quit = (...task: string[]) =>
       runSource("bin/piw.ts", ["quit", "--control-queue", controlAddress, ...task]).ended;
-    expect(await quit("scr*")).toMatchObject({ code: 0, stdout: "done: scribe\n" });
-    const partly = await quit("far*");
+    const [task, partly, unasked, whole, json] = await Promise.all([
+      quit("scr*"),
+      quit("far*"),
+      quit(),
+      quit("--yes"),
+      quit("far*", "--json"),
+    ]);
+    expect(task).toMatchObject({ code: 0, stdout: "done: scribe\n" });
     expect(partly).toEqual({
       code: 1,
       stdout: "",
       stderr: "piw quit: stopped: near; these parts did not answer: db\\x1b[2J\n",
     });
-    expect(await quit()).toMatchObject({
+    expect(unasked).toMatchObject({
       code: 2,
       stdout: "",
       stderr: "piw quit: there is no terminal to ask at: say --yes to go ahead\n",
     });
-    expect(await quit("--yes")).toMatchObject({ code: 0, stdout: "the master stops\n" });
-    const json = await quit("far*", "--json");
+    expect(whole).toMatchObject({ code: 0, stdout: "the master stops\n" });
     expect([json.code, JSON.parse(json.stdout)]).toMatchObject([
       1,
       { isDone: false, tasks: ["near"] },
