@@ -38,8 +38,9 @@ export const listOrders = request(
     const rows = await sql<(Omit<KeptOrder, "at"> & { at: Date })[]>`
       select id, at, ordered_by as "by", via, what, is_done as "isDone", outcome
       from control_order
-      where ${before}::bigint is null or id < ${before}::bigint
-      order by id desc limit ${limit}`;
+      where ${before}::bigint is null
+        or (at, id) < (select o.at, o.id from control_order o where o.id = ${before}::bigint)
+      order by at desc, id desc limit ${limit}`;
     return rows.map((row) => ({ ...row, at: row.at.getTime() }));
   },
 );

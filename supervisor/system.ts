@@ -186,7 +186,7 @@ class RunningSystem implements System, Runtime {
   readonly terminated: Promise<ExitReason>;
   readonly #seed: number;
   readonly #stopDeadlineMs: number;
-  readonly #beforeStop: () => Promise<void>;
+  readonly #beforeStop: (() => Promise<void>) | undefined;
   readonly #root: SupervisorCell;
   /** Actors that were told to quit, until `resume`, and when each has stopped. */
   readonly #quits = new Map<string, Promise<void>>();
@@ -207,7 +207,7 @@ class RunningSystem implements System, Runtime {
     this.logger = logger;
     this.#seed = seed;
     this.#stopDeadlineMs = options.stopDeadlineMs ?? defaultStopDeadlineMs;
-    this.#beforeStop = options.beforeStop ?? (() => Promise.resolve());
+    this.#beforeStop = options.beforeStop;
     this.freezesMessages = options.freezeMessages ?? process.env["NODE_ENV"] !== "production";
     this.undelivered = new DeadLetters(clock, logger);
     this.dispatcher = new Dispatcher((error) =>
@@ -426,13 +426,7 @@ class RunningSystem implements System, Runtime {
   // ---- own ------------------------------------------------------------------------------------
 
   async #stop(): Promise<void> {
-    this.#isPreparing = true;
-    try {
-      await Promise.race([this.#beforeStop(), this.terminated]);
-    } catch (error) {
-      this.logger.warn({ err: toError(error) }, "what comes before the stop has failed: stopping");
-    }
-    this.#isPreparing = false;
+    if (this.#beforeStop !== undefined) await this.#prepare(this.#beforeStop);
     if (this.#hasEnded) return;
     const cancelDeadline = this.clock.setTimer(this.#stopDeadlineMs, () => {
       this.logger.error({ stopDeadlineMs: this.#stopDeadlineMs }, "stop takes too long: fencing");
@@ -441,6 +435,16 @@ class RunningSystem implements System, Runtime {
     await this.#root.halt(true);
     cancelDeadline();
     this.#end({ kind: "shutdown" });
+  }
+
+  async #prepare(beforeStop: () => Promise<void>): Promise<void> {
+    this.#isPreparing = true;
+    try {
+      await Promise.race([beforeStop(), this.terminated]);
+    } catch (error) {
+      this.logger.warn({ err: toError(error) }, "what comes before the stop has failed: stopping");
+    }
+    this.#isPreparing = false;
   }
 
   #gaveUp(reason: ExitReason): void {

@@ -14,4 +14,4 @@ create table control_order (
   is_done boolean not null,
   outcome text not null
 );
-create index control_order_at on control_order (at);
+create index control_order_at on control_order (at, id);

@@ -39,7 +39,10 @@ export interface LineOptions {
 }
 
 export interface SessionOptions<ToClient extends LinkMessages> {
-  /** Which of the identity's connections this is, up to 100 characters. Default `main`. */
+  /**
+   * Which of the identity's connections this is, up to 100 characters: a newer one replaces an older. Default: one of its
+   * own, as for tools and monitors that may share a key.
+   */
   readonly slot?: string;
   /**
    * `down` is also called when an attempt was refused, without an `up` before it. Its reason begins with `replaced`, `refused`,
@@ -113,7 +116,7 @@ function openSession<ToServer extends LinkMessages, ToClient extends LinkMessage
   options: SessionOptions<ToClient>,
   tally: Tally,
 ): ClientEndpoint<ToServer> {
-  const { slot = "main", handlers, log, outboxBound = DEFAULT_OUTBOX_BOUND } = options;
+  const { slot = randomUUID(), handlers, log, outboxBound = DEFAULT_OUTBOX_BOUND } = options;
   if (slot.length > 100) throw new EndpointConfigError("a slot has at most 100 characters");
   const window = windowOf(options);
   const side = new ClientSide(link, { line, slot, handlers, log, tally, outboxBound, window });

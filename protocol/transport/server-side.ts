@@ -39,8 +39,8 @@ const LAST_WORDS_MS = 2_000;
 const ASK_AGAIN_MS = 100;
 /** How long a session that was shown the door hears why; its client opens a new one. */
 const REMEMBER_END_MS = 600_000;
-/** No network holds a frame for longer. */
-const REMEMBER_PAST_MS = 60_000;
+/** No network holds a frame for as long; a person may keep one. */
+const REMEMBER_PAST_MS = 86_400_000;
 /** One key cannot fill the table with slots. */
 const MOST_SLOTS = 256;
 
@@ -81,6 +81,8 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
   /** The sessions of a connection, by their ids: more than one where a client has several slots on it. */
   readonly #byRoute = new Map<string, Map<string, Session>>();
   readonly #byPeer = new Map<string, Session>();
+  /** Whose session an id is now. */
+  readonly #identities = new Map<string, string>();
   readonly #bySlot = new Map<string, Map<string, Session>>();
   readonly #asked = new RecentRoutes<true>(ASK_AGAIN_MS);
   readonly #ended = new RecentRoutes<End>(REMEMBER_END_MS);
@@ -239,8 +241,9 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     }
     const { identity, slot } = judgement;
     if (known === undefined) {
-      if (this.#past.find(id) !== undefined) {
-        tally.count("spoke after its end", { reason: "a HELLO came late" });
+      // What was said on another connection is said again: by nobody who means well, or late on its way.
+      if (this.#past.find(id) !== undefined || this.#identities.get(id) === identity) {
+        tally.count("spoke after its end", { reason: "a HELLO came late, or again" });
         return;
       }
       const slots = this.#bySlot.get(identity) ?? new Map<string, Session>();
@@ -268,6 +271,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
       const onRoute = this.#byRoute.get(route) ?? new Map<string, Session>();
       this.#byRoute.set(route, onRoute.set(id, session));
       this.#byPeer.set(session.peer.id, session);
+      this.#identities.set(id, identity);
       this.#bySlot.set(identity, slots.set(slot, session));
       // WELCOME is posted, and what is posted goes before what the owner says in `opened`.
       this.#welcome(session);
@@ -463,6 +467,7 @@ export class ServerSide<ToServer extends LinkMessages, ToClient extends LinkMess
     if (sessions?.get(session.id) === session) sessions.delete(session.id);
     if (sessions?.size === 0) this.#byRoute.delete(session.route);
     this.#byPeer.delete(peer.id);
+    this.#identities.delete(session.id);
     const slots = this.#bySlot.get(peer.identity);
     if (slots?.get(peer.slot) === session) slots.delete(peer.slot);
     if (slots?.size === 0) this.#bySlot.delete(peer.identity);

@@ -77,6 +77,52 @@ describe("the log", () => {
     ]);
   });
 
+  it("says more or less while it runs, also through loggers that were made before, and as configured again", () => {
+    const file = join(folder, "levels.log");
+    const { logger, levels: said, lines } = open({ quiet: 1, debug: ["tracer"], file });
+    const tasks = ["scribe", "oracle-1", "tracer"].map((task) => logger.child({ task }));
+    const heard = (of: readonly string[]) =>
+      of.map((line) => JSON.parse(line) as { task: string; level: string; msg: string });
+    const say = (now: string): Record<string, string[]> => {
+      for (const task of tasks) for (const level of levels) task[level](now);
+      const shown = heard(lines).filter(({ msg }) => msg === now);
+      return Object.fromEntries(
+        ["scribe", "oracle-1", "tracer"].map((name) => [
+          name,
+          shown.filter(({ task }) => task === name).map(({ level }) => level),
+        ]),
+      );
+    };
+    const all = [...levels];
+    const loud = ["warn", "error"];
+    expect(say("configured")).toEqual({ scribe: loud, "oracle-1": loud, tracer: all });
+    said.set("ORA*", "debug");
+    expect(say("one")).toEqual({ scribe: loud, "oracle-1": all.slice(1), tracer: all });
+    said.set("scribe", "error");
+    expect(say("less")).toEqual({ scribe: ["error"], "oracle-1": all.slice(1), tracer: all });
+    said.set(null, "info");
+    expect(say("all")).toEqual({ scribe: ["error"], "oracle-1": all.slice(1), tracer: all });
+    said.set("scribe", null);
+    expect(say("back")).toEqual({ scribe: all.slice(2), "oracle-1": all.slice(1), tracer: all });
+    expect(said.now()).toEqual({
+      level: "info",
+      tasks: [
+        { task: "ORA*", level: "debug" },
+        { task: "scribe", level: null },
+      ],
+    });
+    said.set(null, null);
+    expect(say("reset")).toEqual({ scribe: loud, "oracle-1": loud, tracer: all });
+    expect(said.now()).toEqual({ level: "warn", tasks: [] });
+    // The file has info at least, and what was said of a task counts there too.
+    const inFile = heard(readFileSync(file, "utf8").trimEnd().split("\n"));
+    const of = (now: string, name: string) =>
+      inFile.filter(({ msg, task }) => msg === now && task === name).map(({ level }) => level);
+    expect(of("configured", "scribe")).toEqual(["info", "warn", "error"]);
+    expect(of("less", "scribe")).toEqual(["error"]);
+    expect(of("one", "oracle-1")).toEqual(all.slice(1));
+  });
+
   it("is readable lines on a terminal, with task, fields and the error's message", () => {
     const { logger, lines } = open({}, true);
     const task = logger.child({ task: "architect" });

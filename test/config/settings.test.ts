@@ -93,6 +93,27 @@ describe("the master's settings", () => {
     expect([devMode, times]).toEqual([true, masterTimes(true)]);
   });
 
+  it("refuse to be watched from other machines without keys, and know which addresses are of this one", () => {
+    for (const address of [
+      "tcp://*:5557",
+      "tcp://[::]:5557",
+      "tcp://0.0.0.0:5557",
+      "tcp://farm.example:1",
+    ])
+      for (const queue of ["--control-queue", "--status-queue"]) {
+        expect(() => master(queue, address)).toThrow(
+          `${queue} ${address} can be reached from other machines and needs --monitor-keys`,
+        );
+        expect(() => master(queue, address, "--monitor-keys", "/m")).toThrow(
+          "--monitor-keys needs --key",
+        );
+        const settings = master(queue, address, "--monitor-keys", "/m", "--key", "/k");
+        expect(settings.monitorKeysDir).toBe("/m");
+      }
+    for (const address of ["tcp://127.0.0.1:1", "tcp://[::1]:1", "tcp://localhost:1", "ipc:///x"])
+      expect(master("--control-queue", address).queues.control).toBe(address);
+  });
+
   it("refuse authorised keys without a key, and one address for two queues", () => {
     expect(() => master("--authorized-keys", "/k")).toThrow(ConfigurationError);
     expect(() => master("--file-queue", "tcp://*:5555")).toThrow(

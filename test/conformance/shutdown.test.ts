@@ -42,6 +42,37 @@ describe("stop", () => {
     await expect(system.terminated).resolves.toEqual({ kind: "shutdown" });
   });
 
+  it("46: what comes before the stop is waited for, while all actors work; a root that gives up ends at once", async () => {
+    const hold = gate<string>();
+    let calls = 0;
+    const beforeStop = async () => {
+      calls += 1;
+      await hold.promise;
+      throw new Error("only logged");
+    };
+    const start = () =>
+      startSystem({
+        ...{ name: "t", logger: silentLogger, beforeStop },
+        root: supervisor("root", {}, [child("a", probe({}), undefined)]),
+      });
+    const system = await start();
+    const stopped = Promise.all([system.stop(), system.stop()]);
+    await expect(system.ref<ProbeMessages>("/a").ask("ECHO", "works")).resolves.toBe("works");
+    hold.open("");
+    await stopped;
+    expect(calls).toBe(1);
+    await expect(system.terminated).resolves.toEqual({ kind: "shutdown" });
+
+    const other = await startSystem({
+      ...{ name: "t", logger: silentLogger, beforeStop: () => new Promise<void>(() => undefined) },
+      root: supervisor("root", {}, [child("a", probe({}), undefined)]),
+    });
+    const ending = other.stop();
+    other.crash("/", new Error("gave up"));
+    await ending;
+    await expect(other.terminated).resolves.toMatchObject({ kind: "error" });
+  });
+
   it("46: the message in hand is finished and answered before its actor stops", async () => {
     const journal: string[] = [];
     const { system, clock, ref } = await boot(

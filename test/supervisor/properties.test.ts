@@ -194,6 +194,11 @@ describe("name patterns", () => {
     ["s.raph", "seraph", "/database/seraph", false],
     ["(", "seraph", "/database/seraph", false],
     ["", "seraph", "/database/seraph", false],
+    ["*e*r*", "seraph", "/database/seraph", true],
+    ["*a*s*", "seraph", "/x/seraph", false],
+    ["sera*aph", "seraph", "/database/seraph", false],
+    // Of a pattern that a matcher with a memory would think about for ever.
+    [`${"*a".repeat(90)}*b`, "a".repeat(180), "/", false],
   ])("%j against %s (%s) is %s", (pattern, id, path, matches) => {
     expect(namePattern(pattern)(id, path)).toBe(matches);
   });

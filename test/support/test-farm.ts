@@ -23,7 +23,7 @@ import { type ControlQuestions, controlLink } from "../../protocol/links/control
 import { importLink } from "../../protocol/links/import.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
-import { connectEndpoint } from "../../protocol/transport/index.ts";
+import { type ClientKeys, connectEndpoint } from "../../protocol/transport/index.ts";
 import { type BodyOf, type ReplyOf, silentLogger } from "../../supervisor/index.ts";
 
 const run = promisify(execFile);
@@ -36,6 +36,8 @@ export interface TestFarmOptions {
     readonly xmlrpcUrl: string;
     readonly jsonUrl: string;
   };
+  /** Where its control link is found, and with which keys; the arguments for the master say so too. */
+  readonly control?: { readonly address: string; readonly keys: ClientKeys };
   /** More arguments for piw-master. */
   readonly master?: readonly string[];
   /** Default: as the environment says. */
@@ -237,7 +239,7 @@ export class TestFarm {
   }
 
   get controlAddress(): string {
-    return this.#ipc("control");
+    return this.#options.control?.address ?? this.#ipc("control");
   }
 
   get importAddress(): string {
@@ -269,7 +271,8 @@ export class TestFarm {
   ): Promise<ReplyOf<ControlQuestions, K>> {
     return this.#ask((up) => {
       const endpoint = connectEndpoint(controlLink, {
-        address: this.#ipc("control"),
+        address: this.controlAddress,
+        ...(this.#options.control && { keys: this.#options.control.keys }),
         log: silentLogger,
         handlers: { up, message: () => undefined, down: () => undefined },
       });
@@ -420,7 +423,7 @@ export async function python(code: string, path: string): Promise<string> {
 /** Given out by this process: the system may give the same one again while nobody listens there yet. */
 const givenPorts = new Set<number>();
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const server = createServer();
     server.listen(0, "127.0.0.1");

@@ -148,6 +148,16 @@ function explained(name: string, version: string | null): PackageReport {
   };
 }
 
+const order = {
+  id: 12,
+  at: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
+  by: "eve\u001b[2J",
+  via: "key alice",
+  what: "pause scr*",
+  isDone: true,
+  outcome: "paused: scribe",
+};
+
 /** Of a log of two lines, the first in a part of its own; its middle was cut out. */
 function logAnswer(token: number | null, slave: string | null, position: number): LogAnswer {
   if (slave === "nobody" || token === 404)
@@ -197,11 +207,16 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
         case "LOG_LEVEL":
           return { value: { tasks: [], silent: [], isDone: true, outcome: "done" } };
         case "LOG_LEVELS":
-          return { value: { parts: [], silent: [] } };
+          return {
+            value: {
+              parts: [{ part: "main", level: "info", tasks: [{ task: "scr*", level: null }] }],
+              silent: ["db"],
+            },
+          };
         case "ENDED":
           return { value: { builds: [] } };
         case "ORDERS":
-          return { value: { orders: [] } };
+          return { value: { orders: message.body.before === null ? [order] : [] } };
         case "TREE":
           return { value: { tasks: tree, silent: ["web"] } };
         case "REPORT":
@@ -283,14 +298,95 @@ describe("the tools, with a master that answers", { timeout: PROCESS_MS }, () =>
   it.concurrent("piw quit stops a task, says which parts did not answer, and without a name stops all", async () => {
     const quit = (...task: string[]) =>
       runSource("bin/piw.ts", ["quit", "--control-queue", controlAddress, ...task]).ended;
-    expect(await quit("scr*")).toMatchObject({ code: 0, stdout: "done: scribe\n" });
-    const partly = await quit("far*");
+    const [task, partly, unasked, whole, json] = await Promise.all([
+      quit("scr*"),
+      quit("far*"),
+      quit(),
+      quit("--yes"),
+      quit("far*", "--json"),
+    ]);
+    expect(task).toMatchObject({ code: 0, stdout: "done: scribe\n" });
     expect(partly).toEqual({
       code: 1,
       stdout: "",
       stderr: "piw quit: stopped: near; these parts did not answer: db\\x1b[2J\n",
     });
-    expect(await quit()).toMatchObject({ code: 0, stdout: "the master stops\n" });
+    expect(unasked).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: "piw quit: there is no terminal to ask at: say --yes to go ahead\n",
+    });
+    expect(whole).toMatchObject({ code: 0, stdout: "the master stops\n" });
+    expect([json.code, JSON.parse(json.stdout)]).toMatchObject([
+      1,
+      { isDone: false, tasks: ["near"] },
+    ]);
+    expect(asked).toContainEqual({
+      type: "QUIT",
+      body: { by: expect.stringMatching(/^.+@.+ piw quit$/) as string },
+    });
+  });
+
+  const piw = (...args: string[]) => {
+    const [subcommand = "", ...rest] = args;
+    return runSource("bin/piw.ts", [subcommand, "--control-queue", controlAddress, ...rest]).ended;
+  };
+
+  it.concurrent("piw orders shows who ordered what, harmless to the terminal", async () => {
+    const [shown, json, none, wrong] = await Promise.all([
+      piw("orders"),
+      piw("orders", "--json"),
+      piw("orders", "--before", "12", "--limit", "1000"),
+      piw("orders", "--limit", "1001"),
+    ]);
+    expect(shown).toEqual({
+      code: 0,
+      stdout: [
+        "ID  AT                   BY          VIA        ORDER",
+        "12  2026-01-02 03:04:05  eve\\x1b[2J  key alice  pause scr*  paused: scribe",
+        "",
+      ].join("\n"),
+      stderr: "",
+    });
+    expect(JSON.parse(json.stdout)).toEqual([{ ...order, at: "2026-01-02T03:04:05.678Z" }]);
+    expect(none).toMatchObject({ code: 0, stdout: "no orders\n" });
+    expect(asked).toContainEqual({ type: "ORDERS", body: { limit: 1_000, before: 12 } });
+    expect(wrong).toMatchObject({ code: 2 });
+  });
+
+  it.concurrent("piw log-level shows levels, and says what it knows no level of", async () => {
+    const [shown, set, reset, wrong] = await Promise.all([
+      piw("log-level"),
+      piw("log-level", "debug", "scr*"),
+      piw("log-level", "reset"),
+      piw("log-level", "loud"),
+    ]);
+    expect(shown).toMatchObject({
+      code: 1,
+      stdout: "PART  LEVEL\nmain  info   scr*: as configured\nthe part db does not answer\n",
+    });
+    expect([set, reset]).toMatchObject([{ code: 0 }, { code: 0 }]);
+    const by = expect.stringContaining("piw log-level") as string;
+    expect(asked).toContainEqual({ type: "LOG_LEVEL", body: { task: "scr*", level: "debug", by } });
+    expect(asked).toContainEqual({ type: "LOG_LEVEL", body: { task: null, level: null, by } });
+    expect(wrong).toMatchObject({
+      code: 2,
+      stderr: 'piw log-level: "loud" is no level: error, warn, info, debug, trace, or reset\n',
+    });
+  });
+
+  it.concurrent("a master of another machine is not asked without keys", async () => {
+    const ask = (...more: string[]) =>
+      runSource("bin/piw.ts", ["status", "--control-queue", "tcp://192.0.2.1:5557", ...more]).ended;
+    const [without, half] = await Promise.all([ask(), ask("--key", "/nowhere")]);
+    expect(without).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^piw status: --control-queue: tcp:.*needs keys/) as string,
+    });
+    expect(half).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("give both --master-key and --key") as string,
+    });
   });
 
   it.concurrent("piw pause names the tasks, and fails when there are none", async () => {

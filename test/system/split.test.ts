@@ -64,7 +64,21 @@ describe.each(["ipc", "tcp"] as const)("a master of three processes over %s", (s
     await farm.untilIdle();
     await publishedOnce();
 
-    expect(await piw("quit")).toBe("the master stops\n");
+    // In each process, and back.
+    const [none] = JSON.parse(await piw("log-level", "--json")).parts as { level: string }[];
+    expect(await piw("log-level", "error")).toBe("the master logs at error\n");
+    expect(await piw("log-level", "trace", "seraph")).toBe("logs at trace: seraph\n");
+    const levels = await piw("log-level");
+    expect(levels.match(/ error/g)).toHaveLength(3);
+    expect(levels).toMatch(/^db +error +seraph: trace$/m);
+    expect(await piw("log-level", "reset")).toBe("the master logs as configured\n");
+    expect(await piw("log-level")).not.toContain("error");
+    expect(none?.level).toBe("debug");
+    await expect(piw("log-level", "trace", "serahp")).rejects.toMatchObject({
+      stderr: "piw log-level: no task of the master is called serahp\n",
+    });
+
+    expect(await piw("quit", "--yes")).toBe("the master stops\n");
     await farm.untilEnded(farm.masterProcesses);
     expect(farm.masterProcesses.map((part) => farm.exitCode(part))).toEqual([0, 0, 0]);
   });

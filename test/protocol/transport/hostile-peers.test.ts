@@ -147,6 +147,7 @@ describe("a peer that breaks the rules", { timeout: 10_000 }, () => {
     const first = new RawPeer(server.address);
     await first.hello();
     const second = new RawPeer(server.address);
+    second.session = "another-session";
     expect((await second.hello()).kind).toBe("WELCOME");
     expect(await first.next()).toMatchObject({ kind: "END", payload: { end: "replaced" } });
   });
@@ -155,7 +156,10 @@ describe("a peer that breaks the rules", { timeout: 10_000 }, () => {
     const server = await serveEcho({ heartbeatMs: 2_000 });
     const peers = Array.from({ length: 257 }, () => new RawPeer(server.address));
     const answers = await Promise.all(
-      peers.map((raw, n) => raw.hello(undefined, { slot: `slot-${n}` })),
+      peers.map((raw, n) => {
+        raw.session = `raw-session-${n}`;
+        return raw.hello(undefined, { slot: `slot-${n}` });
+      }),
     );
     expect(answers.filter(({ kind }) => kind === "WELCOME")).toHaveLength(256);
     expect(answers.filter(({ kind }) => kind === "REFUSED")).toHaveLength(1);

@@ -39,6 +39,20 @@ const states = () =>
   listKeys(dir).map(({ name, state, publicKey }) => ({ name, state, publicKey }));
 
 describe("the register of slaves' keys", { timeout: 15_000 }, () => {
+  it("keeps what a key may do, and changes it when it is said again", () => {
+    const key = newKey();
+    const view = () => readAuthorizedKeys(dir).find(key);
+    expect(addKey(dir, "alice", key, "watch")).toBe("added");
+    expect(view()).toEqual({ name: "alice", publicKey: key, right: "watch" });
+    expect(addKey(dir, "alice", key, "watch")).toBe("known");
+    expect(addKey(dir, "alice", key, "control")).toBe("changed");
+    expect(view()?.right).toBe("control");
+    expect(readdirSync(dir)).toEqual(["alice.pub"]);
+    expect(listKeys(dir)).toMatchObject([{ name: "alice", right: "control" }]);
+    revokeKey(dir, "alice");
+    expect(() => addKey(dir, "alice", key, "watch")).toThrow(/was revoked/);
+  });
+
   it("adds a key once, in a folder that it makes, and the master's view of it lets the key in", () => {
     const key = newKey();
     expect(addKey(dir, "board-1", key)).toBe("added");

@@ -3,7 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { Publisher as RawPublisher } from "zeromq";
-import { bindPublisher, connectSubscriber } from "../../../protocol/transport/index.ts";
+import {
+  bindPublisher,
+  type ClientKeys,
+  connectSubscriber,
+  generateKeyPair,
+} from "../../../protocol/transport/index.ts";
 import { encodePublished } from "../../../protocol/transport/published-frame.ts";
 import { silentLogger } from "../../../supervisor/index.ts";
 import { closeAll, closeLater, echoLink, until } from "./echo-link.ts";
@@ -14,16 +19,20 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+const server = generateKeyPair();
+const keysOf = (own = generateKeyPair()) => ({ own, serverPublicKey: server.publicKey });
+
 async function publish(address = "tcp://127.0.0.1:0") {
   const publisher = await bindPublisher(echoLink, { address, log: silentLogger, heartbeatMs: 20 });
   closeLater(publisher);
   return publisher;
 }
 
-function listen(address: string) {
+function listen(address: string, keys?: ClientKeys) {
   const events: (number | string)[] = [];
   const subscription = connectSubscriber(echoLink, {
     address,
+    ...(keys && { keys }),
     log: silentLogger,
     onMessage: (message) => {
       events.push(message.type === "NEWS" ? message.body.n : message.type);
@@ -35,6 +44,79 @@ function listen(address: string) {
   closeLater(subscription);
   return events;
 }
+
+const WITHIN_MS = 30_000;
+
+describe("a publisher with keys", { timeout: 120_000 }, () => {
+  it("is heard by those alone whose key it lets in, and no more by one that has lost it", async () => {
+    const [stays, leaves] = [keysOf(), keysOf()];
+    const keys = new Set([stays.own.publicKey, leaves.own.publicKey]);
+    let asked = 0;
+    const publisher = await bindPublisher(echoLink, {
+      ...{ address: "tcp://127.0.0.1:0", log: silentLogger, heartbeatMs: 40 },
+      keys: {
+        secret: server,
+        isAuthorised: (key) => {
+          if (key === leaves.own.publicKey) asked += 1;
+          return keys.has(key);
+        },
+        mayStay: (key) => keys.has(key),
+      },
+    });
+    closeLater(publisher);
+    const honest = listen(publisher.address, stays);
+    const leaver = listen(publisher.address, leaves);
+    const strangers = [
+      listen(publisher.address, keysOf()),
+      listen(publisher.address),
+      listen(publisher.address, { own: stays.own, serverPublicKey: generateKeyPair().publicKey }),
+    ];
+    let n = 0;
+    const say = () => {
+      n += 1;
+      publisher.publish("NEWS", { n });
+    };
+    await until(
+      () => {
+        say();
+        return honest.length > 0 && leaver.length > 0;
+      },
+      "both are in",
+      WITHIN_MS,
+    );
+    await until(
+      () => (publisher.counters()["handshake failed"] ?? 0) > 2,
+      "strangers are counted",
+      WITHIN_MS,
+    );
+    expect(publisher.counters()["key not authorised"]).toBeGreaterThan(0);
+
+    keys.delete(leaves.own.publicKey);
+    const before = n;
+    asked = 0;
+    // It was thrown out, and is at the door again.
+    await until(() => asked > 0, "cut", WITHIN_MS);
+    await until(
+      () => {
+        say();
+        return Number(honest.at(-1)) > before;
+      },
+      "the other one is back",
+      WITHIN_MS,
+    );
+    // It knows what it missed.
+    const first = honest.findIndex((event) => Number(event) > before);
+    if (honest[first] !== before + 1) expect(honest[first - 1]).toMatch(/^missed /);
+    expect(leaver.filter((event) => Number(event) > before)).toEqual([]);
+    expect(strangers).toEqual([[], [], []]);
+  });
+
+  it("demands them where other machines could reach it", async () => {
+    const address = "tcp://192.0.2.1:5558";
+    await expect(publish(address)).rejects.toThrow(/needs keys/);
+    expect(() => listen(address)).toThrow(/needs keys/);
+  });
+});
 
 describe.each([{ way: "tcp://127.0.0.1:0" }, { way: `ipc://${folder}/status` }])(
   "a publisher on $way",

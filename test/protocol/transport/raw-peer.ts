@@ -19,7 +19,8 @@ import { closeLater, echoLink } from "./echo-link.ts";
 
 abstract class RawSpeaker {
   abstract readonly routingId: string;
-  readonly session = "raw-session";
+  /** A server takes each for one session at a time. */
+  session = "raw-session";
   /** The number of the last message that it takes. */
   credit = 1_024;
   #sequence = 0;
