@@ -42,8 +42,9 @@ export interface BenchFarm {
   readonly log: LogBook;
   /** Where slaves connect. */
   readonly slaveQueue: string;
-  /** Where monitors ask. */
+  /** Where monitors ask, and where they listen. */
   readonly controlQueue: string;
+  readonly statusQueue: string;
   readonly masterPid: number;
   /** For whatever else the bench needs on disk; removed by `end`. */
   readonly folder: string;
@@ -119,9 +120,9 @@ export async function startBenchFarm(
     );
     const slaveQueue = `tcp://127.0.0.1:${slave}`;
     const masterPid = masterProgram.pid ?? 0;
-    const controlQueue = ipc("control");
+    const queues = { slaveQueue, controlQueue: ipc("control"), statusQueue: ipc("status") };
     return {
-      ...{ siteUrl, outputPath, sql, ownerDsn, log, slaveQueue, controlQueue, masterPid, folder },
+      ...{ siteUrl, outputPath, sql, ownerDsn, log, ...queues, masterPid, folder },
       end,
     };
   } catch (error) {

@@ -60,6 +60,19 @@ async function obey(order: CrowdOrder): Promise<void> {
     const idle = slaves.filter(({ isBusy }) => !isBusy);
     await Promise.all(idle.map((slave) => askForWork(slave)));
     say({ type: "answered", messages: 2 * idle.length });
+  } else if (order.type === "pace") {
+    const { everyMs } = order;
+    for (const [at, slave] of slaves.entries()) {
+      clearInterval(slave.poll);
+      slave.poll = setTimeout(
+        () => {
+          sayIdle(slave);
+          slave.poll = setInterval(() => sayIdle(slave), everyMs);
+        },
+        (everyMs * at) / slaves.length,
+      );
+    }
+    say({ type: "paced" });
   } else {
     await close();
     say({ type: "closed" });

@@ -20,7 +20,7 @@ export function slaveLines(rows: readonly SlaveRow[]): string[] {
 }
 
 function forHowLong({ state, build, silentMs }: SlaveRow): string {
-  if (state === "silent") return shortTime(silentMs);
+  if (state === "silent" || state === "gone") return shortTime(silentMs);
   return state !== "idle" && state !== "asleep" && build !== null ? shortTime(build.forMs) : "";
 }
 

@@ -19,7 +19,7 @@ import {
 } from "../model/statistics.ts";
 import type { EndedBuild, FarmEvent } from "../model/status.ts";
 import type { TaskNode } from "../model/task-tree.ts";
-import { keyOfSubject, PastHour, type PastPoint, type Subject } from "./past-hour.ts";
+import { keyOfSubject, PastHour, type PastPoint, type Subject, startOfStep } from "./past-hour.ts";
 import { trimmed } from "./trimmed.ts";
 
 export interface SlaveSeen extends SlaveNow {
@@ -467,17 +467,29 @@ export class FarmPicture {
 
   #takeFigures(figures: FarmStatistics): void {
     const { value: known } = this.#figures;
-    if (figures.asOf === null ? known.asOf !== null : !isNewer(figures.asOf, known.asOf)) return;
-    const revision = this.#next();
-    this.#figures = { value: figures, revision };
-    const { asOf, farm, targets, master } = figures;
-    if (asOf === null) return;
-    const put = (subject: Subject, row: () => readonly (number | null)[]) =>
-      this.#pasts.get(keyOfSubject(subject))?.past.put(asOf, row(), revision);
+    const { asOf } = figures;
+    const isNews = asOf === null ? known.asOf === null : isNewer(asOf, known.asOf);
+    const revision = this.#revision + 1;
+    if (isNews) this.#figures = { value: figures, revision };
+    let hasChanged = isNews;
+    // Late ones belong to the past all the same, but for a step whose last word came.
+    const isPast =
+      isNews || (known.asOf !== null && startOfStep(asOf ?? 0) < startOfStep(known.asOf));
+    if (asOf !== null && isPast) hasChanged = this.#putPasts(asOf, figures, revision) || hasChanged;
+    if (hasChanged) this.#revision = revision;
+  }
+
+  #putPasts(asOf: number, { farm, targets, master }: FarmStatistics, revision: number): boolean {
+    let hasChanged = false;
+    const put = (subject: Subject, row: () => readonly (number | null)[]) => {
+      const past = this.#pasts.get(keyOfSubject(subject))?.past;
+      if (past?.put(asOf, row(), revision) === true) hasChanged = true;
+    };
     if (farm !== null) put(FARM, () => figureRow("farm", farm));
     if (master !== null) put(MASTER, () => hostRow(master));
     for (const { id, figures: row } of targets)
       put({ kind: "target", id }, () => figureRow("target", row));
+    return hasChanged;
   }
 
   #takeEnded(builds: readonly EndedBuild[]): void {

@@ -143,6 +143,7 @@ class Watching implements MasterWatcher {
 
   lookAtTree(everyMs: number | null): void {
     this.#tree.every(everyMs);
+    if (everyMs !== null) this.#tree.now();
   }
 
   close(): Promise<void> {
@@ -163,7 +164,6 @@ class Watching implements MasterWatcher {
     this.#seenAt = Date.now();
     this.picture.connected({ state: "here", sinceAt: this.#seenAt, why: "", isCaughtUp: false });
     this.#round.now();
-    this.#tree.now();
     this.#tell();
   }
 

@@ -25,6 +25,7 @@ export interface PastPoint {
 const [{ stepS, keepMs }] = historySteps;
 const STEP_MS = stepS * 1_000;
 
+export const startOfStep = (at: number): number => Math.floor(at / STEP_MS) * STEP_MS;
 export const keyOfSubject = ({ kind, id }: Subject): string => `${kind} ${id}`;
 
 /** By revision of the picture, so that a screen can be given what it lacks. */
@@ -55,7 +56,7 @@ export class PastHour {
 
   /** Figures of a moment. The database keeps 4 bytes of each: so do plots, which are then the same however they came. */
   put(at: number, figures: readonly (number | null)[], revision: number): boolean {
-    const start = Math.floor(at / STEP_MS) * STEP_MS;
+    const start = startOfStep(at);
     const names = figureNames[this.subject.kind];
     const kept = names.map((_, place) => rounded(figures[place] ?? null));
     const newest = this.#points.at(-1)?.at ?? start;

@@ -163,6 +163,28 @@ describe.each([{ way: "tcp://127.0.0.1:0" }, { way: `ipc://${folder}/status` }])
   },
 );
 
+it("a publisher encodes nothing while nobody listens, and numbers it all the same", {
+  timeout: 10_000,
+}, async () => {
+  const publisher = await publish();
+  let reads = 0;
+  const body = {
+    get n() {
+      reads += 1;
+      return reads;
+    },
+  };
+  publisher.publish("NEWS", body);
+  expect(reads).toBe(0);
+  const events = listen(publisher.address);
+  await until(() => {
+    publisher.publish("NEWS", body);
+    return events.length > 0;
+  }, "heard");
+  expect(reads).toBeGreaterThan(0);
+  await closeAll();
+});
+
 describe("a listener", { timeout: 10_000 }, () => {
   it("is told how many it missed, also where nothing follows, and takes no nonsense", async () => {
     const raw = new RawPublisher({ linger: 0 });

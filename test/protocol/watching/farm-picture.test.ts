@@ -212,7 +212,7 @@ class Screen {
   }
 }
 
-describe("a picture", () => {
+describe("a picture", { timeout: 120_000 }, () => {
   it("of a watcher that missed, heard twice or late ends as that of one that heard all", () => {
     const fate = fc.constantFrom(
       "heard",
@@ -254,7 +254,8 @@ describe("a picture", () => {
         for (const event of late) some.heard(event);
         // What it heard late it may have to ask about; what it lost it has to, until it was answered.
         if (story.at(-1)?.[1] === "lost") expect(some.isStale).toBe(true);
-        catchUp(some, farm);
+        // One that has no doubts need not ask.
+        if (some.isStale) catchUp(some, farm);
         expect(known(some)).toEqual(known(all));
         expect(some.isStale).toBe(false);
       }),
@@ -338,7 +339,7 @@ describe("a picture", () => {
         facts: id % 100 === 0 ? { ...facts, targets } : facts,
       });
     }
-    for (let token = 1; token <= 5_000; token += 1)
+    for (let token = 1; token <= 400; token += 1)
       picture.heard({
         ...{ kind: "build-ended", token, ...subject, slave: "s", slaveId: 1, cause: "built" },
         ...{ message: long, durationMs: 1, endedAt: token },
