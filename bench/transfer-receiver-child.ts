@@ -16,6 +16,7 @@ import {
   newEndpointMemory,
 } from "../actors/master/endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "../actors/master/file-juggler.ts";
+import { Meters } from "../actors/master/metrics/meters.ts";
 import { Refusals } from "../actors/master/refusals.ts";
 import { startWheelChecker } from "../actors/master/wheel-check.ts";
 import type { DatabaseMessages } from "../db/requests.ts";
@@ -143,6 +144,7 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
           database: ref<DatabaseMessages>("/nobody"),
           storage,
           signer: undefined,
+          meters: new Meters().transfers(),
           checkWheel: async (question) => {
             const startedAt = performance.now();
             const checked = await checker.check(question);

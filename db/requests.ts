@@ -8,6 +8,7 @@ import { countedDownloads, recordAccess, tendAccessLog } from "./access-log.ts";
 import { findLogs } from "./build-log.ts";
 import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
 import { explainQueue } from "./explain.ts";
+import { farmMetrics } from "./farm-metrics.ts";
 import {
   markPlaced,
   markRemoved,
@@ -106,6 +107,7 @@ export const requests = {
   extendLeases,
   farmFailures,
   farmFigures,
+  farmMetrics,
   findDelivery,
   findLogs,
   followIndex,

@@ -60,6 +60,7 @@ export class ChangelogFollower implements Follower {
     this.highestSerial = Math.max(this.highestSerial, serial);
     const answer = await this.#ask(ctx, serial);
     const events = this.#plausible(ctx, answer, serial);
+    this.#args.meters.seen(Math.max(serial, highest(events)));
     const fresh = events.filter((event) => event.serial > serial);
     const late = events.filter(
       (event) =>
@@ -173,6 +174,7 @@ export class ChangelogFollower implements Follower {
     const { database, upstream } = this.#args;
     if (this.#timesBehind === 0 && this.#emptyAnswers % ANSWERS_PER_LOOK !== 0) return false;
     const last = await upstream.changelogLastSerial(ctx.signal);
+    this.#args.meters.seen(Math.max(serial, last));
     this.#timesBehind = last < serial ? this.#timesBehind + 1 : 0;
     if (this.#timesBehind < BEHIND_BEFORE_RESET) return false;
     ctx.log.warn(
@@ -193,6 +195,7 @@ export class ChangelogFollower implements Follower {
   async #loadAll(ctx: FollowerContext, from: number): Promise<number> {
     const { database, upstream, follow } = this.#args;
     const to = Math.max(1, await upstream.changelogLastSerial(ctx.signal));
+    this.#args.meters.seen(to);
     if (follow === "all") {
       const names = new ChangedNames();
       let count = 0;

@@ -6,7 +6,7 @@
 import type { RequestResult } from "../../db/requests.ts";
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
-import type { ToControl } from "../../protocol/links/tasks/control.ts";
+import type { ToControl, Vitals } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToSlaveDriver } from "../../protocol/links/tasks/slave-driver.ts";
 import type { FarmReport } from "../../protocol/model/status.ts";
@@ -15,6 +15,7 @@ import { type ActorContext, type ActorRef, defineActor, toError } from "../../su
 import type { DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { readLog } from "./log-desk.ts";
+import { vitals } from "./metrics/vitals.ts";
 import type { MasterPart } from "./part.ts";
 import { listSlaves, steer } from "./steering.ts";
 
@@ -46,6 +47,11 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
   handle: {
     PEER_OPENED: () => undefined,
     PEER_CLOSED: () => undefined,
+    VITALS({ args }, _body, ctx) {
+      const reply = ctx.defer<Vitals>();
+      ctx.run(async () => reply.resolve(await vitals(args)));
+      return reply;
+    },
     FOLLOWING(state, { isCaughtUp }) {
       state.isCaughtUp = isCaughtUp;
     },

@@ -3,6 +3,7 @@
  * ordered of tasks is done in each of them.
  */
 import type { ToPart } from "../../protocol/links/tasks/part.ts";
+import type { ProcessVitals } from "../../protocol/model/metric-family.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import {
   type ActorRef,
@@ -11,6 +12,8 @@ import {
   type System,
   type TreeNode,
 } from "../../supervisor/index.ts";
+import type { Meters } from "./metrics/meters.ts";
+import { processVitals } from "./metrics/process-vitals.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** Each order gives the ids of the tasks that it concerned; `task` is a name or a pattern with `*`. */
@@ -23,10 +26,14 @@ export interface MasterPart {
   /** Ends the process in order; settles when it has been told. */
   quit(): Promise<void>;
   tree(): Promise<readonly TaskNode[]>;
+  /** What the process tells /metrics of itself. */
+  vitals(): Promise<ProcessVitals>;
 }
 
 /** Shorter than the tools wait. */
 const PATIENCE = { timeoutMs: 4_000 };
+/** Shorter than a scrape waits: the others are told without a part that hangs. */
+const VITALS_PATIENCE = { timeoutMs: 1_500 };
 
 /** Whoever could bring the tasks back is not ended with them, nor who holds the database for them. */
 const spared = ["/leadership", "/parts", "/links", "/observers"];
@@ -36,6 +43,7 @@ export function localPart(
   name: string,
   system: () => System | undefined,
   refusals: Refusals,
+  meters: Meters,
 ): MasterPart {
   return {
     name,
@@ -46,6 +54,11 @@ export function localPart(
     tree: async () => {
       const running = system();
       return running === undefined ? [] : rowsOf(name, running.tree(), refusals);
+    },
+    vitals: async () => {
+      const running = system();
+      const families = running === undefined ? [] : await processVitals(running, meters, refusals);
+      return { process: name, families };
     },
   };
 }
@@ -58,6 +71,7 @@ export function remotePart(name: string, agent: ActorRef<ToPart>): MasterPart {
     quitTask: (task) => agent.ask("QUIT_TASK", { task }, PATIENCE),
     quit: () => agent.ask("QUIT", undefined, PATIENCE),
     tree: () => agent.ask("TREE", undefined, PATIENCE),
+    vitals: () => agent.ask("VITALS", undefined, VITALS_PATIENCE),
   };
 }
 
@@ -76,6 +90,7 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
       setImmediate(() => void part.quit());
     },
     TREE: (part) => part.tree(),
+    VITALS: (part) => part.vitals(),
   },
 });
 

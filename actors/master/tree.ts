@@ -30,6 +30,7 @@ import { Mounts, TokenGate } from "../../web/server.ts";
 import { openLocalStorage } from "../../web/storage.ts";
 import { type Colleagues, findColleagues, paths } from "./colleagues.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
+import { Meters } from "./metrics/meters.ts";
 import { localPart, type MasterPart, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
 import { Refusals } from "./refusals.ts";
@@ -82,6 +83,7 @@ export async function startMaster(
     : undefined;
 
   const refusals = new Refusals();
+  const meters = new Meters();
   let system: System | undefined;
   let isLeading = false;
   let supersession: Error | undefined;
@@ -125,12 +127,13 @@ export async function startMaster(
           leading,
           superseded,
           refusals,
+          meters,
           mounts: new Mounts(),
           gate: tokenGate(colleagues, refusals),
           parts: allParts(
             here,
             ref,
-            localPart(processName(here), () => system, refusals),
+            localPart(processName(here), () => system, refusals, meters),
           ),
         };
         return supervisor("main", { strategy: "rest_for_one" }, [

@@ -1,6 +1,7 @@
 /** What the main part of a split master says to each of the others: the orders of monitors. */
 import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
+import { processVitalsSchema } from "../../model/metric-family.ts";
 import { taskTreeSchema } from "../../model/task-tree.ts";
 import { declareProtocol } from "../declare.ts";
 
@@ -21,6 +22,8 @@ export const partProtocol = declareProtocol({
     /** Stops the whole part in order. */
     QUIT: {},
     TREE: { reply: taskTreeSchema },
+    /** For /metrics. */
+    VITALS: { reply: processVitalsSchema },
   },
 });
 export type ToPart = MessagesOfProtocol<typeof partProtocol>;

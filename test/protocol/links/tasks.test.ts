@@ -30,6 +30,7 @@ import {
 import { logPositionSchema } from "../../../protocol/model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { diskRoomSchema } from "../../../protocol/model/host.ts";
+import { processVitalsSchema } from "../../../protocol/model/metric-family.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
 import { signedStepSchema } from "../../../protocol/model/provenance.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
@@ -74,6 +75,8 @@ const chunk = fc.record(
 const pages = list(pageRequestSchema);
 const targetIds = list(rowIdSchema);
 
+const vitalsOfProcess = valuesOf(processVitalsSchema);
+
 const order: Said = {
   body: fc.record({ task: fc.string({ unit: "grapheme" }) }, { noNullPrototype: true }),
   reply: fc.array(fc.string({ unit: "grapheme" }), { minLength: 1 }),
@@ -86,10 +89,22 @@ const said = {
     QUIT_TASK: order,
     QUIT: {},
     TREE: { reply: list(taskNodeSchema) },
+    VITALS: { reply: vitalsOfProcess },
   } satisfies SaidTo<ToPart>,
   [paths.status]: { EVENT: { body: valuesOf(farmEventSchema) } } satisfies SaidTo<ToStatus>,
   [paths.control]: {
     FOLLOWING: { body: fc.record({ isCaughtUp: fc.boolean() }, { noNullPrototype: true }) },
+    VITALS: {
+      reply: fc.record(
+        {
+          processes: fc.array(vitalsOfProcess, { maxLength: 3 }),
+          silent: fc.array(fc.string({ unit: "grapheme" })),
+          present: fc.option(list(presenceSchema)),
+          disk: fc.option(valuesOf(diskRoomSchema)),
+        },
+        { noNullPrototype: true },
+      ),
+    },
   } satisfies SaidTo<ToControl>,
   [paths.fileJuggler]: {
     COLLECT: {
