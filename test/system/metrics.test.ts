@@ -18,7 +18,7 @@ import { run } from "../support/queue-fixture.ts";
 import { slowSdist } from "../support/slow-sdist.ts";
 import { TestFarm } from "../support/test-farm.ts";
 
-const patience = { timeout: 60_000, interval: 100 };
+const patience = { timeout: 45_000, interval: 100 };
 const files = [
   slowSdist({ name: "quick", version: "1.0" }),
   slowSdist({ name: "quick", version: "2.0" }),
