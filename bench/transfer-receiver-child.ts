@@ -16,6 +16,7 @@ import {
   newEndpointMemory,
 } from "../actors/master/endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "../actors/master/file-juggler.ts";
+import { Meters } from "../actors/master/metrics/meters.ts";
 import { Refusals } from "../actors/master/refusals.ts";
 import { startWheelChecker } from "../actors/master/wheel-check.ts";
 import { gatherGarbage } from "../bin/heap.ts";
@@ -145,6 +146,7 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
           database: ref<DatabaseMessages>("/nobody"),
           storage,
           signer: undefined,
+          meters: new Meters().transfers(),
           wheels: {
             follow: (path) => checker.follow(path),
             async check(question) {

@@ -107,6 +107,13 @@ const mergeUpstreamOption = flag(
   "List the followed index's own files beside the farm's, so that clients need this index alone",
 );
 
+export const metricsOption = option(
+  choiceFormat("everyone", "token", "none"),
+  "WHO",
+  "token",
+  "Who may see /metrics of --http: everyone, who has a token (piw token), or nobody",
+);
+
 /** `piw farm` has it too. */
 export const diskReserveOption = option(
   sizeFormat,
@@ -218,6 +225,7 @@ const masterOptions = {
     "FILE",
     "Write what is asked of --http to this file, in the format combined, for piw-logger",
   ),
+  metrics: metricsOption,
   "public-url": optional(
     urlFormat,
     "URL",
@@ -307,6 +315,7 @@ export function masterSettings(
     hooks,
     http,
     httpTls,
+    metricsAccess: values.metrics,
     accessLog: values["access-log"],
     publicUrl: values["public-url"],
     indexUrl:

@@ -27,7 +27,11 @@ const table = {
     needs: ["main", "db", "builds", "fs", "web"],
   },
   fs: { tasks: ["file-juggler"], queue: "fs", needs: ["db", "front"] },
-  web: { tasks: ["secretary", "scribe", "http"], queue: "web", needs: ["db"] },
+  web: {
+    tasks: ["secretary", "scribe", "http", "readiness", "metrics"],
+    queue: "web",
+    needs: ["main", "db"],
+  },
   front: {
     tasks: ["cloud-gazer", "mr-chase", "import-desk", "lumberjack", "herald"],
     queue: "front",

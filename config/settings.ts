@@ -71,6 +71,8 @@ export interface MasterSettings {
   readonly http: ListenAddress | undefined;
   /** It speaks TLS with these files (PEM, absolute); undefined: plain HTTP. */
   readonly httpTls: { readonly certificate: string; readonly key: string } | undefined;
+  /** Who may see /metrics on it. */
+  readonly metricsAccess: "everyone" | "token" | "none";
   /** Where it writes what was asked for, in the format `combined`, absolute; undefined: nowhere. */
   readonly accessLog: string | undefined;
   /** Where readers find the site, no slash at the end; undefined: at `indexUrl` without its `/simple`, or at `http`. */

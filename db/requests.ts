@@ -9,6 +9,7 @@ import { findLogs } from "./build-log.ts";
 import { recordChanges, recordLateChanges, recordListing } from "./changes.ts";
 import { endedBuilds } from "./ended-builds.ts";
 import { explainQueue } from "./explain.ts";
+import { farmMetrics } from "./farm-metrics.ts";
 import {
   markPlaced,
   markRemoved,
@@ -109,6 +110,7 @@ export const requests = {
   extendLeases,
   farmFailures,
   farmFigures,
+  farmMetrics,
   findDelivery,
   findLogs,
   followIndex,

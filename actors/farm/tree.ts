@@ -281,6 +281,8 @@ function masterArguments(
       ? []
       : [`--upstream-contact=${settings.upstreamContact}`]),
     `--http=${site.host.includes(":") ? `[${site.host}]` : site.host}:${site.port}`,
+    // Whoever reaches it is on this machine.
+    `--metrics=${/^(127\.|::1$|localhost$)/.test(site.host) ? "everyone" : "token"}`,
     `--index-url=${siteUrl}/simple`,
     `--follow=${settings.requirements.length > 0 ? "wanted" : "all"}`,
     `--order=${settings.order}`,

@@ -61,6 +61,7 @@ export class ChangelogFollower implements Follower {
       await this.#loadAll(ctx, serial);
       return true;
     }
+    this.#args.meters.seen(Math.max(serial, stretch.to));
     const late = stretch.behind.filter(
       (event) => event.serial > serial - LOOK_BACK && !this.#recent.has(event.serial),
     );
@@ -183,6 +184,7 @@ export class ChangelogFollower implements Follower {
     const { database, upstream } = this.#args;
     if (this.#timesBehind === 0 && this.#emptyAnswers % ANSWERS_PER_LOOK !== 0) return false;
     const last = await upstream.changelogLastSerial(ctx.signal);
+    this.#args.meters.seen(Math.max(serial, last));
     this.#timesBehind = last < serial ? this.#timesBehind + 1 : 0;
     if (this.#timesBehind < BEHIND_BEFORE_RESET) return false;
     ctx.log.warn(
@@ -203,6 +205,7 @@ export class ChangelogFollower implements Follower {
   async #loadAll(ctx: FollowerContext, from: number): Promise<number> {
     const { database, upstream, follow } = this.#args;
     const to = Math.max(1, await upstream.changelogLastSerial(ctx.signal));
+    this.#args.meters.seen(to);
     if (follow === "all") {
       const names = new ChangedNames();
       let count = 0;

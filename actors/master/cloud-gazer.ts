@@ -116,9 +116,12 @@ async function pass(state: State, ctx: Context): Promise<boolean> {
     await askUntilDone(ctx, database, "configureFarm", { follow, order, upstreamWheels });
     state.follower = await chooseFollower(ctx, state.args);
   }
-  const isMoreToNote = await state.follower.follow(ctx);
+  const { follower } = state;
+  const { meters } = state.args;
+  const isMoreToNote = await follower.follow(ctx);
   state.isCaughtUp = !isMoreToNote;
-  const isMoreToRead = await readProjects(state, ctx, state.follower);
+  const isMoreToRead = await readProjects(state, ctx, follower);
+  if (!isMoreToNote && !isMoreToRead) meters.caughtUp();
   return isMoreToNote || isMoreToRead;
 }
 

@@ -5,7 +5,7 @@
 
 import type { ControlAnswers, ControlQuestions } from "../../protocol/links/control.ts";
 import type { ToBigBrother } from "../../protocol/links/tasks/big-brother.ts";
-import type { ToControl } from "../../protocol/links/tasks/control.ts";
+import type { ToControl, Vitals } from "../../protocol/links/tasks/control.ts";
 import type { ToFileJuggler } from "../../protocol/links/tasks/file-juggler.ts";
 import type { ToStatus } from "../../protocol/links/tasks/status.ts";
 import {
@@ -24,6 +24,7 @@ import type { DatabaseRef } from "./database.ts";
 import { type Drained, drain } from "./drain.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
 import { readLog } from "./log-desk.ts";
+import { vitals } from "./metrics/vitals.ts";
 import type { Caller } from "./monitor-door.ts";
 import type { MasterPart } from "./part.ts";
 import type { TaskRefusals } from "./refusals.ts";
@@ -63,6 +64,11 @@ export const control = defineActor<ControlMessages, ControlArgs, State>({
   handle: {
     PEER_OPENED: () => undefined,
     PEER_CLOSED: () => undefined,
+    VITALS({ args }, _body, ctx) {
+      const reply = ctx.defer<Vitals>();
+      ctx.run(async () => reply.resolve(await vitals(args)));
+      return reply;
+    },
     FOLLOWING(state, { isCaughtUp }) {
       state.isCaughtUp = isCaughtUp;
     },

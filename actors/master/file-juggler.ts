@@ -35,6 +35,7 @@ import { type Storage, StorageError } from "../../web/storage.ts";
 import { type ChunkAnswer, importSource, slaveSource } from "./chunk-source.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import type { TransferMeters } from "./metrics/meters.ts";
 import { place, removeWithdrawn, sweepLeftovers } from "./placement.ts";
 import type { TaskRefusals } from "./refusals.ts";
 import { publishKeys, type Signer, signFiles } from "./signing.ts";
@@ -69,6 +70,7 @@ export interface FileJugglerArgs {
   readonly sweepMs: number;
   readonly blobGraceMs: number;
   readonly refusals: TaskRefusals;
+  readonly meters: TransferMeters;
 }
 
 interface Collection {
@@ -113,11 +115,13 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
   async init(ctx, args) {
     await args.link.ask("ATTACH");
     ctx.self.tell("SWEEP");
+    const queue = new TransferQueue();
+    args.meters.watch(() => queue.counts);
     return {
       args,
       peers: new Map(),
       collections: new Map(),
-      queue: new TransferQueue(),
+      queue,
       credit: new SharedCredit(),
       logs: new StoredLogs(args.storage),
       sweeps: 0,
@@ -179,16 +183,19 @@ export const fileJuggler = defineActor<FileJugglerMessages, FileJugglerArgs, Sta
       return reply;
     },
     COLLECTED(state, { token, collected }, ctx) {
+      state.args.meters.ended(collected.refusal === null ? "collected" : "refused");
       const collection = end(state, ctx, token);
       for (const reply of collection?.waiting ?? []) reply.resolve(collected);
       startNext(state, ctx);
     },
     NOT_COLLECTED(state, { token, reason }, ctx) {
+      state.args.meters.ended("full");
       fail(state, ctx, token, reason, "full");
     },
     TRANSFER_ENDED(state, { path, reason }, ctx) {
       const token = Number(path.slice(path.lastIndexOf("/") + 2));
       if (!isOrderly(reason)) ctx.log.warn({ build: token }, `transfer: ${describeExit(reason)}`);
+      state.args.meters.ended("failed");
       // Its session asks again, and the new transfer goes on where this one stopped.
       fail(state, ctx, token, `the transfer ended: ${describeExit(reason)}`);
     },
@@ -340,6 +347,7 @@ function start(state: State, ctx: Context, collection: Collection): void {
   const { args } = state;
   const { delivery, files, log } = collection;
   const { token } = delivery;
+  args.meters.began();
   const spec = child(
     transferId(token),
     transfer,
@@ -355,6 +363,7 @@ function start(state: State, ctx: Context, collection: Collection): void {
       fetchRetryMs: args.fetchRetryMs,
       stallMs: args.stallMs,
       refusals: args.refusals,
+      meters: args.meters,
     },
     { restart: "temporary" as const },
   );

@@ -2,6 +2,7 @@
 import type { UpstreamClient } from "../../protocol/upstream/index.ts";
 import type { Logger } from "../../supervisor/index.ts";
 import type { Asker, DatabaseRef } from "./database.ts";
+import type { UpstreamMeters } from "./metrics/meters.ts";
 
 export interface FollowerArgs {
   readonly database: DatabaseRef;
@@ -10,6 +11,7 @@ export interface FollowerArgs {
   /** See `masterTimes`. */
   readonly listingMs: number;
   readonly lookAgainMs: number;
+  readonly meters: UpstreamMeters;
 }
 
 /** What a follower needs of the actor that it works for. */

@@ -8,6 +8,7 @@ import type { HookDelivery } from "../../protocol/model/hook.ts";
 import { type ActorContext, defineActor, Refusal } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { Attempt } from "./hooks/attempt.ts";
+import type { HookMeters } from "./metrics/meters.ts";
 
 export type Deliver = (delivery: HookDelivery, signal: AbortSignal) => Promise<Attempt>;
 
@@ -26,6 +27,7 @@ export interface HeraldArgs {
   readonly lookMs: number;
   /** Before the second try, in ms; it doubles with each. */
   readonly retryMs: number;
+  readonly meters: HookMeters;
 }
 
 interface HeraldMessages {
@@ -136,7 +138,7 @@ function begin(state: State, ctx: Context, delivery: HookDelivery): void {
 
 /** One after the other while all goes well: a hook with much to hear does not wait for the next look each time. */
 async function deliverAll(
-  { database, hooks, retryMs }: HeraldArgs,
+  { database, hooks, retryMs, meters }: HeraldArgs,
   hook: Hook,
   first: HookDelivery,
   ctx: Context,
@@ -161,6 +163,7 @@ async function deliverAll(
         { hook: hook.name, event, tries: tries + 1, reason },
         isLast ? "an event is given up" : "an event could not be told; trying again",
       );
+      meters.ended(hook.name, isLast ? "given up" : "failed");
       if (isLast) await askUntilDone(ctx, database, "endDelivery", { id });
       else {
         const grownMs = Math.min(retryMs * 2 ** tries, MAX_DELAY_MS) * (0.5 + Math.random() / 2);
@@ -169,6 +172,7 @@ async function deliverAll(
       }
       return reason;
     }
+    meters.ended(hook.name, "delivered");
     await askUntilDone(ctx, database, "endDelivery", { id });
     [next] = await askUntilDone(ctx, database, "dueDeliveries", { busy: others });
   }

@@ -4,6 +4,7 @@ import { defineActor } from "../../supervisor/index.ts";
 import {
   type AccessLog,
   type CertificateFiles,
+  type Mount,
   type Mounts,
   openAccessLog,
   startWebServer,
@@ -18,6 +19,8 @@ export interface HttpArgs {
   readonly outputPath: string;
   /** What other tasks of the branch answer. */
   readonly mounts: Mounts;
+  /** Where this task says that its process lives: no other one is asked for it. */
+  readonly healthz: Mount;
   /** Undefined: plain HTTP. */
   readonly tls: CertificateFiles | undefined;
   /** A file; undefined: none is kept. */
@@ -33,7 +36,7 @@ interface State {
 
 export const http = defineActor<HttpMessages, HttpArgs, State>({
   name: "serves the site",
-  async init(ctx, { address, outputPath, mounts, upstreamSimpleUrl, tls, accessLog }) {
+  async init(ctx, { address, outputPath, mounts, healthz, upstreamSimpleUrl, tls, accessLog }) {
     if (address === undefined) return { server: undefined, log: undefined };
     const log =
       accessLog === undefined
@@ -42,6 +45,10 @@ export const http = defineActor<HttpMessages, HttpArgs, State>({
             ctx.log.warn(trouble, "lines of the access log are lost");
           });
     try {
+      healthz.serve((_request, response) => {
+        response.setHeader("content-type", "text/plain; charset=utf-8");
+        response.end("ok\n");
+      });
       const server = await startWebServer({
         address,
         outputPath,

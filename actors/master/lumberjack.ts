@@ -8,6 +8,7 @@ import type { LogAnswers, LogRecords } from "../../protocol/links/log.ts";
 import { type ActorContext, type ActorRef, defineActor, Refusal } from "../../supervisor/index.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
 import type { EndpointMessages, PeerMessages } from "./endpoint.ts";
+import type { AccessMeters } from "./metrics/meters.ts";
 
 interface OwnMessages {
   TEND(): void;
@@ -17,6 +18,7 @@ export type LumberjackMessages = PeerMessages<LogRecords>;
 export interface LumberjackArgs {
   readonly link: ActorRef<EndpointMessages<LogAnswers>>;
   readonly database: DatabaseRef;
+  readonly meters: AccessMeters;
 }
 
 /** Batches of a few hundred kB that may wait here; beyond it piw-loggers are given no more credit. */
@@ -42,7 +44,7 @@ export const lumberjack = defineActor<
       link.tell("SEND", { peer, message: { type: "READY", body: {} } });
     },
     PEER_CLOSED: () => undefined,
-    async PEER_MESSAGE({ link, database }, { peer, message }, ctx) {
+    async PEER_MESSAGE({ link, database, meters }, { peer, message }, ctx) {
       const { sequence } = message.body;
       try {
         const outcome = await askUntilDone(ctx, database, "recordAccess", message.body);
@@ -56,6 +58,7 @@ export const lumberjack = defineActor<
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         ctx.log.error({ peer, sequence, err: error }, "access-log records cannot be stored");
+        meters.refused(message.body.batch.kinds.length);
         const reason = error.message.slice(0, 1_000);
         link.tell("SEND", { peer, message: { type: "REFUSED", body: { sequence, reason } } });
       }

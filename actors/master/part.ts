@@ -3,6 +3,7 @@
  * ordered of tasks is done in each of them.
  */
 import type { ToPart } from "../../protocol/links/tasks/part.ts";
+import type { ProcessVitals } from "../../protocol/model/metric-family.ts";
 import type { LogLevel, PartLogLevels } from "../../protocol/model/order.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import {
@@ -13,6 +14,8 @@ import {
   type System,
   type TreeNode,
 } from "../../supervisor/index.ts";
+import type { Meters } from "./metrics/meters.ts";
+import { processVitals } from "./metrics/process-vitals.ts";
 import type { Refusals } from "./refusals.ts";
 
 /** Each order gives the ids of the tasks that it concerned; `task` is a name or a pattern with `*`. */
@@ -29,6 +32,8 @@ export interface MasterPart {
   /** Of all tasks (null) or of some; null: as it was configured. */
   logLevel(task: string | null, level: LogLevel | null): Promise<readonly string[]>;
   logLevels(): Promise<PartLogLevels>;
+  /** What the process tells /metrics of itself. */
+  vitals(): Promise<ProcessVitals>;
 }
 
 /** How much this process logs, as its log goes by it. */
@@ -39,6 +44,8 @@ export interface ProcessLog {
 
 /** Shorter than the tools wait. */
 const PATIENCE = { timeoutMs: 4_000 };
+/** Shorter than a scrape waits: the others are told without a part that hangs. */
+const VITALS_PATIENCE = { timeoutMs: 1_500 };
 
 /** Whoever could bring the tasks back is not ended with them, nor who holds the database for them. */
 const spared = ["/leadership", "/parts", "/links", "/observers"];
@@ -50,6 +57,7 @@ export function localPart(
   end: () => void,
   refusals: Refusals,
   log: ProcessLog,
+  meters: Meters,
 ): MasterPart {
   const levels = new TaskLogs(log);
   return {
@@ -64,6 +72,11 @@ export function localPart(
     },
     logLevel: async (task, level) => levels.set(system(), task, level),
     logLevels: async () => ({ part: name, ...log.now() }),
+    vitals: async () => {
+      const running = system();
+      const families = running === undefined ? [] : await processVitals(running, meters, refusals);
+      return { process: name, families };
+    },
   };
 }
 
@@ -110,6 +123,7 @@ export function remotePart(name: string, agent: ActorRef<ToPart>): MasterPart {
     tree: (sessions) => agent.ask("TREE", { sessions }, PATIENCE),
     logLevel: (task, level) => agent.ask("LOG_LEVEL", { task, level }, PATIENCE),
     logLevels: () => agent.ask("LOG_LEVELS", undefined, PATIENCE),
+    vitals: () => agent.ask("VITALS", undefined, VITALS_PATIENCE),
   };
 }
 
@@ -130,6 +144,7 @@ export const partAgent = defineActor<ToPart, MasterPart, MasterPart>({
     TREE: (part, { sessions }) => part.tree(sessions),
     LOG_LEVEL: (part, { task, level }) => part.logLevel(task, level),
     LOG_LEVELS: (part) => part.logLevels(),
+    VITALS: (part) => part.vitals(),
   },
 });
 

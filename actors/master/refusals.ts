@@ -35,6 +35,11 @@ export class Refusals {
     return counts.size === 0 ? undefined : Object.fromEntries(counts);
   }
 
+  /** Of those that refused something. */
+  paths(): string[] {
+    return [...new Set([...this.#counted.keys(), ...this.#watched.keys()])];
+  }
+
   #countsOf(path: string): Map<string, number> {
     const counts = this.#counted.get(path) ?? new Map<string, number>();
     this.#counted.set(path, counts);

@@ -12,6 +12,7 @@ import { RootIndex } from "../../web/index/root-index.ts";
 import type { Site } from "../../web/pages/site.ts";
 import { type Storage, StorageError } from "../../web/storage.ts";
 import { askUntilDone, type DatabaseRef } from "./database.ts";
+import type { PageMeters } from "./metrics/meters.ts";
 import { openSite } from "./site/opening.ts";
 import type { Desk } from "./site/writer.ts";
 import { pageWriters, stretchesOf, TOGETHER } from "./site/writers.ts";
@@ -26,6 +27,7 @@ export interface ScribeArgs {
   readonly publicUrl: string | undefined;
   /** Of the product: another one may write other pages. */
   readonly version: string;
+  readonly meters: PageMeters;
 }
 
 interface State {
@@ -55,16 +57,16 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
   },
   handle: {
     async WRITE(state, { pages }, ctx) {
-      const { database, storage } = state.args;
+      const { database, storage, meters } = state.args;
       const desk: Desk = {
         ask: (name, args) => askUntilDone(ctx, database, name, args),
         storage,
         site: await siteOf(state, ctx.signal),
         root: state.root,
       };
-      if (!pages.every(isOfFarm)) return writeAll(desk, pages, ctx);
+      if (!pages.every(isOfFarm)) return writeAll(desk, pages, meters, ctx);
       const answer = ctx.defer<Writing>();
-      ctx.run(async () => answer.resolve(await writeAll(desk, pages, ctx)));
+      ctx.run(async () => answer.resolve(await writeAll(desk, pages, meters, ctx)));
       return answer;
     },
   },
@@ -76,6 +78,7 @@ const isOfFarm = ({ kind }: PageRequest): boolean => kind !== "simple" && kind !
 async function writeAll(
   desk: Desk,
   pages: readonly PageRequest[],
+  meters: PageMeters,
   ctx: ActorContext<ScribeMessages>,
 ): Promise<Writing> {
   const written: PageRequest[] = [];
@@ -91,6 +94,7 @@ async function writeAll(
         some.map(({ key }) => key),
       );
       written.push(...some);
+      meters.ended(page.kind, "written", some.length);
     } catch (error) {
       if (isOver()) return;
       // Which of them it was shows when each is tried; those that are in place by now are not written again.
@@ -104,6 +108,7 @@ async function writeAll(
       }
       ctx.log.warn({ err: error, page: `${page.kind} ${page.key}` }, "page could not be written");
       failed.push({ page, reason: reasonOf(error) });
+      meters.ended(page.kind, "failed", 1);
     }
   };
   for (const kind of pageKinds)

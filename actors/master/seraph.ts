@@ -14,12 +14,14 @@ import {
   Refusal,
   toError,
 } from "../../supervisor/index.ts";
+import type { DatabaseMeters } from "./metrics/meters.ts";
 import type { OracleMessages } from "./oracle.ts";
 
 interface Job {
   readonly name: RequestName;
   readonly args: unknown;
   readonly reply: Deferred;
+  readonly sinceMs: number;
   /** Sendings that came to nothing. */
   failures: number;
 }
@@ -42,7 +44,13 @@ interface Worker {
   failures: number;
 }
 
+export interface SeraphArgs {
+  readonly oracles: readonly ActorRef<OracleMessages>[];
+  readonly meters: DatabaseMeters;
+}
+
 interface State {
+  readonly meters: DatabaseMeters;
   readonly workers: readonly Worker[];
   readonly waiting: Job[];
 }
@@ -60,7 +68,7 @@ const enqueue =
     if (state.waiting.length >= MAX_WAITING)
       throw new Refusal("too many database requests are waiting", { code: "busy" });
     const reply = ctx.defer();
-    state.waiting.push({ name, args, reply, failures: 0 });
+    state.waiting.push({ name, args, reply, sinceMs: performance.now(), failures: 0 });
     dispatch(state, ctx);
     return reply;
   };
@@ -69,15 +77,12 @@ const requestHandlers = Object.fromEntries(
   (Object.keys(requests) as RequestName[]).map((name) => [name, enqueue(name)]),
 ) as unknown as Omit<Handlers<SeraphMessages, State>, keyof OwnMessages>;
 
-export const seraph = defineActor<
-  SeraphMessages,
-  { readonly oracles: readonly ActorRef<OracleMessages>[] },
-  State
->({
+export const seraph = defineActor<SeraphMessages, SeraphArgs, State>({
   name: "gives database requests to free Oracles",
   mailbox: { bound: MAX_WAITING },
   control: ["ENDED", "RESTED"],
-  init: (_ctx, { oracles }) => ({
+  init: (_ctx, { oracles, meters }) => ({
+    meters,
     workers: oracles.map((ref) => ({ ref, state: "free", isSlow: false, failures: 0 })),
     waiting: [],
   }),
@@ -86,6 +91,7 @@ export const seraph = defineActor<
     ENDED(state, { oracle, job, outcome }, ctx) {
       if (outcome.kind === "again") {
         job.failures += 1;
+        state.meters.again();
         // To the front, since it has waited longest; its asker gives it up by its own deadline.
         if (!job.reply.signal.aborted) state.waiting.unshift(job);
       }
@@ -116,8 +122,12 @@ function dispatch(state: State, ctx: Context): void {
     if (job === undefined) return;
     worker.state = "busy";
     worker.isSlow = requests[job.name].slow;
+    const fromMs = performance.now();
+    state.meters.waited((fromMs - job.sinceMs) / 1_000);
     ctx.run(async () => {
       const outcome = await attempt(worker, job);
+      if (outcome.kind === "answered")
+        state.meters.ran(job.name, (performance.now() - fromMs) / 1_000);
       ctx.self.tell("ENDED", { oracle: worker, job, outcome });
     });
   }

@@ -41,6 +41,12 @@ export class TransferQueue {
     return undefined;
   }
 
+  get counts(): { readonly running: number; readonly waiting: number } {
+    let waiting = 0;
+    for (const tokens of this.#waiting.values()) waiting += tokens.length;
+    return { running: this.#running.size, waiting };
+  }
+
   isRunning(token: Token): boolean {
     return this.#running.has(token);
   }

@@ -22,6 +22,7 @@ import { type StagedFile, type Storage, StorageError } from "../../web/storage.t
 import type { ChunkAnswer, ChunkSource } from "./chunk-source.ts";
 import type { FileJugglerMessages } from "./file-juggler.ts";
 import { FilePull } from "./file-pull.ts";
+import type { TransferMeters } from "./metrics/meters.ts";
 import type { TaskRefusals } from "./refusals.ts";
 import { type CreditAccount, TransferWindow } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
@@ -48,6 +49,7 @@ export interface TransferArgs {
   readonly fetchRetryMs: number;
   readonly stallMs: number;
   readonly refusals: TaskRefusals;
+  readonly meters: TransferMeters;
 }
 
 interface Wanted {
@@ -121,8 +123,10 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       }
       const now = performance.now();
       const taken = pull.take(body.offset, body.data, now);
-      if (taken === "taken") state.progressAt = now;
-      else if (taken === "unasked") state.args.refusals.count("chunk that was not asked for");
+      if (taken === "taken") {
+        state.progressAt = now;
+        state.args.meters.received(body.data.length);
+      } else if (taken === "unasked") state.args.refusals.count("chunk that was not asked for");
     },
     HOLDER_IS_BACK(state) {
       for (const pull of state.pulls.values()) pull.forget();
@@ -259,6 +263,7 @@ async function pullWhole(
   if (state.refusal !== null && filename !== LOG_FILENAME) return undefined;
   // What an earlier manifest under the same name left may be longer than this one.
   if (staged.lengthBytes > sizeBytes) await staged.reset();
+  else if (staged.lengthBytes > 0) state.args.meters.resumed();
   const isFollowed = sizeBytes >= LARGE_BYTES && filename !== LOG_FILENAME;
   for (let arrival = 1; arrival <= MAX_ARRIVALS; arrival += 1) {
     // What was read of an arrival that came to another hash is worth nothing.

@@ -35,12 +35,15 @@ import { type ImportDeskMessages, importDesk } from "./import-desk.ts";
 import { leader } from "./leader.ts";
 import { listener } from "./listener.ts";
 import { type LumberjackMessages, lumberjack } from "./lumberjack.ts";
+import type { Meters } from "./metrics/meters.ts";
+import { metrics } from "./metrics.ts";
 import { localCaller, type MonitorDoor } from "./monitor-door.ts";
 import { type MrChaseMessages, mrChase } from "./mr-chase.ts";
 import { type OracleMessages, oracle } from "./oracle.ts";
 import { type MasterPart, partAgent } from "./part.ts";
 import { partDialer } from "./part-dialer.ts";
 import { partDoor } from "./part-door.ts";
+import { readiness } from "./readiness.ts";
 import type { Refusals } from "./refusals.ts";
 import { scribe } from "./scribe.ts";
 import { secretary } from "./secretary.ts";
@@ -73,6 +76,8 @@ export interface Means {
   readonly superseded: (reason: string) => void;
   /** What is refused in this process. */
   readonly refusals: Refusals;
+  /** What they count. */
+  readonly meters: Meters;
   /** Places of the site that tasks answer, where the web server is here. */
   readonly mounts: Mounts;
   /** Who is let in there. */
@@ -270,6 +275,7 @@ export function databaseBranch(means: Means): ChildSpec {
       names.map((name) => child(name, oracle, { dsn, task: name, process: leading })),
     ),
     child("seraph", seraph, {
+      meters: means.meters.database(),
       oracles: names.map((name) => ref<OracleMessages>(`${paths.oracles}/${name}`)),
     }),
     child("listener", listener, {
@@ -295,13 +301,38 @@ export function servicesBranch(means: Means): ChildSpec {
 }
 
 /** The web server, and the tasks that answer below its mounts: each may be away without the others. */
-function webBranch({ settings, mounts }: Means): ChildSpec {
+function webBranch({ settings, colleagues, storage, mounts, gate, parts }: Means): ChildSpec {
+  const { database, control: controlTask } = colleagues;
+  const { metricsAccess, version } = settings;
   const { http: listen, httpTls: tls, accessLog, outputPath } = settings;
   const address = listen === undefined ? undefined : httpAddress(listen);
   const { mergeUpstream, upstream } = settings;
   const upstreamSimpleUrl = mergeUpstream ? upstream.simpleUrl : undefined;
-  const site = { address, tls, accessLog, outputPath, mounts, upstreamSimpleUrl };
-  return supervisor("web", { revive }, [child("http", http, site, { revive })]);
+  const healthz = mounts.reserve("/healthz");
+  const site = { address, tls, accessLog, outputPath, mounts, healthz, upstreamSimpleUrl };
+  const readyz = { mount: mounts.reserve("/readyz"), database, storage: needed(storage) };
+  return supervisor("web", { revive }, [
+    child("http", http, site, { revive }),
+    child("readiness", readiness, readyz, { revive }),
+    ...(metricsAccess === "none"
+      ? []
+      : [
+          child(
+            "metrics",
+            metrics,
+            {
+              mount: mounts.reserve("/metrics"),
+              gate,
+              access: metricsAccess,
+              control: controlTask,
+              database,
+              own: needed(parts.at(-1)),
+              version,
+            },
+            { revive },
+          ),
+        ]),
+  ]);
 }
 
 function storageBranch({
@@ -312,6 +343,7 @@ function storageBranch({
   signer,
   wheels,
   refusals,
+  meters,
 }: Means): ChildSpec {
   const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
   return supervisor("storage", { strategy: "rest_for_one", revive }, [
@@ -325,6 +357,7 @@ function storageBranch({
       wheels: needed(wheels),
       signer,
       refusals: refusals.at(paths.fileJuggler),
+      meters: meters.transfers(),
       fetchRetryMs,
       stallMs: leaseMs,
       sweepMs,
@@ -373,7 +406,7 @@ function farmBranch({ settings, colleagues, ref, refusals }: Means): ChildSpec {
   ]);
 }
 
-function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
+function publishingBranch({ settings, colleagues, storage, meters }: Means): ChildSpec {
   const { database } = colleagues;
   return supervisor("publishing", { revive }, [
     child("scribe", scribe, {
@@ -382,6 +415,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
       http: colleagues.http,
       publicUrl: siteUrl(settings),
       version: settings.version,
+      meters: meters.pages(),
     }),
     child("secretary", secretary, {
       database,
@@ -391,7 +425,7 @@ function publishingBranch({ settings, colleagues, storage }: Means): ChildSpec {
   ]);
 }
 
-function frontBranches({ settings, colleagues, ref, upstream, hooks }: Means): ChildSpec[] {
+function frontBranches({ settings, colleagues, ref, upstream, hooks, meters }: Means): ChildSpec[] {
   const { database } = colleagues;
   const { version } = settings;
   return [
@@ -418,6 +452,7 @@ function frontBranches({ settings, colleagues, ref, upstream, hooks }: Means): C
         order: settings.order,
         upstreamWheels: settings.upstreamWheels,
         mergeUpstream: settings.mergeUpstream,
+        meters: meters.upstream(),
         pollMs: settings.times.cloudGazerPollMs,
         listingMs: settings.times.listingMs,
         lookAgainMs: settings.times.lookAgainMs,
@@ -428,6 +463,7 @@ function frontBranches({ settings, colleagues, ref, upstream, hooks }: Means): C
       child("herald", herald, {
         database,
         hooks,
+        meters: meters.hooks(),
         lookMs: HOOK_LOOK_MS,
         retryMs: settings.times.retryBaseMs,
       }),
@@ -435,7 +471,7 @@ function frontBranches({ settings, colleagues, ref, upstream, hooks }: Means): C
   ];
 }
 
-function statisticsBranch({ settings, colleagues, ref }: Means): ChildSpec {
+function statisticsBranch({ settings, colleagues, ref, meters }: Means): ChildSpec {
   const { statisticsMs, diskCheckMs } = settings.times;
   return supervisor("statistics", { revive }, [
     ...only(settings.parts, "main", () => [
@@ -450,6 +486,7 @@ function statisticsBranch({ settings, colleagues, ref }: Means): ChildSpec {
       child("lumberjack", lumberjack, {
         link: ref<EndpointMessages<LogAnswers>>(paths.logLink),
         database: colleagues.database,
+        meters: meters.access(),
       }),
     ]),
   ]);

@@ -31,6 +31,7 @@ import { openLocalStorage } from "../../web/storage.ts";
 import { type Colleagues, findColleagues, paths } from "./colleagues.ts";
 import { type Drained, drain } from "./drain.ts";
 import { makeHooks } from "./hooks/make-hooks.ts";
+import { Meters } from "./metrics/meters.ts";
 import { openMonitorDoor } from "./monitor-door.ts";
 import { localPart, type MasterPart, type ProcessLog, remotePart } from "./part.ts";
 import { taskProtocols } from "./protocols.ts";
@@ -99,6 +100,7 @@ export async function startMaster(
     isDrained = true;
     void system?.stop();
   };
+  const meters = new Meters();
   let system: System | undefined;
   let isLeading = false;
   let supersession: Error | undefined;
@@ -145,12 +147,13 @@ export async function startMaster(
           leading,
           superseded,
           refusals,
+          meters,
           mounts: new Mounts(),
           gate: tokenGate(colleagues, refusals),
           parts: allParts(
             here,
             ref,
-            localPart(processName(here), () => system, end, refusals, log),
+            localPart(processName(here), () => system, end, refusals, log, meters),
           ),
         };
         return supervisor("main", { strategy: "rest_for_one" }, [

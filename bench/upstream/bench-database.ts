@@ -6,6 +6,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseRef } from "../../actors/master/database.ts";
+import { Meters } from "../../actors/master/metrics/meters.ts";
 import { type OracleMessages, oracle } from "../../actors/master/oracle.ts";
 import { seraph } from "../../actors/master/seraph.ts";
 import { openConnection, type Sql } from "../../db/connection.ts";
@@ -51,6 +52,7 @@ export async function startBenchDatabase(): Promise<BenchDatabase> {
       supervisor("main", {}, [
         ...ORACLES.map((name) => child(name, oracle, { dsn: masterDsn, task: name, process: me })),
         child("seraph", seraph, {
+          meters: new Meters().database(),
           oracles: ORACLES.map((name) => ref<OracleMessages>(`/${name}`)),
         }),
       ]),

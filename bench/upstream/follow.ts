@@ -4,6 +4,7 @@
  */
 import { pipeline } from "node:stream/promises";
 import { ChangelogFollower } from "../../actors/master/changelog-follower.ts";
+import { Meters } from "../../actors/master/metrics/meters.ts";
 import { UpstreamClient } from "../../protocol/upstream/index.ts";
 import { silentLogger } from "../../supervisor/index.ts";
 import { atLeast, type Findings, median } from "../frame.ts";
@@ -135,6 +136,7 @@ async function followAll(
     follow: "all",
     listingMs: 1_000,
     lookAgainMs: 1_000,
+    meters: new Meters().upstream(),
   });
   const ctx = {
     signal,

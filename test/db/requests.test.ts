@@ -174,6 +174,11 @@ describe("a request and what it gives", () => {
     const figures = await run(sql, "farmFigures", null);
     expect(figures.asOf).toEqual(expect.closeTo(Date.now(), -6));
     expect(figures.farm).toMatchObject({ packages: 2, files: 2, builds: 3 });
+    expect(await run(sql, "farmMetrics", null)).toMatchObject({
+      serial: 9,
+      unread: 0,
+      slaves: [{ id: slave.slaveId, isAsleep: false }],
+    });
     const at = figures.asOf;
     const samples = [{ kind: "farm" as const, subject: 0, figures: [1.5, null] }];
     await run(sql, "recordFigures", { at, samples });

@@ -166,6 +166,8 @@ describe("any task killed while builds run", () => {
       "/observers/control",
       "/observers/status",
       "/services/web/http",
+      "/services/web/readiness",
+      "/services/web/metrics",
     ];
     const untilRunning = (task: string) =>
       master.until(`${task} runs`, () =>

@@ -32,6 +32,10 @@ export interface LocalMasterOptions {
   readonly times?: Partial<MasterTimes>;
   /** Default 0: none. */
   readonly diskReserveBytes?: number;
+  /** Takes the database from another master. */
+  readonly takeOver?: boolean;
+  /** Default: everyone. */
+  readonly metricsAccess?: "everyone" | "token" | "none";
   readonly hooks?: readonly HookSettings[];
   /** Default: wheels are not signed. */
   readonly signingKeyFile?: string;
@@ -74,7 +78,7 @@ export class LocalMaster {
       {
         version: "test",
         dsn: options.dsn,
-        takeOver: false,
+        takeOver: options.takeOver ?? false,
         outputPath: join(folder, "www"),
         diskReserveBytes: options.diskReserveBytes ?? 0,
         devMode: true,
@@ -105,6 +109,7 @@ export class LocalMaster {
         order: "newest",
         upstreamWheels: "ignore",
         httpTls: undefined,
+        metricsAccess: options.metricsAccess ?? "everyone",
         accessLog: undefined,
         publicUrl: undefined,
         mergeUpstream: false,

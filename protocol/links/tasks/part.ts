@@ -1,6 +1,7 @@
 /** What the main part of a split master says to each of the others: the orders of monitors. */
 import { z } from "zod";
 import type { MessagesOfProtocol } from "../../../supervisor/index.ts";
+import { processVitalsSchema } from "../../model/metric-family.ts";
 import { logLevelSchema, partLogLevelsSchema } from "../../model/order.ts";
 import { taskTreeSchema } from "../../model/task-tree.ts";
 import { declareProtocol } from "../declare.ts";
@@ -32,6 +33,8 @@ export const partProtocol = declareProtocol({
       reply: order.reply,
     },
     LOG_LEVELS: { reply: partLogLevelsSchema },
+    /** For /metrics. */
+    VITALS: { reply: processVitalsSchema },
   },
 });
 export type ToPart = MessagesOfProtocol<typeof partProtocol>;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { EndpointMessages } from "../../../actors/master/endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "../../../actors/master/file-juggler.ts";
+import { Meters } from "../../../actors/master/metrics/meters.ts";
 import { Refusals } from "../../../actors/master/refusals.ts";
 import type { CheckedWheel } from "../../../actors/master/wheel-check.ts";
 import type { DatabaseMessages } from "../../../db/requests.ts";
@@ -107,6 +108,7 @@ async function start(checked: CheckedWheel, stallMs = 10_000) {
         dynamicSupervisor("transfers"),
         child("juggler", fileJuggler, {
           refusals: new Refusals().at("/juggler"),
+          meters: new Meters().transfers(),
           link: ref<EndpointMessages<ToFileSender>>("/link"),
           importDesk: ref<ToImportDesk>("/nobody"),
           transfersPath: "/transfers",

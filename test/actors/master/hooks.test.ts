@@ -20,6 +20,7 @@ import {
   makeHooks,
 } from "../../../actors/master/hooks/make-hooks.ts";
 import { readHookSecret } from "../../../actors/master/hooks/webhook.ts";
+import { Meters } from "../../../actors/master/metrics/meters.ts";
 import type { RequestName } from "../../../db/requests.ts";
 import type { HookDelivery } from "../../../protocol/model/hook.ts";
 import { startSampleUpstream } from "../../../samples/index.ts";
@@ -127,7 +128,13 @@ async function startHerald(configured: readonly ConfiguredHook[], retryMs = 20):
     logger: silentLogger,
     root: () =>
       supervisor("main", {}, [
-        child("herald", herald, { database: asked, hooks: hooks.list, lookMs: 20, retryMs }),
+        child("herald", herald, {
+          database: asked,
+          hooks: hooks.list,
+          lookMs: 20,
+          retryMs,
+          meters: new Meters().hooks(),
+        }),
       ]),
   });
   ends.push(async () => {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Meters } from "../../../actors/master/metrics/meters.ts";
 import { type ScribeMessages, scribe } from "../../../actors/master/scribe.ts";
 import { type SecretaryMessages, secretary } from "../../../actors/master/secretary.ts";
 import { type DatabaseMessages, type RequestName, requests } from "../../../db/requests.ts";
@@ -129,6 +130,7 @@ async function start({ version = "1.0" } = {}): Promise<void> {
           http: ref<ToHttp>("/http"),
           publicUrl: "http://farm.test",
           version,
+          meters: new Meters().pages(),
         }),
         child("secretary", secretary, {
           database: ref<DatabaseMessages>("/database"),

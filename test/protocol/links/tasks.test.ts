@@ -30,11 +30,12 @@ import {
 import { logPositionSchema } from "../../../protocol/model/build-log.ts";
 import { collectedSchema, deliverySchema } from "../../../protocol/model/delivery.ts";
 import { diskRoomSchema } from "../../../protocol/model/host.ts";
+import { processVitalsSchema } from "../../../protocol/model/metric-family.ts";
 import { logLevelSchema, partLogLevelsSchema } from "../../../protocol/model/order.ts";
 import { pageRequestSchema } from "../../../protocol/model/page.ts";
 import { signedStepSchema } from "../../../protocol/model/provenance.ts";
 import { countSchema, rowIdSchema } from "../../../protocol/model/scalar.ts";
-import { whereaboutsSchema } from "../../../protocol/model/slave-now.ts";
+import { slaveNowStateSchema, whereaboutsSchema } from "../../../protocol/model/slave-now.ts";
 import { everythingSchema, slaveFiguresSchema } from "../../../protocol/model/statistics.ts";
 import { farmEventSchema } from "../../../protocol/model/status.ts";
 import { slavesAskedSchema } from "../../../protocol/model/steering.ts";
@@ -76,6 +77,8 @@ const chunk = fc.record(
 const pages = list(pageRequestSchema);
 const targetIds = list(rowIdSchema);
 
+const vitalsOfProcess = valuesOf(processVitalsSchema);
+
 const order = {
   body: fc.record({ task: fc.string({ unit: "grapheme" }) }, { noNullPrototype: true }),
   reply: fc.array(fc.string({ unit: "grapheme" }), { minLength: 1 }),
@@ -102,10 +105,22 @@ const said = {
       reply: order.reply,
     },
     LOG_LEVELS: { reply: valuesOf(partLogLevelsSchema) },
+    VITALS: { reply: vitalsOfProcess },
   } satisfies SaidTo<ToPart>,
   [paths.status]: { EVENT: { body: valuesOf(farmEventSchema) } } satisfies SaidTo<ToStatus>,
   [paths.control]: {
     FOLLOWING: { body: fc.record({ isCaughtUp: fc.boolean() }, { noNullPrototype: true }) },
+    VITALS: {
+      reply: fc.record(
+        {
+          processes: fc.array(vitalsOfProcess, { maxLength: 3 }),
+          silent: fc.array(fc.string({ unit: "grapheme" })),
+          slaves: fc.option(list(z.object({ id: rowIdSchema, state: slaveNowStateSchema }))),
+          disk: fc.option(valuesOf(diskRoomSchema)),
+        },
+        { noNullPrototype: true },
+      ),
+    },
   } satisfies SaidTo<ToControl>,
   [paths.fileJuggler]: {
     COLLECT: {
