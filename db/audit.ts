@@ -82,6 +82,8 @@ export interface AuditedPackage {
   readonly name: string;
   /** Kinds of its pages that are still to be written. */
   readonly requested: readonly string[];
+  /** Something of it was built, or tried: it has a badge and a feed. */
+  readonly isAttempted: boolean;
 }
 
 /** Packages with a public file: they have pages. */
@@ -93,7 +95,9 @@ export async function auditedPackages(
   return [
     ...(await sql<AuditedPackage[]>`
       select p.id, p.name,
-        array(select r.kind from page_request r where r.kind in ('simple', 'project') and r.key = p.name) as requested
+        array(select r.kind from page_request r where r.kind in ('simple', 'project') and r.key = p.name) as requested,
+        exists (select from version v join build b on b.version_id = v.id
+                where v.package_id = p.id and b.settled_at is not null) as "isAttempted"
       from package p
       where ${some ? sql`p.id = any(${[...range.ids]})` : sql`p.id > ${range.afterId}`}
         and exists (select from version v join file f on f.version_id = v.id

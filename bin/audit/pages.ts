@@ -17,10 +17,22 @@ import type { PageKind } from "../../protocol/model/page.ts";
 import type { SimpleRendering } from "../../web/index/simple-document.ts";
 import { renderSimpleProject } from "../../web/index/simple-project.ts";
 import { renderRootStretch, rootFrames } from "../../web/index/simple-root.ts";
+import { FAQ_PAGE_KEY } from "../../web/pages/faq-page.ts";
+import { farmFeeds } from "../../web/pages/farm-feeds.ts";
+import { JSON_PAGE_KEY } from "../../web/pages/json-page.ts";
+import { OPENAPI_KEY } from "../../web/pages/openapi.ts";
+import { ROBOTS_KEY } from "../../web/pages/sitemap.ts";
 import {
+  badgeKey,
+  FARM_JSON_KEY,
   HOME_PAGE_KEY,
+  PACKAGES_PAGE_KEY,
+  projectFeedKey,
   projectJsonKey,
   projectPageKey,
+  QUEUE_PAGE_KEY,
+  SEARCH_LIST_KEY,
+  STATISTICS_PAGE_KEY,
   simplePageKeys,
 } from "../../web/public-key.ts";
 import { lookAtCopies } from "./copies.ts";
@@ -53,7 +65,7 @@ export async function auditPages(audit: Audit): Promise<void> {
 
 async function lookAtPackage(
   audit: Audit,
-  { name, requested }: AuditedPackage,
+  { name, requested, isAttempted }: AuditedPackage,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
   if (!requested.includes("simple")) {
@@ -62,8 +74,9 @@ async function lookAtPackage(
     problems.push(...(await lookAtBoth(audit, simplePageKeys(name), "simple", name, rendering)));
   }
   if (requested.includes("project")) return problems;
-  for (const place of [projectPageKey(name), projectJsonKey(name)])
-    problems.push(...(await lookAtPage(audit, place, "project", name)));
+  const places = [projectPageKey(name), projectJsonKey(name)];
+  if (isAttempted) places.push(badgeKey(name), projectFeedKey(name));
+  for (const place of places) problems.push(...(await lookAtPage(audit, place, "project", name)));
   return problems;
 }
 
@@ -87,10 +100,37 @@ async function lookAtFront(audit: Audit): Promise<Problem[]> {
     problems.push(...(await lookAtPage(audit, keys.html, "root", WHOLE_ROOT, hashes?.html)));
     problems.push(...(await lookAtPage(audit, keys.json, "root", WHOLE_ROOT, hashes?.json)));
   }
-  if (!requested.has("home"))
-    problems.push(...(await lookAtPage(audit, HOME_PAGE_KEY, "home", "")));
+  for (const [kind, places] of Object.entries(farmPages) as [
+    keyof typeof farmPages,
+    readonly string[],
+  ][])
+    if (!requested.has(kind))
+      for (const place of places) problems.push(...(await lookAtPage(audit, place, kind, "")));
   return problems;
 }
+
+/**
+ * What stands however small the farm is. Their contents are of an instant that the database tells no more: whether
+ * they are there is looked at, and whether their copies are theirs.
+ */
+const farmPages = {
+  home: [
+    HOME_PAGE_KEY,
+    FARM_JSON_KEY,
+    farmFeeds.builds.key,
+    farmFeeds.failures.key,
+    QUEUE_PAGE_KEY,
+    STATISTICS_PAGE_KEY,
+  ],
+  search: [
+    SEARCH_LIST_KEY,
+    PACKAGES_PAGE_KEY,
+    ROBOTS_KEY,
+    FAQ_PAGE_KEY,
+    JSON_PAGE_KEY,
+    OPENAPI_KEY,
+  ],
+} as const satisfies Partial<Record<PageKind, readonly string[]>>;
 
 /** What the root of the index should be, in stretches: it may be too large to hold. */
 async function rootHashes(audit: Audit): Promise<SimpleRendering> {

@@ -1,5 +1,5 @@
 /**
- * piw-audit: what lies in the folders of wheels, logs and project pages, and in the blobs, and is nobody's. It is
+ * piw-audit: what lies in the folders of wheels, logs, project pages and badges, and in the blobs, and is nobody's. It is
  * moved to quarantine, never removed. What lies elsewhere in the output folder is not the farm's, and is not
  * looked at.
  */
@@ -25,6 +25,8 @@ export async function auditStrays(audit: Audit): Promise<void> {
     await judge(audit, "files", items, (some) => strayFiles(audit, some));
   for await (const items of batches(lyingIn(audit, "project", 0), BATCH))
     await judge(audit, "project folders", items, (some) => strayProjects(audit, some));
+  for await (const items of batches(lyingIn(audit, "badge", 0), BATCH))
+    await judge(audit, "badges", items, (some) => strayBadges(audit, some));
   for await (const items of batches(lyingIn(audit, "logs", 2), BATCH))
     await judge(audit, "log files", items, (some) => strayLogs(audit, some));
   for await (const items of batches(lyingIn(audit, ".store/blobs"), BATCH))
@@ -146,6 +148,21 @@ async function strayProjects(
   const strays = items.filter(({ name, kind }) => kind !== "folder" || !known.has(name));
   return new Map(
     strays.map((item) => [item, orphan(audit, item, "the database knows of no such project")]),
+  );
+}
+
+async function strayBadges(
+  audit: Audit,
+  items: readonly Lying[],
+): Promise<ReadonlyMap<Lying, Problem>> {
+  // A badge's compressed copies are judged by its name.
+  const nameOf = ({ name }: Lying): string =>
+    /^(.+)\.svg$/.exec(variantOwner(name) ?? name)?.[1] ?? "";
+  const known = await knownNames(audit.sql, items.map(nameOf));
+  return new Map(
+    items
+      .filter((item) => item.kind !== "file" || !known.has(nameOf(item)))
+      .map((item) => [item, orphan(audit, item, "the database knows of no such project")]),
   );
 }
 

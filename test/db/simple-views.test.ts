@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RequestArgs } from "../../db/requests.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { publishedName, publishFiles } from "../support/published-files.ts";
 import {
   emptyTables,
   hash,
@@ -72,6 +73,20 @@ beforeEach(async () => {
 });
 
 describe("the page of a project", () => {
+  it("is the same whatever stretches its files come in, and beside others", async () => {
+    await publishFiles(sql(), { packages: 3, releases: 3, filesPerRelease: 2 });
+    const names = [1, 2, 3].map((at) => publishedName(at));
+    for (const name of names) {
+      const whole = await simplePageOf(sql(), name);
+      expect(whole?.files).toHaveLength(6);
+      for (const limit of [1, 2, 5, 6])
+        expect(await simplePageOf(sql(), name, limit)).toEqual(whole);
+    }
+    const together = await run(sql(), "simplePages", { names, after: null, limit: 5_000 });
+    expect(together.files).toHaveLength(18);
+    expect(together.after).toBeNull();
+  });
+
   it("is not there before its first file is in its place", async () => {
     await record(nothing);
     expect(await view()).toBeUndefined();

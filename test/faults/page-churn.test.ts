@@ -187,7 +187,9 @@ let looks = { disk: 0, http: 0 };
 async function keepLooking(signal: AbortSignal, found: string[]): Promise<void> {
   const follow = async (name: "disk" | "http", reader: Reader) => {
     while (!signal.aborted) {
-      await look(reader, found);
+      await look(reader, found).catch((error: unknown) => {
+        found.push(`half a page, or none: ${String(error)}`);
+      });
       looks = { ...looks, [name]: looks[name] + 1 };
       await delay(5);
     }

@@ -186,11 +186,15 @@ describe("piw-audit", () => {
     rmSync(at("simple/maple"), { recursive: true });
     unlinkSync(blobAt(maple.sha));
     unlinkSync(at("project/oak/index.html"));
+    unlinkSync(at("badge/oak.svg"));
+    unlinkSync(at("project/oak/builds.xml"));
+    for (const page of ["queue.html", "feeds/builds.xml"]) unlinkSync(at(page));
     writeFileSync(at("simple/pine/index.html"), "what I like");
     // Nobody's.
     writeFileSync(at("simple/pine", "pine-9.9-py3-none-any.whl"), "x");
     writeFileSync(at("simple/pine", "two\nlines\u001b[2J"), "x");
     writeFileSync(Buffer.concat([Buffer.from(at("simple/pine/")), Buffer.from([0xff, 0xfe])]), "x");
+    writeFileSync(at("badge/nobody.svg"), "x");
     mkdirSync(at("project/nobody"));
     writeFileSync(at("project/nobody/index.html"), "x");
     mkdirSync(at("simple/stranger"));
@@ -214,11 +218,16 @@ describe("piw-audit", () => {
       ["missing", "simple/maple/index.html"],
       ["missing", "simple/maple/index.v1+json"],
       ["missing", "project/oak/index.html"],
+      ["missing", "badge/oak.svg"],
+      ["missing", "project/oak/builds.xml"],
+      ["missing", "queue.html"],
+      ["missing", "feeds/builds.xml"],
       ["stale", "simple/pine/index.html"],
       ["orphaned", "simple/pine/pine-9.9-py3-none-any.whl"],
       ["orphaned", "simple/pine/two\nlines\u001b[2J"],
       ["orphaned", "simple/pine/\ufffd\ufffd"],
       ["orphaned", "project/nobody"],
+      ["orphaned", "badge/nobody.svg"],
       ["orphaned", "simple/stranger/index.html"],
       ["orphaned", "logs/0000/0000/9999.txt.gz"],
       ["orphaned", ".store/blobs/ab-is-no-blob"],
