@@ -287,7 +287,7 @@ function storageBranch({
   wheels,
   refusals,
 }: Means): ChildSpec {
-  const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
+  const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs, transferPaceMs } = settings.times;
   return supervisor("storage", { strategy: "rest_for_one", revive }, [
     dynamicSupervisor("transfers"),
     child("file-juggler", fileJuggler, {
@@ -301,6 +301,7 @@ function storageBranch({
       refusals: refusals.at(paths.fileJuggler),
       fetchRetryMs,
       stallMs: leaseMs,
+      paceMs: transferPaceMs,
       sweepMs,
       blobGraceMs,
     }),
