@@ -159,6 +159,7 @@ async function openMaster(output: string, secret: Keys): Promise<Line> {
           refusals: refusals.at("/juggler"),
           fetchRetryMs: 20_000,
           stallMs: 60_000,
+          paceMs: 600_000,
           sweepMs: 1e9,
           blobGraceMs: 1e9,
         }),

@@ -36,10 +36,16 @@ const run = promisify(execFile);
 type Receiver = Child<ReceiverOrder, ReceiverSays>;
 type Sender = Child<SenderOrder, SenderSays>;
 
-interface Stage {
-  readonly folder: string;
+interface Cast {
   readonly receiver: Receiver;
   readonly senders: readonly Sender[];
+}
+
+interface Stage {
+  readonly folder: string;
+  readonly link: Cast;
+  /** Processes of its own, with nothing of ours set in them: our programs let more garbage gather than Node does. */
+  readonly raw: Cast;
 }
 
 interface Way {
@@ -49,14 +55,17 @@ interface Way {
 
 await runBench("transfer", async (signal) => {
   const folder = mkdtempSync(join(tmpdir(), "ww-bench-"));
-  const receiver: Receiver = startChild("transfer-receiver-child", signal);
-  const senders: Sender[] = Array.from({ length: SENDERS }, () =>
-    startChild("transfer-sender-child", signal),
-  );
+  const start = (senders: number): Cast => ({
+    receiver: startChild("transfer-receiver-child", signal),
+    senders: Array.from({ length: senders }, () => startChild("transfer-sender-child", signal)),
+  });
+  const link = start(SENDERS);
+  const raw = start(1);
+  const all = [link, raw].flatMap(({ receiver, senders }) => [receiver, ...senders]);
   try {
-    return await measure({ folder, receiver, senders }, signal);
+    return await measure({ folder, link, raw }, signal);
   } finally {
-    await Promise.all([receiver, ...senders].map((child) => child.end()));
+    await Promise.all(all.map((child) => child.end()));
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 });
@@ -103,10 +112,12 @@ async function measure(stage: Stage, signal: AbortSignal): Promise<Findings> {
 
 /** One copy of all that the senders hold, into an empty folder. */
 async function play(
-  { folder, receiver, senders }: Stage,
+  stage: Stage,
   { way, isCurve }: Way,
   held: readonly Held[],
 ): Promise<RoundFigures> {
+  const { folder } = stage;
+  const { receiver, senders } = stage[way];
   const output = join(folder, "output");
   const secret = isCurve ? generateKeyPair() : undefined;
   receiver.tell({ type: "open", way, secret, output });
@@ -227,7 +238,7 @@ function findings(rounds: Rounds<RoundFigures>): Findings {
       },
     ],
     notes: [
-      "The checks are those of the wheels' contents, in a worker, beside the last sync: a copy has none of that.",
+      "The checks are what is left of the wheels' checks when all has come, beside the last sync: a copy has none of that.",
       "Of several at once they are added up. Small files come in builds of 25 wheels, four builds of a slave at once.",
       "Processor time is that of the receiving process with all its threads, the checks of wheels included.",
       "The loop is that of the receiving process: how long it was held at most, in any round.",

@@ -40,6 +40,8 @@ const masterRows = {
   retryMaxMs: [6 * HOUR, 30 * SECOND],
   /** A range of a file that was asked for and did not come is asked for again after this. */
   fetchRetryMs: [20 * SECOND, 3 * SECOND],
+  /** A transfer of less than 8 KiB a second over this long gives way where others wait for a turn. */
+  transferPaceMs: [10 * MINUTE, 30 * SECOND],
   /** A blob that nothing refers to is removed when it is older than this. */
   blobGraceMs: [1 * HOUR, 1 * MINUTE],
   /** Big Brother takes the farm's figures this often. */

@@ -48,8 +48,8 @@ export class Incarnation implements ScopeOwner, Watcher, Subscriber, ContextSour
   #closed: Promise<ExitReason> | undefined;
   #isKilled = false;
   #isHolding = false;
-  #failInit: (error: Error) => void = () => undefined;
-  #stopWaiting: () => void = () => undefined;
+  #failInit: (error: Error) => void = nothing;
+  #stopWaiting: () => void = nothing;
 
   constructor(host: IncarnationHost, number: number) {
     this.#host = host;
@@ -109,6 +109,8 @@ export class Incarnation implements ScopeOwner, Watcher, Subscriber, ContextSour
           return;
         }
         cancelDeadline();
+        // It would keep the timer, the promise and all around them for as long as the actor lives.
+        this.#failInit = nothing;
         if (state === IGNORE) this.#endWithoutState();
         else this.#becomeReady(state);
         resolve(state === IGNORE ? "ignored" : "ready");
@@ -356,4 +358,5 @@ export class Incarnation implements ScopeOwner, Watcher, Subscriber, ContextSour
   }
 }
 
+const nothing = (): void => undefined;
 const noTimer: Timer = { cancel: () => undefined };

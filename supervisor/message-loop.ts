@@ -68,7 +68,7 @@ export class MessageLoop implements Loop {
   #isInTurn = false;
   #busySinceMs = 0;
   #toldPaused = false;
-  #becameIdle: () => void = () => undefined;
+  #becameIdle: () => void = nothing;
 
   constructor(owner: LoopOwner, host: IncarnationHost, state: unknown) {
     this.#owner = owner;
@@ -298,6 +298,8 @@ export class MessageLoop implements Loop {
     this.#host.runtime.undelivered.record(this.#host.path, type, reason);
   }
 }
+
+const nothing = (): void => undefined;
 
 /** Also what only behaves like a promise, as subprocess and query objects do. */
 function isThenable(result: unknown): result is PromiseLike<unknown> {

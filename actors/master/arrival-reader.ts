@@ -51,7 +51,8 @@ export class ArrivalReader {
   /** A file of which nothing, or its beginning, is there. */
   follow(path: string): Arriving {
     if (this.#arriving.size >= MOST_AT_ONCE) return notFollowed;
-    const thread = (this.#thread ??= this.#start());
+    const thread = this.#thread ?? this.#start();
+    this.#thread = thread;
     this.#lastId += 1;
     const id = this.#lastId;
     this.#arriving.add(id);

@@ -66,6 +66,8 @@ export interface FileJugglerArgs {
   readonly fetchRetryMs: number;
   /** A transfer without a single byte for this long is given up, in ms. */
   readonly stallMs: number;
+  /** A transfer that is slow over this long gives way to those that wait, in ms. */
+  readonly paceMs: number;
   /** How often what is not placed, or still to be removed, is looked for, in ms. */
   readonly sweepMs: number;
   readonly blobGraceMs: number;
@@ -362,6 +364,8 @@ function start(state: State, ctx: Context, collection: Collection): void {
       credit: state.credit.accountOf(delivery.slaveIdentity),
       fetchRetryMs: args.fetchRetryMs,
       stallMs: args.stallMs,
+      paceMs: args.paceMs,
+      hasWaiting: () => state.queue.hasWaiting,
       refusals: args.refusals,
       meters: args.meters,
     },

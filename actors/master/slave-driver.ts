@@ -311,9 +311,13 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
         state.args.link.tell("DROP", { peer, reason: "it was killed by a person" });
     },
     READ_LOG(state, { identity, slot, ...question }, ctx) {
-      const peer = [...state.peers.values()].find(
-        (each) => each.identity === identity && each.slot === slot && state.presences.has(each.id),
+      const present = [...state.peers.values()].filter(
+        (each) => each.identity === identity && state.presences.has(each.id),
       );
+      // A slave that was started again with fewer jobs has no such slot; its others have the logs of all.
+      const peer =
+        present.find((each) => each.slot === slot) ??
+        present.find((each) => processOf(each) === processOf({ ...each, slot }));
       if (peer === undefined) throw new Refusal("the slave is not connected", { code: "absent" });
       const reply = ctx.defer<LogPart | null>();
       ctx.run(async (signal) => {

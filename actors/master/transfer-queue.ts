@@ -47,6 +47,11 @@ export class TransferQueue {
     return { running: this.#running.size, waiting };
   }
 
+  /** Somebody has no turn yet that would have one if another ended. */
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   isRunning(token: Token): boolean {
     return this.#running.has(token);
   }

@@ -3,7 +3,7 @@
  * a window of ranges at a time, then verifies and stores each. It goes on at the byte where an earlier one stopped. Only
  * ranges that were asked for are taken, each once, so a sender can neither make a file longer nor fill the memory.
  *
- * It ends by telling File Juggler what came of it, or that the disk is full. Without a byte for `stallMs` it
+ * A slow one gives way where others wait for a turn (`transfer-pace.ts`). It ends by telling File Juggler what came of it, or that the disk is full. Without a byte for `stallMs` it
  * ends as well, and whoever still wants the files asks anew.
  */
 import { type BuildResult, type BuiltFile, LOG_FILENAME } from "../../protocol/model/build.ts";
@@ -24,6 +24,7 @@ import type { FileJugglerMessages } from "./file-juggler.ts";
 import { FilePull } from "./file-pull.ts";
 import type { TransferMeters } from "./metrics/meters.ts";
 import type { TaskRefusals } from "./refusals.ts";
+import { TransferPace } from "./transfer-pace.ts";
 import { type CreditAccount, TransferWindow } from "./transfer-window.ts";
 import type { WheelCheck } from "./wheel-check.ts";
 
@@ -48,6 +49,9 @@ export interface TransferArgs {
   readonly credit: CreditAccount;
   readonly fetchRetryMs: number;
   readonly stallMs: number;
+  /** Over so long a slow one is measured; it gives way where `hasWaiting` says that others wait for a turn. */
+  readonly paceMs: number;
+  hasWaiting(): boolean;
   readonly refusals: TaskRefusals;
   readonly meters: TransferMeters;
 }
@@ -72,6 +76,7 @@ interface State {
   log: Collected["log"];
   refusal: Collected["refusal"];
   progressAt: number;
+  readonly pace: TransferPace;
 }
 
 type Context = ActorContext<TransferMessages>;
@@ -104,6 +109,7 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       log: null,
       refusal: null,
       progressAt: performance.now(),
+      pace: new TransferPace(args.paceMs, performance.now()),
     };
     ctx.every(Math.max(100, args.fetchRetryMs / 4), "LOOK");
     ctx.run(() => collect(state, ctx));
@@ -126,6 +132,7 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       if (taken === "taken") {
         state.progressAt = now;
         state.args.meters.received(body.data.length);
+        state.pace.got(body.data.length);
       } else if (taken === "unasked") state.args.refusals.count("chunk that was not asked for");
     },
     HOLDER_IS_BACK(state) {
@@ -136,7 +143,10 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
       const now = performance.now();
       const { fetchRetryMs, stallMs, delivery } = state.args;
       // While nothing is pulled it is not the holder that is waited for.
-      if (state.pulls.size === 0) state.progressAt = now;
+      if (state.pulls.size === 0) {
+        state.progressAt = now;
+        state.pace.rest(now);
+      }
       if (now - state.progressAt > stallMs) {
         if (state.refusal !== null) {
           // What was found wrong stands, with or without a log.
@@ -145,6 +155,12 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
         }
         const files = [...state.pulls.keys()];
         ctx.log.warn({ build: delivery.token, files }, "no byte came: given up");
+        ctx.exit();
+        return;
+      }
+      if (state.pace.isTooSlow(now) && state.refusal === null && state.args.hasWaiting()) {
+        ctx.log.info({ build: delivery.token }, "it is slow, and others wait: it gives way");
+        state.args.refusals.count("slow transfer that gave way");
         ctx.exit();
         return;
       }

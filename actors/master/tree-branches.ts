@@ -345,7 +345,7 @@ function storageBranch({
   refusals,
   meters,
 }: Means): ChildSpec {
-  const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs } = settings.times;
+  const { fetchRetryMs, leaseMs, sweepMs, blobGraceMs, transferPaceMs } = settings.times;
   return supervisor("storage", { strategy: "rest_for_one", revive }, [
     dynamicSupervisor("transfers"),
     child("file-juggler", fileJuggler, {
@@ -360,6 +360,7 @@ function storageBranch({
       meters: meters.transfers(),
       fetchRetryMs,
       stallMs: leaseMs,
+      paceMs: transferPaceMs,
       sweepMs,
       blobGraceMs,
     }),

@@ -2,6 +2,7 @@
  * Cuts the bytes of one direction of a ZeroMQ connection (ZMTP 3, without CURVE) into what ZeroMQ sends as one
  * piece, and reads in each the frame of ours that it carries. For proxies that act on what they see pass.
  */
+import { BulkyFrame } from "../../protocol/transport/bulky-frame.ts";
 import { decodeFrame, decodeMessages, type FrameKind } from "../../protocol/transport/frame.ts";
 
 /** What is in a piece: one of our frames, with the messages of a DATA frame. */
@@ -17,12 +18,15 @@ export interface Piece {
 }
 
 const GREETING_BYTES = 64;
+const HAS_MORE = 1;
 const IS_LONG = 2;
 const IS_COMMAND = 4;
 
 export class ZmtpReader {
   #held: Buffer = Buffer.alloc(0);
   #greetingLeft = GREETING_BYTES;
+  /** The first part of a frame in two. */
+  #first: Buffer | undefined;
 
   /** Takes what has arrived, and gives all pieces that are whole now, in order. */
   take(bytes: Buffer): Piece[] {
@@ -37,7 +41,14 @@ export class ZmtpReader {
       const lengthBytes = this.#nextLength();
       if (lengthBytes === undefined || this.#held.length < lengthBytes) return pieces;
       const piece = this.#cut(lengthBytes);
-      pieces.push({ bytes: piece, crossing: crossingOf(piece) });
+      const first = this.#first;
+      if (first === undefined && ((piece[0] ?? 0) & HAS_MORE) !== 0) {
+        this.#first = piece;
+        continue;
+      }
+      this.#first = undefined;
+      const bytes = first === undefined ? piece : Buffer.concat([first, piece]);
+      pieces.push({ bytes, crossing: crossingOf(first ?? piece, first && piece) });
     }
   }
 
@@ -56,11 +67,14 @@ export class ZmtpReader {
   }
 }
 
-function crossingOf(piece: Buffer): Crossing | undefined {
-  const flags = piece[0] ?? 0;
-  if ((flags & IS_COMMAND) !== 0) return undefined;
+const contentsOf = (piece: Buffer): Buffer =>
+  piece.subarray(((piece[0] ?? 0) & IS_LONG) === 0 ? 2 : 9);
+
+function crossingOf(piece: Buffer, second: Buffer | undefined): Crossing | undefined {
+  if (((piece[0] ?? 0) & IS_COMMAND) !== 0) return undefined;
   try {
-    const frame = decodeFrame(piece.subarray((flags & IS_LONG) === 0 ? 2 : 9));
+    const head = contentsOf(piece);
+    const frame = decodeFrame(second ? new BulkyFrame(head, contentsOf(second)) : head);
     const messages = frame.kind === "DATA" ? decodeMessages(frame.payload) : [];
     return { kind: frame.kind, messages };
   } catch {

@@ -97,7 +97,7 @@ const wheelFile: BuiltFile = {
   aptDependencies: [],
 };
 
-async function start(checked: CheckedWheel, stallMs = 10_000) {
+async function start(checked: CheckedWheel, stallMs = 10_000, paceMs = 1_000_000) {
   const storage = await openLocalStorage(folder);
   system = await startSystem({
     name: "test",
@@ -118,6 +118,7 @@ async function start(checked: CheckedWheel, stallMs = 10_000) {
           wheels: { check: () => Promise.resolve(checked), follow: () => notFollowed },
           fetchRetryMs: 1_000,
           stallMs,
+          paceMs,
           sweepMs: 1_000_000,
           blobGraceMs: 1_000_000,
         }),
@@ -263,4 +264,28 @@ it("of one slave a bounded number is pulled at once; who waits has a turn, but f
   expect(ends.filter(([, status]) => status !== "fulfilled")).toEqual([[17, "rejected"]]);
   expect(fetched.has(17)).toBe(false);
   expect(fetched.size).toBe(19);
+}, 60_000);
+
+it("who brings nothing for ever gives way to one that waits, and goes on when its turn comes", async () => {
+  const juggler = await start(good, 1_000_000, 200);
+  withheld.add(LOG_FILENAME);
+  const asked = Array.from({ length: 17 }, (_, at) =>
+    juggler
+      .ask(
+        "COLLECT",
+        { delivery: deliveryOf(at + 1), files: [], log: logOf(log) },
+        { timeoutMs: 60_000 },
+      )
+      .then(
+        () => "collected",
+        (error: unknown) => (error as { code?: string }).code,
+      ),
+  );
+  await until("the last one is asked for", () => (fetched.has(17) ? true : undefined));
+  withheld.clear();
+  const ends = await Promise.all(asked);
+  expect(ends.at(-1)).toBe("collected");
+  expect(ends).toContain("transfer-ended");
+  const again = juggler.ask("COLLECT", { delivery: deliveryOf(1), files: [], log: logOf(log) });
+  expect((await again).log?.sha256).toBe(sha256(log));
 }, 60_000);

@@ -176,3 +176,24 @@ test("a kill by label needs nobody else: all jobs of the process that is meant h
   ]);
   expect(await kill({ id: 3 })).toEqual(["attic"]);
 });
+
+test("a log of a job that is not there any more is asked of the jobs that are, and of no other slave", async () => {
+  await start();
+  const idle = { slaveId: 3, label: "three", phase: "idle", running: null } as const;
+  const question = { identity: "key", token: 5, position: 0, waitMs: 0 };
+  for (const of of [peer("1", "other"), peer("2", "folder#2")]) {
+    await driver.ask("PEER_OPENED", of);
+    await driver.ask("PRESENCE", { peerId: of.id, presence: idle });
+  }
+  // There are no sessions here: whoever is asked does not answer.
+  await expect(driver.ask("READ_LOG", { ...question, slot: "folder#3" })).rejects.toThrow(
+    "the slave does not answer",
+  );
+  for (const slot of ["nowhere", "fold"])
+    await expect(driver.ask("READ_LOG", { ...question, slot })).rejects.toThrow(
+      "the slave is not connected",
+    );
+  await expect(
+    driver.ask("READ_LOG", { ...question, identity: "another", slot: "folder#2" }),
+  ).rejects.toThrow("the slave is not connected");
+});

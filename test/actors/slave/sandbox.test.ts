@@ -1,4 +1,5 @@
 /** What a slave decides at its start, and the walls that it puts around a build. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
@@ -101,6 +102,41 @@ test("only folders of the build can be written to, and neither its scratch nor i
   ]);
   expect(words).toContain("--unshare-net");
   expect(bubblewrapArguments(walls({ sharesNetwork: true }), "/")).not.toContain("--unshare-net");
+});
+
+test("every wall stands, whatever else a build has", () => {
+  const text = bubblewrapArguments(walls({ sharesNetwork: true }), "/").join(" ");
+  for (const wall of [
+    ...[
+      "--unshare-user",
+      "--unshare-pid",
+      "--unshare-ipc",
+      "--unshare-uts",
+      "--unshare-cgroup-try",
+    ],
+    ...["--disable-userns", "--die-with-parent", "--new-session", "--hostname build"],
+    // An ordinary user's bubblewrap drops them by itself, root's does not.
+    "--cap-drop ALL",
+    ...["--remount-ro /dev", "--remount-ro /", "--proc /proc", "--dev /dev"],
+  ])
+    expect(`${text} `).toContain(`${wall} `);
+});
+
+test("a slave of root has builds without a single capability", async (context) => {
+  if (spawnSync("bwrap", ["--ro-bind", "/", "/", "true"]).status !== 0)
+    context.skip("bubblewrap cannot work here");
+  const folder = await temporaryFolder();
+  for (const name of ["home", "tmp", "out", "cwd", "shm", "source", "scratch"])
+    mkdirSync(join(folder, name));
+  const [program, ...words] = bubblewrapArguments(
+    walls({ folder, canDisableUserNamespaces: false }),
+    join(folder, "cwd"),
+  );
+  const { stdout, stderr } = spawnSync(program, [...words, "grep", "Cap", "/proc/self/status"], {
+    encoding: "utf8",
+  });
+  expect(stderr).toBe("");
+  expect(stdout.match(/^Cap\w+:\s0+$/gm)).toHaveLength(5);
 });
 
 test("what is the slave's own within a folder that is shown is covered", async () => {
