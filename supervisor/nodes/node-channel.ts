@@ -16,7 +16,7 @@ import type { SendResult } from "../endpoint.ts";
 import type { Logger } from "../logger.ts";
 import { InStream } from "./in-stream.ts";
 import type { Item, NodeMessage } from "./node-message.ts";
-import { type Batch, OutStream } from "./out-stream.ts";
+import { type Batch, type Bound, OutStream } from "./out-stream.ts";
 
 /** Letters that may be under way, and that the receiver keeps when they come before their turn. */
 const window = 4_096;
@@ -24,6 +24,10 @@ const window = 4_096;
 const batchSize = 64;
 /** Answers, ends of watched actors and the like that may wait beside what the bound admits. */
 const mostDue = 100_000;
+/** Whatever their number: a thousand letters of a megabyte must not wait in memory. */
+const mostBytes = 64 * 1024 * 1024;
+/** Of these and what is due. Much more: an answer that is refused costs the other node all that it asked. */
+const mostDueBytes = 512 * 1024 * 1024;
 /** An acknowledgement goes out at the latest after so many letters. */
 const acknowledgeEvery = 512;
 const retryFullMs = 20;
@@ -111,7 +115,7 @@ export class NodeChannel {
 
   /** Letters sent and received, received twice, sent again, given up; news lost while away. */
   counters(): Readonly<Record<string, number>> {
-    return { ...this.#counts, waiting: this.#out.size };
+    return { ...this.#counts, waiting: this.#out.size, waitingBytes: this.#out.bytes };
   }
 
   // ---- for the owner of the connection ---------------------------------------------------------
@@ -173,7 +177,7 @@ export class NodeChannel {
 
   /** Queues a letter: its number, `full` where no more may wait, `down` where nobody is there. */
   post(item: Item): number | "full" | "down" {
-    return this.#post(item, this.#options.bound);
+    return this.#post(item, { letters: this.#options.bound, bytes: mostBytes });
   }
 
   /**
@@ -182,7 +186,8 @@ export class NodeChannel {
    * answers that would never come.
    */
   postDue(item: Item): number | "full" | "down" {
-    const result = this.#post(item, this.#options.bound + mostDue);
+    const bound = { letters: this.#options.bound + mostDue, bytes: mostDueBytes };
+    const result = this.#post(item, bound);
     if (typeof result !== "number") this.#counts.lost += 1;
     if (result === "full") this.#beginAnew("too much is owed to it");
     return result;
@@ -195,7 +200,7 @@ export class NodeChannel {
     return true;
   }
 
-  #post(item: Item, bound: number): number | "full" | "down" {
+  #post(item: Item, bound: Bound): number | "full" | "down" {
     if (this.#state === "down" || this.#isClosed) return "down";
     const number = this.#out.push(item, bound);
     if (number === undefined) return "full";
@@ -307,7 +312,7 @@ export class NodeChannel {
 
   #newStream(): OutStream {
     this.#streams += 1;
-    return new OutStream(`${this.#life}.${this.#streams}`, this.#options.bound, window);
+    return new OutStream(`${this.#life}.${this.#streams}`, window);
   }
 
   // ---- letters ---------------------------------------------------------------------------------

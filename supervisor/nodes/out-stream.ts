@@ -3,6 +3,13 @@
  * them. Knows neither time nor connections; `NodeChannel` says when to send and when to begin anew.
  */
 import type { Item } from "./node-message.ts";
+import { weightOf } from "./weight.ts";
+
+/** How much may wait; a single letter always may, since what carries it bounds that. */
+export interface Bound {
+  readonly letters: number;
+  readonly bytes: number;
+}
 
 export interface Batch {
   readonly first: number;
@@ -11,9 +18,11 @@ export interface Batch {
 
 export class OutStream {
   readonly id: string;
-  readonly #bound: number;
   readonly #window: number;
   #items: Item[] = [];
+  /** Of each of `#items`, about. */
+  #weights: number[] = [];
+  #bytes = 0;
   /** Number of the first of `#items`: the oldest letter without acknowledgement. */
   #base = 1;
   /** Number of the next letter to be sent over this connection. */
@@ -21,10 +30,9 @@ export class OutStream {
   /** Number of the last letter that was ever sent, over whichever connection. */
   #lastSent = 0;
 
-  /** `bound`: letters that may wait; `window`: of those, how many may be under way. */
-  constructor(id: string, bound: number, window: number) {
+  /** `window`: letters that may be under way. */
+  constructor(id: string, window: number) {
     this.id = id;
-    this.#bound = bound;
     this.#window = window;
   }
 
@@ -36,15 +44,24 @@ export class OutStream {
     return this.#items.length;
   }
 
+  /** About how much they hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Letters that were sent over this connection and are not acknowledged. */
   get underWay(): number {
     return this.#next - this.#base;
   }
 
-  /** The number of the letter; undefined where no more may wait. `bound`: instead of the stream's own. */
-  push(item: Item, bound: number = this.#bound): number | undefined {
-    if (this.#items.length >= bound) return undefined;
+  /** The number of the letter; undefined where no more may wait. */
+  push(item: Item, bound: Bound): number | undefined {
+    if (this.#items.length >= bound.letters) return undefined;
+    const weight = weightOf(item);
+    if (this.#items.length > 0 && this.#bytes + weight > bound.bytes) return undefined;
     this.#items.push(item);
+    this.#weights.push(weight);
+    this.#bytes += weight;
     return this.#base + this.#items.length - 1;
   }
 
@@ -75,12 +92,18 @@ export class OutStream {
   /** Puts other items in the place of those that wait; numbers must have no gaps. */
   rewrite(change: (item: Item) => Item): void {
     this.#items = this.#items.map(change);
+    this.#weights = this.#items.map(weightOf);
+    this.#bytes = this.#weights.reduce((sum, weight) => sum + weight, 0);
   }
 
   /** Puts another item in the place of a letter that cannot be sent; numbers must have no gaps. */
   replace(number: number, item: Item): void {
     const at = number - this.#base;
-    if (at >= 0 && at < this.#items.length) this.#items[at] = item;
+    if (at < 0 || at >= this.#items.length) return;
+    const weight = weightOf(item);
+    this.#bytes += weight - (this.#weights[at] ?? 0);
+    this.#items[at] = item;
+    this.#weights[at] = weight;
   }
 
   /** Forgets what was taken over there. False for a number that is old or was never sent. */
@@ -88,6 +111,8 @@ export class OutStream {
     const count = received - this.#base + 1;
     if (count <= 0 || received > this.#lastSent) return false;
     this.#items = this.#items.slice(count);
+    for (let at = 0; at < count; at += 1) this.#bytes -= this.#weights[at] ?? 0;
+    this.#weights = this.#weights.slice(count);
     this.#base += count;
     this.#next = Math.max(this.#next, this.#base);
     return true;
@@ -102,6 +127,8 @@ export class OutStream {
   takeAll(): readonly Item[] {
     const items = this.#items;
     this.#items = [];
+    this.#weights = [];
+    this.#bytes = 0;
     this.#base += items.length;
     this.#next = this.#base;
     return items;

@@ -340,15 +340,15 @@ describe("the counters", () => {
     const rival = openConnection(database.dsn, { applicationName: "rival" });
     try {
       await sql`insert into tally (name, target_id, n) values ('versions', 0, 1000), ('ready', 0, -3)`;
-      let isOver = false;
+      const rounds = { areOver: false };
       const working = (async () => {
-        for (let at = 1; !isOver || at < 20; at += 1) {
+        for (let at = 1; !rounds.areOver || at < 20; at += 1) {
           await recordProject(rival, `pkg-${at % 7}`, [release(`${at}.5`), release("1.0")], at);
           if (at % 5 === 0) await run(rival, "foldTallies", { limit: 7 });
         }
       })();
       for (let round = 0; round < 20; round += 1) await recount(sql);
-      isOver = true;
+      rounds.areOver = true;
       await working;
     } finally {
       await rival.end();

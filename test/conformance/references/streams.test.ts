@@ -7,12 +7,12 @@ import { type Batch, OutStream } from "../../../supervisor/nodes/out-stream.ts";
 
 /** Small, so that few steps reach every edge. */
 const window = 4;
-const bound = 9;
+const bound = { letters: 9, bytes: 10_000 };
 const batchSize = 3;
 
 /** A lane over a network of which a test decides what arrives, how often and when. */
 class Lane {
-  readonly out = new OutStream("s", bound, window);
+  readonly out = new OutStream("s", window);
   readonly in = new InStream(window);
   readonly pushed: number[] = [];
   readonly given: number[] = [];
@@ -25,7 +25,7 @@ class Lane {
   }
 
   push(): void {
-    const number = this.out.push(["tell", this.pushed.length + 1]);
+    const number = this.out.push(["tell", this.pushed.length + 1], bound);
     if (number === undefined) this.refused += 1;
     else {
       this.pushed.push(this.pushed.length + 1);
@@ -163,7 +163,7 @@ describe("the reliable lane", () => {
           // Nothing is forgotten that was not given on, and no more waits than may.
           expect(lane.out.base - 1).toBeLessThanOrEqual(lane.in.received);
           expect(lane.in.received).toBe(lane.given.length);
-          expect(lane.out.size).toBeLessThanOrEqual(bound);
+          expect(lane.out.size).toBeLessThanOrEqual(bound.letters);
           expect(lane.out.underWay).toBeLessThanOrEqual(window);
           expect(lane.out.base + lane.out.size - 1).toBe(lane.pushed.length);
         }
@@ -176,7 +176,7 @@ describe("the reliable lane", () => {
 
   it("refuses a letter beyond its bound, and has room again when letters are acknowledged", () => {
     const lane = new Lane();
-    for (let n = 0; n < bound + 3; n += 1) lane.push();
+    for (let n = 0; n < bound.letters + 3; n += 1) lane.push();
     expect(lane.refused).toBe(3);
     lane.heal();
     lane.push();
@@ -184,8 +184,8 @@ describe("the reliable lane", () => {
   });
 
   it("believes no acknowledgement of letters that were never sent, nor an old one, and sends all others again over a new connection", () => {
-    const out = new OutStream("s", bound, window);
-    for (let n = 0; n < 6; n += 1) out.push(["tell", n]);
+    const out = new OutStream("s", window);
+    for (let n = 0; n < 6; n += 1) out.push(["tell", n], bound);
     expect(out.acknowledge(1)).toBe(false);
     out.sent(out.next(2)?.items.length ?? 0);
     expect(out.acknowledge(3)).toBe(false);

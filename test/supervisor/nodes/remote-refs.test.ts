@@ -249,6 +249,25 @@ it("what waits for a node that is away is bounded, and beyond that the teller is
   await eventually(() => a.nodes.channel("b").counters()["waiting"] === 0);
 });
 
+it("what waits for a node that is away is bounded by its bytes too, and there is room again once it was taken", async () => {
+  const { a, pipe } = await pairOfNodes(root(child("x", probe(), undefined)), {
+    connected: false,
+  });
+  const ref = a.ref<ProbeMessages>("b:/x");
+  const waiting = (what: string) => a.nodes.channel("b").counters()[what] ?? Number.NaN;
+  const large = { nested: [Buffer.alloc(8 * 1024 * 1024)] };
+  const results = Array.from({ length: 12 }, () => ref.tell("NOTE", large));
+  expect(results.filter((result) => result === "queued")).toHaveLength(7);
+  expect(results.filter((result) => result === "rejected")).toHaveLength(5);
+  expect(waiting("waitingBytes")).toBeLessThan(64 * 1024 * 1024);
+  // What is small still has room, and what is due.
+  expect(ref.tell("NOTE", "small")).toBe("queued");
+  pipe.connect();
+  await eventually(() => waiting("waiting") === 0);
+  expect(waiting("waitingBytes")).toBe(0);
+  expect(ref.tell("NOTE", large)).toBe("queued");
+});
+
 it("a body that cannot be sent is a dead letter and costs its neighbours nothing", async () => {
   const journal: string[] = [];
   const { a } = await pairOfNodes(root(child("x", probe({ journal }), undefined)));
