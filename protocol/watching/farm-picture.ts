@@ -276,6 +276,8 @@ export class FarmPicture {
 
   /** All that the master knows. Events that came meanwhile and are newer stay. */
   catchUp({ doubts, everything, slaves, life, change, ended }: Answers): void {
+    // Of a life that may be over: it is asked again, since the doubt remains.
+    if (doubts < this.#doubts && life !== this.#life && this.#life !== "") return;
     this.#setLife(life);
     const rows = new Map(slaves.slice(0, MOST_SLAVES).map((row) => [row.now.id, row]));
     for (const [id, known] of this.#slaves) {

@@ -46,8 +46,9 @@ async function startMaster(life: string, slaves: SlaveNow[]) {
     ...{ asOf: null, farm: null, targets: [], master: null, resting: null, nowAt: Date.now() },
     slaves: [],
   };
-  const answerTo = (message: MessageOf<ControlQuestions>): unknown => {
-    switch (message.type) {
+  const answerTo = ({ type }: MessageOf<ControlQuestions>): unknown => {
+    const asked: string = type;
+    switch (asked) {
       case "HELLO":
         return everything;
       case "SLAVES": {
@@ -59,7 +60,7 @@ async function startMaster(life: string, slaves: SlaveNow[]) {
       case "HISTORY":
         return { points: [], isMore: false };
       default:
-        throw new Error(message.type);
+        throw new Error(asked);
     }
   };
   const control = await bindEndpoint(controlLink, {
