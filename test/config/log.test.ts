@@ -123,6 +123,17 @@ describe("the log", () => {
     expect(of("one", "oracle-1")).toEqual(all.slice(1));
   });
 
+  it("says more through loggers that were made before, where nothing was to be traced", () => {
+    const { logger, levels: said, lines } = open({ quiet: 1 });
+    const task = logger.child({ task: "scribe" }).child({ build: 7 });
+    task.debug("unheard");
+    said.set("scribe", "debug");
+    task.debug("heard");
+    said.set(null, null);
+    task.debug("unheard");
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(["heard"]);
+  });
+
   it("is readable lines on a terminal, with task, fields and the error's message", () => {
     const { logger, lines } = open({}, true);
     const task = logger.child({ task: "architect" });
