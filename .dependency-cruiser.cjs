@@ -95,8 +95,8 @@ module.exports = {
     only("config-stands-alone", "config", ["config"], "Read once, at start."),
     only(
       "other-programs-have-no-database",
-      "actors/(slave|farm)",
-      ["actors/slave", "actors/farm", "supervisor", "protocol", "config"],
+      "actors/(slave|farm|monitor)",
+      ["actors/slave", "actors/farm", "actors/monitor", "supervisor", "protocol", "config"],
       "They know the master by its messages.",
     ),
     {
@@ -136,6 +136,13 @@ module.exports = {
       severity: "error",
       from: { pathNot: "^(config|test)/" },
       to: { path: "node_modules/convict/" },
+    },
+    {
+      name: "terminals-are-the-monitor's",
+      severity: "error",
+      comment: "Whatever else speaks to a person prints lines.",
+      from: { pathNot: "^(actors/monitor|test)/" },
+      to: { path: "node_modules/(ink|react)/" },
     },
     {
       name: "pages-do-no-io",

@@ -53,6 +53,8 @@ export interface CommandDefinition<O extends Options> {
   readonly program: Program<O>;
   /** Of the log without `-q` and `-v`. Default `info`; tools that answer on standard output say `warn`. */
   readonly logLevel?: LogLevel;
+  /** Where the log goes that a person may read; default: standard error. */
+  readonly logStream?: { write(line: string): unknown; readonly isTTY?: boolean };
   /** Whether root needs `--allow-root`. */
   readonly refusesRoot?: boolean;
   /** Of an end that is to be told from other failures; undefined: it is one of them. */
@@ -183,6 +185,7 @@ function openProgramLog<O extends Options>(
     devMode,
     level: definition.logLevel ?? "info",
     ...(typeof file === "string" ? { file } : {}),
+    ...(definition.logStream === undefined ? {} : { stream: definition.logStream }),
     ...(Array.isArray(debug) ? { debug: debug as string[] } : {}),
   });
   if (typeof file === "string") {

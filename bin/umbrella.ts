@@ -100,6 +100,13 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map([
     },
   ],
   [
+    "monitor",
+    {
+      doc: "Watch the master and its slaves on the terminal, and steer them (piw-monitor)",
+      load: async () => (await import("./commands/monitor.ts")).monitor,
+    },
+  ],
+  [
     "status",
     {
       doc: "Show what the master has built and is building",

@@ -138,6 +138,18 @@ export interface SlaveSettings {
   readonly times: SlaveTimes;
 }
 
+export interface MonitorSettings {
+  /** The master's ends, as this machine reaches them. */
+  readonly controlQueue: string;
+  readonly statusQueue: string;
+  /** See `SlaveSettings`; undefined: links without keys, loopback and ipc only. */
+  readonly masterKey: string | undefined;
+  readonly keyFile: string | undefined;
+  /** Who gives the orders, such as `alice@host piw-monitor`. */
+  readonly by: string;
+  readonly shutdownMs: number;
+}
+
 export interface FarmSettings {
   readonly version: string;
   /** PEP 508 requirements to build; empty: everything that the upstream has. */

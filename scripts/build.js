@@ -85,17 +85,18 @@ function removeStale(sources) {
   for (const room of rooms) {
     for (const path of filesBelow(`dist/${room}`)) {
       const source = path.replace(/^dist\//, "");
-      const compiledFrom = source.replace(/(\.d\.ts|\.js)(\.map)?$/, ".ts");
-      if (!sources.has(source) && !sources.has(compiledFrom)) {
+      const module = source.replace(/(\.d\.ts|\.js)(\.map)?$/, "");
+      const compiledFrom = [`${module}.ts`, `${module}.tsx`];
+      if (![source, ...compiledFrom].some((path) => sources.has(path))) {
         rmSync(`${root}/${path}`);
       }
     }
   }
 }
 
-/** Sample sdists may hold any kind of file; elsewhere `.ts` is for the compiler. */
+/** Sample sdists may hold any kind of file; elsewhere `.ts` and `.tsx` are for the compiler. */
 function isCompiled(path) {
-  return path.endsWith(".ts") && !path.startsWith("samples/sdists/");
+  return /\.tsx?$/.test(path) && !path.startsWith("samples/sdists/");
 }
 
 function manifest() {
