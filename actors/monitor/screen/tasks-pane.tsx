@@ -3,6 +3,7 @@ import { Box } from "ink";
 import type { ReactNode } from "react";
 import type { TaskNode } from "../../../protocol/model/task-tree.ts";
 import type { Rect } from "../state/layout.ts";
+import { taskRows } from "../state/layout.ts";
 import { taskName } from "../state/menus.ts";
 import { keyOfTask, type MonitorState, shownTasks } from "../state/monitor-state.ts";
 import { countText, timeText } from "../state/words.ts";
@@ -24,7 +25,8 @@ export function TasksPane({
   const isSplit = new Set(tasks.map(({ part }) => part)).size > 1;
   const name = Math.max(16, Math.min(44, Math.floor((rect.width - STATE - 3 * (COUNT + 1)) * 0.5)));
   const top = state.scroll.tasks;
-  const inSight = tasks.slice(top, top + Math.max(0, rect.height - 1));
+  const inSight = tasks.slice(top, top + taskRows(rect.height));
+  const selected = tasks.find((node) => keyOfTask(node) === state.task);
   const heads = [
     `  ${fitted(`TASK (${tasks.length})`, name - 1)}`,
     fitted("STATE", STATE),
@@ -63,8 +65,21 @@ export function TasksPane({
       {inSight.length === 0 && (
         <Line width={rect.width} spans={[{ text: ` ${whyNone(state)}`, isDim: true }]} />
       )}
+      <Box flexGrow={1} />
+      {selected !== undefined && (
+        <Line
+          width={rect.width}
+          spans={[{ text: fitted(` ${detailOf(selected)}`, rect.width), isDim: true }]}
+        />
+      )}
     </Box>
   );
+}
+
+/** All of what its line may have cut. */
+function detailOf(node: TaskNode): string {
+  const remark = cleanText(remarkOf(node));
+  return `${cleanText(taskName(node)) || "main"}: ${cleanText(node.role)}${remark === "" ? "" : `. ${remark}`}`;
 }
 
 const whyNone = ({ farm }: MonitorState): string =>

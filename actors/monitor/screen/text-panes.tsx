@@ -69,45 +69,29 @@ function stage({ log }: MonitorState): string {
   return log.isEnd ? "ended" : "live";
 }
 
-const COUNT = 9;
+const COUNT = 8;
+const QUEUE_HEADS = ["READY", "BUILDING", "WAITING", "BLOCKED", "BUILDS/h", "FAILED/h"];
 
 export function QueuePane({ state, rect }: PaneProps): ReactNode {
   const { targets } = state.farm;
-  const name = Math.max(10, Math.min(40, rect.width - 7 * (COUNT + 1) - 2));
-  const row = (cells: readonly string[]): string =>
-    ` ${fitted(cells[0] ?? "", name)} ${cells
-      .slice(1)
-      .map((cell) => fitted(cell, COUNT, "right"))
-      .join(" ")}`;
+  const heads = rect.width < 100 ? QUEUE_HEADS : [...QUEUE_HEADS, "FILES", "SIZE"];
+  const name = Math.max(10, Math.min(44, rect.width - heads.length * (COUNT + 1) - 2));
+  const row = (target: string, cells: readonly string[]): string =>
+    ` ${fitted(target, name)} ${cells.map((cell) => fitted(cell, COUNT, "right")).join(" ")}`;
   const lines = targets.map(({ name: target, figures }) => {
     const count = (figure: number | null): string => (figure === null ? "-" : countText(figure));
-    return row([
-      cleanText(target),
-      count(figures.ready),
-      count(figures.leased),
-      count(figures.waiting),
-      count(figures.blocked),
-      count(figures.buildsLastHour),
-      count(figures.failuresLastHour),
-      figures.sizeBytes === null ? "-" : sizeText(figures.sizeBytes),
-    ]);
+    const { ready, leased, waiting, blocked, buildsLastHour, failuresLastHour } = figures;
+    const counts = [ready, leased, waiting, blocked, buildsLastHour, failuresLastHour];
+    const cells = [...counts, figures.files].map(count);
+    cells.push(figures.sizeBytes === null ? "-" : sizeText(figures.sizeBytes));
+    return row(cleanText(target), cells.slice(0, heads.length));
   });
-  const heads = row([
-    "TARGET",
-    "READY",
-    "BUILDING",
-    "WAITING",
-    "BLOCKED",
-    "BUILDS/h",
-    "FAILED/h",
-    "SIZE",
-  ]);
   const top = state.scroll.queue;
   return (
     <Lines
       rect={rect}
       lines={[
-        [{ text: heads, isBold: true }],
+        [{ text: row("TARGET", heads), isBold: true }],
         ...(lines.length === 0
           ? [[{ text: " No target is known yet: the first slave brings its own.", isDim: true }]]
           : lines.slice(top).map((text) => [{ text }])),

@@ -27,14 +27,16 @@ export function Title({
 }
 
 /** The clock goes on while nothing else happens: so does the monitor. */
-function linkSpan({ farm, now }: MonitorState): Span {
-  const { isHere, sinceAt, why } = farm.connection;
+function linkSpan({ farm, now, size }: MonitorState): Span {
+  const { isHere, isNew, sinceAt, why } = farm.connection;
   if (isHere) return { text: `connected  ${clockText(now)} `, colour: "green" };
-  const reason =
-    why === null ? "" : ` (${fitted(cleanText(why), Math.min(40, widthOf(cleanText(why))))})`;
   const since = `since ${clockText(sinceAt)}, ${timeText(now - sinceAt)}`;
+  const reason = why === null ? "" : ` (${cleanText(why)})`;
+  const what = isNew ? "NO MASTER ANSWERS" : "THE MASTER IS AWAY";
+  const room = Math.max(0, size.columns - what.length - since.length - 16);
+  const shown = widthOf(reason) <= room ? reason : fitted(reason, room);
   return {
-    text: `THE MASTER IS AWAY${reason} ${since} `,
+    text: ` ${what}${shown} ${since} `,
     colour: "red",
     isBold: true,
     isInverse: true,
@@ -49,13 +51,14 @@ export function Summary({ state }: { readonly state: MonitorState }): ReactNode 
 function summaryText({ farm: { farm, subjects } }: MonitorState): string {
   const slaves = counted(Math.max(0, subjects.length - 1), "slave");
   if (farm === null) return `${slaves}; the farm's figures are not known yet`;
-  const queue = [
-    `${countText(farm.ready ?? 0)} ready`,
-    `${countText(farm.leased ?? 0)} building`,
-    `${countText(farm.waiting ?? 0)} waiting`,
-    `${countText(farm.blocked ?? 0)} blocked`,
-  ].join(", ");
-  const hour = `last hour ${counted(farm.buildsLastHour ?? 0, "build")}, ${countText(farm.failuresLastHour ?? 0)} failed`;
-  const files = `${counted(farm.files ?? 0, "file")}, ${sizeText(farm.sizeBytes ?? 0)}`;
-  return [slaves, queue, hour, files].join(" · ");
+  const count = (figure: number | null): string => countText(figure ?? 0);
+  return [
+    slaves,
+    `queue ${count(farm.ready)}`,
+    `building ${count(farm.leased)}`,
+    `waiting ${count(farm.waiting)}`,
+    `blocked ${count(farm.blocked)}`,
+    `${count(farm.buildsLastHour)} builds/h, ${count(farm.failuresLastHour)} failed`,
+    `${counted(farm.files ?? 0, "file")}, ${sizeText(farm.sizeBytes ?? 0)}`,
+  ].join(" · ");
 }

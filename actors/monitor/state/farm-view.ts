@@ -76,6 +76,8 @@ export interface EventShown {
 
 export interface Connection {
   readonly isHere: boolean;
+  /** Nobody has answered yet, since this monitor began. */
+  readonly isNew: boolean;
   /** Since when that is so; by this machine's clock. */
   readonly sinceAt: number;
   /** Why it is away, where that is known. */
@@ -104,7 +106,7 @@ export interface FarmView {
 }
 
 export const emptyView = (now: number): FarmView => ({
-  connection: { isHere: false, sinceAt: now, why: null, mayControl: true },
+  connection: { isHere: false, isNew: true, sinceAt: now, why: null, mayControl: true },
   clockOffsetMs: 0,
   subjects: [],
   farm: null,

@@ -56,6 +56,9 @@ export function layoutOf({ columns, rows }: Size, subjects: number): Layout {
   };
 }
 
+/** Lines of the tree in a pane: above them are their heads, below them all that is known of the selected one. */
+export const taskRows = (paneHeight: number): number => Math.max(1, paneHeight - 2);
+
 export const isWithin = ({ x, y, width, height }: Rect, column: number, row: number): boolean =>
   column >= x && column < x + width && row >= y && row < y + height;
 

@@ -2,7 +2,7 @@
 import type { Input } from "../terminal/key-parser.ts";
 import { clickOnDialog } from "./dialog-box.ts";
 import { actionsOf, chosen, moveInList, moveInPane, pressKey } from "./keys.ts";
-import { isWithin, layoutOf } from "./layout.ts";
+import { isWithin, layoutOf, taskRows } from "./layout.ts";
 import {
   type Dialog,
   keyOfTask,
@@ -51,7 +51,8 @@ function clickOnList(state: MonitorState, line: number): Step {
 function clickOnPane(state: MonitorState, line: number): MonitorState {
   const focused = { ...state, focus: "pane" as const };
   const node = state.tab === "tasks" ? shownTasks(state)[state.scroll.tasks + line - 1] : undefined;
-  if (node === undefined || line === 0) return focused;
+  const { pane } = layoutOf(state.size, state.farm.subjects.length);
+  if (node === undefined || line === 0 || line > taskRows(pane.height)) return focused;
   const isAgain = state.focus === "pane" && state.task === keyOfTask(node);
   const selected = { ...focused, task: keyOfTask(node) };
   return isAgain ? { ...selected, dialog: actionsOf(selected) } : selected;

@@ -29,6 +29,7 @@ export function viewOf(picture: FarmPicture, selected: SubjectKey): FarmView {
   return {
     connection: {
       isHere: connection.state === "here",
+      isNew: connection.state === "connecting",
       sinceAt: connection.sinceAt,
       why: connection.why === "" ? null : connection.why,
       mayControl: true,

@@ -6,7 +6,7 @@
 import { cleanText } from "../terminal/clean-text.ts";
 import type { Tone } from "./farm-view.ts";
 import { pressKey } from "./keys.ts";
-import { layoutOf, windowTop } from "./layout.ts";
+import { layoutOf, taskRows, windowTop } from "./layout.ts";
 import { appendLog, noLog } from "./log-tail.ts";
 import {
   keyOfTask,
@@ -94,7 +94,7 @@ function settled(state: MonitorState): MonitorState {
   const tasks = shownTasks(state);
   const taskAt = tasks.findIndex((node) => keyOfTask(node) === state.task);
   const task = taskAt === -1 ? tasks[0] : tasks[taskAt];
-  const taskRows = Math.max(1, pane.height - 1);
+  const rows = taskRows(pane.height);
   return {
     ...state,
     selected: selected ?? state.selected,
@@ -102,9 +102,9 @@ function settled(state: MonitorState): MonitorState {
     task: task === undefined ? state.task : keyOfTask(task),
     scroll: {
       plots: 0,
-      tasks: windowTop(state.scroll.tasks, Math.max(0, taskAt), taskRows, tasks.length),
-      queue: bounded(state.scroll.queue, state.farm.targets.length - taskRows),
-      log: bounded(state.scroll.log, state.log.lines.length + 1 - taskRows),
+      tasks: windowTop(state.scroll.tasks, Math.max(0, taskAt), rows, tasks.length),
+      queue: bounded(state.scroll.queue, state.farm.targets.length - pane.height + 1),
+      log: bounded(state.scroll.log, state.log.lines.length + 2 - pane.height),
       events: bounded(state.scroll.events, state.farm.events.length - pane.height),
     },
   };

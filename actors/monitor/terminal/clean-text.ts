@@ -12,7 +12,7 @@ const MAX_CHARS = 2_000;
 const plain = /^[\x20-\x7e]*$/;
 
 /** Format characters (which turn the direction of writing, or join), private use, what no table knows, halves of pairs. */
-const invisible = /[\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu;
+const invisible = /[\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
  * Marks, and what else some terminals draw into the place before it and others beside it: the second half of a Hangul
@@ -56,17 +56,4 @@ export function fitted(text: string, columns: number, align: "left" | "right" = 
     used += next;
   }
   return `${kept}…${" ".repeat(columns - 1 - used)}`;
-}
-
-/** What a clean text is from a column on; a wide character that begins before it is left out. */
-export function dropColumns(text: string, columns: number): string {
-  if (plain.test(text)) return text.slice(columns);
-  let used = 0;
-  let at = 0;
-  for (const char of text) {
-    if (used >= columns) break;
-    used += widthOf(char);
-    at += char.length;
-  }
-  return text.slice(at);
 }
