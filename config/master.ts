@@ -83,13 +83,6 @@ export const monitorKeysOption = optional(
   "Folder of the public keys of those who may watch and control over tcp, see piw monitor-key",
   { section: "master" },
 );
-export const statusQueueOption = option(
-  queueFormat,
-  "ADDR",
-  "ipc:///tmp/piw-status",
-  "Where events are published to those who watch",
-  { section: "master" },
-);
 export const authorizedKeysOption = optional(
   pathFormat,
   "DIR",

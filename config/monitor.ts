@@ -1,10 +1,10 @@
 /** piw-monitor: its options, and what they mean for its tree. */
 
 import { statusQueueOption } from "./master.ts";
-import { flag, option, optional, type Program, type Values } from "./option.ts";
+import { flag, option, type Program, type Values } from "./option.ts";
 import type { MonitorSettings } from "./settings.ts";
 import { controlOptions } from "./tools.ts";
-import { choiceFormat, pathFormat, textFormat } from "./value-format.ts";
+import { choiceFormat } from "./value-format.ts";
 
 const { wait: _wait, ...linkOptions } = controlOptions;
 
@@ -16,12 +16,6 @@ export const monitorProgram = {
   options: {
     ...linkOptions,
     "status-queue": statusQueueOption,
-    "master-key": optional(
-      textFormat,
-      "KEY",
-      "Public key of a master on another machine: its 40 characters, or a file that holds them",
-    ),
-    key: optional(pathFormat, "FILE", "Secret key of this monitor, from piw keygen"),
     plots: option(
       choiceFormat("auto", "braille", "blocks", "ascii"),
       "STYLE",
@@ -44,8 +38,6 @@ export function monitorSettings(
   return {
     controlQueue: values["control-queue"],
     statusQueue: values["status-queue"],
-    masterKey: values["master-key"],
-    keyFile: values.key,
     by,
     shutdownMs: SHUTDOWN_MS,
   };

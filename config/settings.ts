@@ -142,9 +142,6 @@ export interface MonitorSettings {
   /** The master's ends, as this machine reaches them. */
   readonly controlQueue: string;
   readonly statusQueue: string;
-  /** See `SlaveSettings`; undefined: links without keys, loopback and ipc only. */
-  readonly masterKey: string | undefined;
-  readonly keyFile: string | undefined;
   /** Who gives the orders, such as `alice@host piw-monitor`. */
   readonly by: string;
   readonly shutdownMs: number;

@@ -7,9 +7,8 @@
  *
  * One for one: a screen that is started again finds the farm known, and a watcher the screen as it was left.
  */
-import { existsSync } from "node:fs";
 import type { MonitorSettings } from "../../config/settings.ts";
-import { type ClientKeys, readKeyFile, readPublicKeyFile } from "../../protocol/transport/index.ts";
+import type { ClientKeys } from "../../protocol/transport/index.ts";
 import { watchMaster } from "../../protocol/watching/master-watcher.ts";
 import {
   child,
@@ -30,16 +29,17 @@ export interface MonitorTerminal extends TerminalOptions {
 
 /**
  * Starts a monitor. The system ends by `stop`, or by itself when its user quits or the terminal is gone.
- * @throws EndpointConfigError, or what is wrong with a key's file, as one line
+ * @param keys for a master at tcp://
+ * @throws EndpointConfigError where an address or the keys cannot work
  */
 export async function startMonitor(
   settings: MonitorSettings,
+  keys: ClientKeys | undefined,
   terminal: MonitorTerminal,
   logger: Logger,
   signal?: AbortSignal,
 ): Promise<System> {
   const { controlQueue, statusQueue } = settings;
-  const keys = keysOf(settings);
   const watch: Parameters<typeof watchFor>[0] = { controlQueue, statusQueue, keys };
   // What cannot work is said before the terminal is taken.
   await watchFor(watch)({ log: logger, onChange: () => undefined }).close();
@@ -89,16 +89,3 @@ const watchFor =
       ...(keys && { keys }),
       ...options,
     });
-
-/** @throws Error with one line that says what is missing, or is no key */
-function keysOf({ keyFile, masterKey }: MonitorSettings): ClientKeys | undefined {
-  if (keyFile === undefined && masterKey === undefined) return undefined;
-  if (keyFile === undefined || masterKey === undefined)
-    throw new Error(
-      "the master's public key and this monitor's own key go together: give both --master-key and --key, or neither",
-    );
-  return {
-    own: readKeyFile(keyFile),
-    serverPublicKey: existsSync(masterKey) ? readPublicKeyFile(masterKey) : masterKey.trim(),
-  };
-}

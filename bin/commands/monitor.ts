@@ -4,6 +4,7 @@ import { monitorProgram, monitorSettings } from "../../config/monitor.ts";
 import { HeldLog } from "../held-log.ts";
 import { orderedBy } from "../ordered-by.ts";
 import { runProgram } from "../program.ts";
+import { controlKeys } from "./control.ts";
 
 export function monitor(argv: readonly string[]): Promise<void> {
   // Where they are lines, the log and what draws the screen would be in each other's way.
@@ -18,6 +19,7 @@ export function monitor(argv: readonly string[]): Promise<void> {
         const problem = terminalProblem(env, stdin.isTTY && stdout.isTTY);
         if (problem !== undefined) throw new Error(problem);
         const settings = monitorSettings(values, orderedBy(monitorProgram.name));
+        const keys = controlKeys(values);
         const abilities = abilitiesOf(env, {
           ascii: values.ascii,
           plots: values.plots,
@@ -31,6 +33,7 @@ export function monitor(argv: readonly string[]): Promise<void> {
             (logger, signal) =>
               startMonitor(
                 settings,
+                keys,
                 { input: stdin, output: stdout, ...abilities },
                 logger,
                 signal,

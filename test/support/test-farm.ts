@@ -242,6 +242,10 @@ export class TestFarm {
     return this.#options.control?.address ?? this.#ipc("control");
   }
 
+  get statusAddress(): string {
+    return this.#ipc("status");
+  }
+
   get importAddress(): string {
     return this.#ipc("import");
   }

@@ -82,8 +82,6 @@ export interface Connection {
   readonly sinceAt: number;
   /** Why it is away, where that is known. */
   readonly why: string | null;
-  /** It answers, but who asks here may only watch. */
-  readonly mayControl: boolean;
 }
 
 export interface FarmView {
@@ -106,7 +104,7 @@ export interface FarmView {
 }
 
 export const emptyView = (now: number): FarmView => ({
-  connection: { isHere: false, isNew: true, sinceAt: now, why: null, mayControl: true },
+  connection: { isHere: false, isNew: true, sinceAt: now, why: null },
   clockOffsetMs: 0,
   subjects: [],
   farm: null,

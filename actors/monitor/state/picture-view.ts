@@ -32,7 +32,6 @@ export function viewOf(picture: FarmPicture, selected: SubjectKey): FarmView {
       isNew: connection.state === "connecting",
       sinceAt: connection.sinceAt,
       why: connection.why === "" ? null : connection.why,
-      mayControl: true,
     },
     clockOffsetMs: connection.aheadMs,
     subjects: isKnown ? [masterSubject(picture), ...slaves.sort(byAbiAndLabel)] : [],

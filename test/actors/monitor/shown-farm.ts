@@ -51,7 +51,7 @@ export const task = (path: string, more: Partial<TaskNode> = {}): TaskNode => ({
 
 export const farm = (slaves: readonly Subject[], more: Partial<FarmView> = {}): FarmView => ({
   ...emptyView(NOW),
-  connection: { isHere: true, isNew: false, sinceAt: NOW, why: null, mayControl: true },
+  connection: { isHere: true, isNew: false, sinceAt: NOW, why: null },
   subjects: [master, ...slaves],
   ...more,
 });
