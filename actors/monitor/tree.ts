@@ -44,9 +44,10 @@ export async function startMonitor(
   // What cannot work is said before the terminal is taken.
   await watchFor(watch)({ log: logger, onChange: () => undefined }).close();
   let system: System | undefined;
-  let hasQuit = false;
+  // The user may quit before all has started.
+  const user = { hasQuit: false };
   const quit = (): void => {
-    hasQuit = true;
+    user.hasQuit = true;
     void system?.stop();
   };
   system = await startSystem({
@@ -70,7 +71,7 @@ export async function startMonitor(
         }),
       ]),
   });
-  if (hasQuit) void system.stop();
+  if (user.hasQuit) void system.stop();
   return system;
 }
 

@@ -95,9 +95,7 @@ describe.skipIf(!hasTmux)("a monitor on a terminal of 80 columns and 24 lines", 
       keep(
         "log",
         await screen.until("the log going on", (text) => {
-          const steps = [...text.matchAll(/step (\d+)/g)].map(([, step]) =>
-            Number(step),
-          );
+          const steps = [...text.matchAll(/step (\d+)/g)].map(([, step]) => Number(step));
           return Math.max(...steps) > Number(first) + 15;
         }),
       );

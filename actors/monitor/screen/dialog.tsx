@@ -24,7 +24,7 @@ export function DialogBox({
       <Line width={rect.width} spans={[{ text: `┌${rule}┐`, colour }]} />
       {lines.map(({ text, isHead = false, isChosen = false }, at) => (
         <Line
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines of a box have no names
+          // Lines of a box have no names: their places are their keys.
           key={at}
           width={rect.width}
           spans={[{ text: framed(text), isBold: isHead || isChosen, isInverse: isChosen }]}

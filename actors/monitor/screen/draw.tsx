@@ -5,6 +5,7 @@
 import { Writable } from "node:stream";
 import { type Instance, render } from "ink";
 import { Component, type ReactNode } from "react";
+import { toError } from "../../../supervisor/index.ts";
 import type { MonitorState } from "../state/monitor-state.ts";
 import { App } from "./app.tsx";
 import { type Look, LookContext } from "./line.tsx";
@@ -30,10 +31,10 @@ class FrameSink extends Writable {
 /** @param address of the master, for the title */
 export function openDrawing(look: Look, address: string): Drawing {
   const sink = new FrameSink();
-  let failure: unknown;
+  let failure: Error | undefined;
   let ink: Instance | undefined;
   const failed = (error: unknown): void => {
-    failure ??= error;
+    failure ??= toError(error);
   };
   return {
     draw(state) {

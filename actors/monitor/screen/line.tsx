@@ -40,7 +40,7 @@ export function Line({
     <Text wrap="truncate-end">
       {padded.map(({ text, colour, isBold = false, isInverse = false, isDim = false }, at) => (
         <Text
-          // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of a line have no names, and no state
+          // The pieces of a line have no names, and no state: their places are their keys.
           key={at}
           bold={isBold}
           inverse={isInverse}

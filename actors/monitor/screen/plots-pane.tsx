@@ -77,7 +77,7 @@ function Plot({
     <Box flexDirection="column" width={width} height={height} overflow="hidden">
       <Line width={width} spans={[{ text: fitted(plotTitle(plot), width), isBold: true }]} />
       {plotLines(values, { width, height: height - 1, ceiling, style }).map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines of a picture have no names
+        // Lines of a picture have no names: their places are their keys.
         <Line key={at} width={width} spans={[{ text, colour }]} />
       ))}
     </Box>

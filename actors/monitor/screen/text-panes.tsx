@@ -24,7 +24,7 @@ function Lines({
   return (
     <Box flexDirection="column" width={rect.width} height={rect.height} overflow="hidden">
       {lines.slice(0, rect.height).map((spans, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines of a window have no names
+        // Lines of a window have no names: their places are their keys.
         <Line key={at} width={rect.width} spans={spans} />
       ))}
     </Box>
