@@ -226,6 +226,12 @@ const masterOptions = {
     "Write what is asked of --http to this file, in the format combined, for piw-logger",
   ),
   metrics: metricsOption,
+  dashboard: option(
+    choiceFormat("everyone", "token", "none"),
+    "WHO",
+    "token",
+    "Who may look at the dashboard, below /farm/ of --http: everyone, who has a token of piw token create, or none; orders always need one of right control",
+  ),
   "public-url": optional(
     urlFormat,
     "URL",
@@ -317,6 +323,7 @@ export function masterSettings(
     httpTls,
     metricsAccess: values.metrics,
     accessLog: values["access-log"],
+    dashboard: values.dashboard,
     publicUrl: values["public-url"],
     indexUrl:
       values["index-url"] ??

@@ -28,7 +28,7 @@ const table = {
   },
   fs: { tasks: ["file-juggler"], queue: "fs", needs: ["db", "front"] },
   web: {
-    tasks: ["secretary", "scribe", "http", "readiness", "metrics"],
+    tasks: ["secretary", "scribe", "http", "dashboard", "readiness", "metrics"],
     queue: "web",
     needs: ["main", "db"],
   },

@@ -75,6 +75,8 @@ export interface MasterSettings {
   readonly metricsAccess: "everyone" | "token" | "none";
   /** Where it writes what was asked for, in the format `combined`, absolute; undefined: nowhere. */
   readonly accessLog: string | undefined;
+  /** Who may look at the farm's dashboard, below `/farm/` of `http`. */
+  readonly dashboard: "everyone" | "token" | "none";
   /** Where readers find the site, no slash at the end; undefined: at `indexUrl` without its `/simple`, or at `http`. */
   readonly publicUrl: string | undefined;
   /**

@@ -281,8 +281,9 @@ function masterArguments(
       ? []
       : [`--upstream-contact=${settings.upstreamContact}`]),
     `--http=${site.host.includes(":") ? `[${site.host}]` : site.host}:${site.port}`,
-    // Whoever reaches it is on this machine.
-    `--metrics=${/^(127\.|::1$|localhost$)/.test(site.host) ? "everyone" : "token"}`,
+    // Whoever is on this machine may look; others need a token.
+    `--metrics=${isOwnMachine(site.host) ? "everyone" : "token"}`,
+    `--dashboard=${isOwnMachine(site.host) ? "everyone" : "token"}`,
     `--index-url=${siteUrl}/simple`,
     `--follow=${settings.requirements.length > 0 ? "wanted" : "all"}`,
     `--order=${settings.order}`,
@@ -383,3 +384,7 @@ function once(work: () => void): () => void {
     work();
   };
 }
+
+/** Whether nobody else reaches an address. */
+const isOwnMachine = (host: string): boolean =>
+  /^(127(\.\d+){3}|::1|localhost)$/i.test(host);

@@ -40,6 +40,7 @@ export const paths = {
   cloudGazer: "/services/upstream/cloud-gazer",
   bigBrother: "/services/statistics/big-brother",
   http: "/services/web/http",
+  dashboard: "/services/web/dashboard",
 } as const;
 
 export interface Colleagues {

@@ -27,6 +27,7 @@ import { bigBrother } from "./big-brother.ts";
 import { cloudGazer } from "./cloud-gazer.ts";
 import { type Colleagues, paths } from "./colleagues.ts";
 import { type ControlMessages, control } from "./control.ts";
+import { dashboard } from "./dashboard.ts";
 import { defineEndpoint, type EndpointMessages, newEndpointMemory } from "./endpoint.ts";
 import { type FileJugglerMessages, fileJuggler } from "./file-juggler.ts";
 import { type Hook, herald } from "./herald.ts";
@@ -90,6 +91,8 @@ export interface Means {
 const revive = { minMs: 5_000, maxMs: 300_000 };
 /** Attempts at a build that fails for reasons of its surroundings. */
 const MAX_ATTEMPTS = 5;
+/** Requests to the dashboard in hand at once: each reader of a page has a stream open. */
+const MOST_FARM_PAGES = 400;
 /** How soon a hook hears of what happened. */
 const HOOK_LOOK_MS = 1_000;
 /** Frames of 1 MiB that may lie unread per sender of files. */
@@ -301,7 +304,15 @@ export function servicesBranch(means: Means): ChildSpec {
 }
 
 /** The web server, and the tasks that answer below its mounts: each may be away without the others. */
-function webBranch({ settings, colleagues, storage, mounts, gate, parts }: Means): ChildSpec {
+function webBranch({
+  settings,
+  colleagues,
+  storage,
+  mounts,
+  gate,
+  parts,
+  ownKeys,
+}: Means): ChildSpec {
   const { database, control: controlTask } = colleagues;
   const { metricsAccess, version } = settings;
   const { http: listen, httpTls: tls, accessLog, outputPath } = settings;
@@ -311,10 +322,30 @@ function webBranch({ settings, colleagues, storage, mounts, gate, parts }: Means
   const healthz = mounts.reserve("/healthz");
   const site = { address, tls, accessLog, outputPath, mounts, healthz, upstreamSimpleUrl };
   const readyz = { mount: mounts.reserve("/readyz"), database, storage: needed(storage) };
-  return supervisor("web", { revive }, [
-    child("http", http, site, { revive }),
-    child("readiness", readiness, readyz, { revive }),
-    ...(metricsAccess === "none"
+  const { control: controlAddress, status: statusAddress } = settings.queues;
+  const keys = ownKeys && { own: ownKeys, serverPublicKey: ownKeys.publicKey };
+  const whoMayLook = settings.dashboard;
+  const farmPages = (): ChildSpec[] =>
+    address === undefined || whoMayLook === "none"
+      ? []
+      : [
+          child(
+            "dashboard",
+            dashboard,
+            {
+              mount: mounts.reserve("/farm", { maxInHand: MOST_FARM_PAGES }),
+              gate,
+              whoMayLook,
+              controlAddress: reachable(controlAddress),
+              statusAddress: reachable(statusAddress),
+              keys: controlAddress.startsWith("tcp:") ? keys : undefined,
+              isTls: tls !== undefined || siteUrl(settings)?.startsWith("https:") === true,
+            },
+            { revive },
+          ),
+        ];
+  const figures = (): ChildSpec[] =>
+    metricsAccess === "none"
       ? []
       : [
           child(
@@ -331,7 +362,12 @@ function webBranch({ settings, colleagues, storage, mounts, gate, parts }: Means
             },
             { revive },
           ),
-        ]),
+        ];
+  return supervisor("web", { revive }, [
+    child("http", http, site, { revive }),
+    ...farmPages(),
+    child("readiness", readiness, readyz, { revive }),
+    ...figures(),
   ]);
 }
 
@@ -507,6 +543,10 @@ function needed<T>(value: T | undefined): T {
 /** Where the site is for its readers, without a slash at the end; undefined where nobody said it. */
 export const siteUrl = ({ publicUrl, indexUrl }: MasterSettings): string | undefined =>
   publicUrl ?? indexUrl?.replace(/\/simple\/*$/, "");
+
+/** The address of a queue as this machine connects to it. */
+const reachable = (queue: string): string =>
+  queue.replace(/^tcp:\/\/(\*|0\.0\.0\.0|\[::\])(?=:)/, "tcp://127.0.0.1");
 
 const httpAddress = ({ host, port }: ListenAddress): string =>
   `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

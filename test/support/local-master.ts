@@ -39,6 +39,10 @@ export interface LocalMasterOptions {
   readonly hooks?: readonly HookSettings[];
   /** Default: wheels are not signed. */
   readonly signingKeyFile?: string;
+  /** Default: everyone. */
+  readonly dashboard?: "everyone" | "token" | "none";
+  /** Default: `slave-NUMBER`. */
+  readonly labelOf?: (number: number) => string;
   /** Default 0: a free one, and another one whenever the server is restarted. */
   readonly httpPort?: number;
 }
@@ -52,12 +56,19 @@ export class LocalMaster {
   readonly folder: string;
   readonly system: System;
   readonly #logger: Logger;
+  readonly #labelOf: (number: number) => string;
   readonly #slaves: System[] = [];
 
-  private constructor(folder: string, system: System, logger: Logger) {
+  private constructor(
+    folder: string,
+    system: System,
+    logger: Logger,
+    labelOf: (number: number) => string,
+  ) {
     this.folder = folder;
     this.system = system;
     this.#logger = logger;
+    this.#labelOf = labelOf;
   }
 
   /** By their numbers, from 1; also those that have ended and were not started again. */
@@ -111,13 +122,19 @@ export class LocalMaster {
         httpTls: undefined,
         metricsAccess: options.metricsAccess ?? "everyone",
         accessLog: undefined,
+        dashboard: options.dashboard ?? "everyone",
         publicUrl: undefined,
         mergeUpstream: false,
       },
       logger,
       options.log ?? new LogLevels("info", []),
     );
-    const master = new LocalMaster(folder, system, logger);
+    const master = new LocalMaster(
+      folder,
+      system,
+      logger,
+      options.labelOf ?? ((number) => `slave-${number}`),
+    );
     for (let number = 1; number <= (options.slaves ?? 1); number += 1)
       await master.startSlave(number);
     return master;
@@ -134,7 +151,7 @@ export class LocalMaster {
         masterKey: undefined,
         keyFile: undefined,
         dir: this.slaveFolder(number),
-        label: `slave-${number}`,
+        label: this.#labelOf(number),
         debug: [],
         pythons: ["python3"],
         runners: [],

@@ -3,16 +3,12 @@
  * watches its own queues). Values only; this room knows neither links nor tasks.
  */
 import type { LogAnswer } from "../../protocol/model/build-log.ts";
-import type { Cause } from "../../protocol/model/cause.ts";
 import type { HostStats } from "../../protocol/model/host.ts";
+import type { KeptOrder } from "../../protocol/model/order.ts";
 import type { PackageReport } from "../../protocol/model/queue.ts";
-import type {
-  FarmFigures,
-  HistoryPoint,
-  SubjectKind,
-  TargetFigures,
-} from "../../protocol/model/statistics.ts";
-import type { SlaveRow } from "../../protocol/model/steering.ts";
+import type { BuildInHand, SlaveFacts, SlaveNow } from "../../protocol/model/slave-now.ts";
+import type { FarmStatistics, HistoryPoint, SubjectKind } from "../../protocol/model/statistics.ts";
+import type { EndedBuild } from "../../protocol/model/status.ts";
 import type { TaskNode } from "../../protocol/model/task-tree.ts";
 import type { Order, OrderOutcome } from "./orders.ts";
 
@@ -49,17 +45,14 @@ export interface TreeReading {
 }
 
 export interface Picture {
-  readonly connection: { readonly isHere: boolean; readonly sinceAt: number };
-  /** When the farm's figures were taken; null before the first time. */
-  readonly asOf: number | null;
-  readonly farm: FarmFigures | null;
-  /** By rank. */
-  readonly targets: readonly TargetFigures[];
-  readonly master: HostStats | null;
-  /** Why no builds are given out; null when they are. */
-  readonly resting: string | null;
+  readonly connection: {
+    readonly isHere: boolean;
+    readonly sinceAt: number;
+    /** For people; empty where nothing is wrong. */
+    readonly why: string;
+  };
+  readonly figures: FarmStatistics;
   readonly slaves: readonly SlaveSeen[];
-  readonly building: readonly BuildSeen[];
   /** Those that ended last, newest first. */
   readonly ended: readonly EndedBuild[];
   /** What happened last, newest first. */
@@ -68,51 +61,21 @@ export interface Picture {
   readonly tree: TreeReading | null;
 }
 
-export type SlaveState = SlaveRow["state"] | "cleaning" | "gone";
-
-export interface SlaveSeen {
-  readonly id: number;
-  readonly label: string;
-  readonly state: SlaveState;
-  /** Since it is in this state; null: not known. */
-  readonly sinceAt: number | null;
-  readonly asleep: { readonly by: "person" | "farm"; readonly why: string } | null;
-  readonly build: BuildSeen | null;
-  readonly targets: readonly string[];
-  readonly hostname: string;
-  readonly version: string;
-  /** Null: it has said nothing of its machine yet. */
+export interface SlaveSeen extends SlaveNow {
+  /** Null until they are known. */
+  readonly facts: SlaveFacts | null;
+  /** Null: it has said nothing of its machine. */
   readonly stats: HostStats | null;
-  readonly heardAt: number;
+  readonly heardAt: number | null;
+  /** The last word of the runner about the build in hand; null: none was heard. */
+  readonly says: { readonly status: string; readonly text: string } | null;
 }
 
-export interface BuildSeen {
-  readonly token: number;
-  readonly package: string;
-  readonly version: string;
-  readonly target: string;
-  readonly slave: string;
-  readonly slaveId: number | null;
-  readonly sinceAt: number;
-  /** What its runner said of it last; empty where it said nothing. */
-  readonly status: string;
-}
-
-export interface EndedBuild {
-  /** A number of its own, ascending. */
-  readonly number: number;
-  readonly token: number;
-  readonly package: string;
-  readonly version: string;
-  readonly target: string;
-  readonly slave: string;
-  readonly slaveId: number | null;
-  readonly cause: Cause;
-  readonly message: string;
-  readonly durationMs: number;
-  readonly endedAt: number;
-  readonly files: readonly string[];
-}
+/** Slaves that have a build in hand, the one that was given out last first. */
+export const builders = (slaves: readonly SlaveSeen[]): (SlaveSeen & { build: BuildInHand })[] =>
+  slaves
+    .flatMap((slave) => (slave.build === null ? [] : { ...slave, build: slave.build }))
+    .sort((one, other) => other.build.sinceAt - one.build.sinceAt || one.id - other.id);
 
 /** One thing that happened, in words. */
 export interface Note {
@@ -121,14 +84,4 @@ export interface Note {
   readonly kind: "build" | "slave" | "order" | "published" | "master";
   readonly text: string;
   readonly tone: "good" | "bad" | "busy" | "calm";
-}
-
-export interface KeptOrder {
-  readonly id: number;
-  readonly at: number;
-  readonly by: string;
-  readonly via: string;
-  readonly what: string;
-  readonly isDone: boolean;
-  readonly outcome: string;
 }

@@ -1,62 +1,50 @@
-/** Who may look and who may give orders: the option `--dashboard` and the tokens, as the routes ask of them. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+/** Who may look: the option `--dashboard` and the tokens, as the routes ask of them. Orders ask for a token themselves. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyReply } from "fastify";
+import { findToken } from "../server/token-cookie.ts";
+import { type Admitted, type Refused, sendRefusal, type TokenGate } from "../server/token-gate.ts";
 import type { Visitor } from "./pages/frame.ts";
-
-/** What became of the token that a request shows, or of one that was typed. */
-export type Admission =
-  | { readonly kind: "token"; readonly name: string; readonly right: "watch" | "control" }
-  | { readonly kind: "none" }
-  | { readonly kind: "refused"; readonly status: 401 | 429 | 503; readonly text: string };
-
-/** Knows the tokens. */
-export interface TokenGate {
-  /** What a request shows, by header or cookie. */
-  readonly look: (request: FastifyRequest["raw"]) => Promise<Admission>;
-  /** What somebody typed at the login. */
-  readonly check: (request: FastifyRequest["raw"], token: string) => Promise<Admission>;
-  /** A value of Set-Cookie: has the browser keep a token, or forget it (null). */
-  readonly cookie: (token: string | null) => string;
-}
 
 export type WhoMayLook = "everyone" | "token";
 
-const nobody: Visitor = { name: null, mayControl: false };
+/** What this asks of the farm's gate (web/server/token-gate.ts). */
+export type Tokens = Pick<TokenGate, "admit" | "admitToken" | "hold">;
 
-export class Gate {
-  readonly #tokens: TokenGate;
-  readonly #who: WhoMayLook;
-
-  constructor(tokens: TokenGate, who: WhoMayLook) {
-    this.#tokens = tokens;
-    this.#who = who;
-  }
-
-  /** Who asks; a refusal where that is nobody who may look. */
-  async visitor(request: FastifyRequest["raw"]): Promise<Visitor | Refusal> {
-    const admission = await this.#tokens.look(request);
-    if (admission.kind === "token") {
-      return { name: admission.name, mayControl: admission.right === "control" };
-    }
-    if (this.#who === "everyone") return nobody;
-    return admission.kind === "none"
-      ? new Refusal(401, "The farm's dashboard is for those who have a token: piw token create")
-      : new Refusal(admission.status, admission.text);
-  }
+/** Who was let in, and by what; null: by nothing, since everyone may look. */
+export interface Entry {
+  readonly visitor: Visitor;
+  readonly admitted: Admitted | null;
 }
 
-/** An answer in place of what was asked for. */
-export class Refusal {
-  readonly status: number;
-  readonly text: string;
+export const nobody: Visitor = { name: null, mayControl: false };
 
-  constructor(status: number, text: string) {
-    this.status = status;
-    this.text = text;
-  }
+export const visitorOf = ({ holder }: Admitted): Visitor => ({
+  name: holder.name,
+  mayControl: holder.right === "control",
+});
 
-  send(reply: FastifyReply): FastifyReply {
-    if (this.status === 401) void reply.header("www-authenticate", 'Bearer realm="farm"');
-    if (this.status === 429 || this.status === 503) void reply.header("retry-after", "10");
-    return reply.code(this.status).type("text/plain; charset=utf-8").send(`${this.text}\n`);
-  }
+export async function enter(
+  request: IncomingMessage,
+  tokens: Tokens,
+  who: WhoMayLook,
+): Promise<Entry | Refused> {
+  // Nobody has refused anything to those who may look without one.
+  const needsNone = who === "everyone";
+  if (needsNone && findToken(request) === undefined) return { visitor: nobody, admitted: null };
+  const admission = await tokens.admit(request, "watch");
+  if (admission.isAdmitted) return { visitor: visitorOf(admission), admitted: admission };
+  return needsNone ? { visitor: nobody, admitted: null } : admission;
+}
+
+/** An answer of one line. */
+export function refuse(reply: FastifyReply, status: number, text: string): FastifyReply {
+  if (status === 429 || status === 503) void reply.header("retry-after", "5");
+  return reply.code(status).type("text/plain; charset=utf-8").send(`${text}\n`);
+}
+
+/** The gate's own answer. */
+export function sendRefused(reply: FastifyReply, refused: Refused): FastifyReply {
+  reply.hijack();
+  sendRefusal(reply.raw, refused);
+  return reply;
 }

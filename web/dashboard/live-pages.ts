@@ -43,13 +43,20 @@ export class LivePages {
   readonly #epoch = randomBytes(6).toString("hex");
   /** Used last, last. */
   readonly #pages = new Map<string, Page>();
+  readonly #onCrash: (error: unknown) => void;
   #flush: NodeJS.Timeout | undefined;
   #lastTookMs = 0;
   #made = 0;
 
-  constructor(picture: () => Picture, lookAtTree: (everyMs: number | null) => void) {
+  /** @param onCrash told of what goes wrong while changes are sent */
+  constructor(
+    picture: () => Picture,
+    lookAtTree: (everyMs: number | null) => void,
+    onCrash: (error: unknown) => void,
+  ) {
     this.#picture = picture;
     this.#lookAtTree = lookAtTree;
+    this.#onCrash = onCrash;
   }
 
   /** As a page is first shown: its pieces by key or list, and the id from which its stream goes on. */
@@ -101,12 +108,11 @@ export class LivePages {
     );
     this.#flush = setTimeout(() => {
       this.#flush = undefined;
-      const startedAt = performance.now();
-      for (const page of this.#watched()) {
-        if (!this.#show(page)) continue;
-        for (const reader of page.readers) this.#send(page, reader);
+      try {
+        this.#sendChanges();
+      } catch (error) {
+        this.#onCrash(error);
       }
-      this.#lastTookMs = performance.now() - startedAt;
     }, gatherMs);
   }
 
@@ -116,6 +122,15 @@ export class LivePages {
     for (const { readers } of this.#pages.values())
       for (const { stream } of [...readers]) stream.end();
     this.#lookAtTree(null);
+  }
+
+  #sendChanges(): void {
+    const startedAt = performance.now();
+    for (const page of this.#watched()) {
+      if (!this.#show(page)) continue;
+      for (const reader of page.readers) this.#send(page, reader);
+    }
+    this.#lastTookMs = performance.now() - startedAt;
   }
 
   #upToDate(name: ViewName, visitor: Visitor): Page {

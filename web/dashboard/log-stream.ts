@@ -10,6 +10,8 @@ import { buildFacts } from "./pages/build.ts";
 /** Shorter than proxies and the farm's own server wait for something to be said. */
 const WAIT_MS = 10_000;
 const AGAIN_MS = 1_000;
+/** After the end of a log, for what became of its build. */
+const MOST_OUTCOME_LOOKS = 120;
 
 export class LogStream {
   readonly #read: Farm["readLog"];
@@ -40,6 +42,7 @@ export class LogStream {
         continue;
       }
       if (await this.#sendPart()) {
+        await this.#tellOutcome();
         this.#stream.send("end", undefined, "{}");
         this.#stream.end();
         return;
@@ -73,6 +76,15 @@ export class LogStream {
       );
     } else if (!part.isEnd && cut > 0) await this.#pause(AGAIN_MS);
     return part.isEnd;
+  }
+
+  /** The log ends a moment before its build is settled. */
+  async #tellOutcome(): Promise<void> {
+    for (let times = 0; times < MOST_OUTCOME_LOOKS && !this.#stream.isEnded; times += 1) {
+      if (this.#build?.phase !== "running") return;
+      await this.#pause(AGAIN_MS);
+      this.#tell((await this.#ask())?.build ?? null);
+    }
   }
 
   async #ask() {

@@ -1,13 +1,13 @@
 /** What may be ordered from the dashboard: one JSON object, checked, with its words and whether it needs a second thought. */
 import { z } from "zod";
+import { logLevelSchema } from "../../protocol/model/order.ts";
 import { rowIdSchema } from "../../protocol/model/scalar.ts";
 import { slavesAskedSchema, steeringSchema } from "../../protocol/model/steering.ts";
 import { textSchema } from "../../protocol/model/text.ts";
 
 const taskSchema = textSchema(200).refine((task) => task !== "", "a task is to be named");
 
-/** The words of pino, in which the master logs; null: as it was started. */
-export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
+export const logLevels = logLevelSchema.options;
 
 export const orderSchema = z.discriminatedUnion("what", [
   z.strictObject({ what: z.literal("steer"), action: steeringSchema, slaves: slavesAskedSchema }),
@@ -20,7 +20,8 @@ export const orderSchema = z.discriminatedUnion("what", [
   z.strictObject({
     what: z.literal("log-level"),
     task: taskSchema.nullable(),
-    level: z.enum(logLevels).nullable(),
+    /** Null: as it was configured. */
+    level: logLevelSchema.nullable(),
   }),
 ]);
 export type Order = z.infer<typeof orderSchema>;

@@ -1,8 +1,9 @@
 /** Words and small elements that the dashboard's pages share, beside those of the whole site (web/pages/words.ts). */
 import { causeText } from "../../protocol/model/cause.ts";
+import type { BuildInHand, SlaveNowState } from "../../protocol/model/slave-now.ts";
+import type { EndedBuild } from "../../protocol/model/status.ts";
 import { type Html, html } from "../html.ts";
 import { countText, instantText, type Tone, toneOf } from "../pages/words.ts";
-import type { BuildSeen, EndedBuild, SlaveState } from "./contract.ts";
 import type { OrderButton } from "./orders.ts";
 
 const tones = {
@@ -14,7 +15,7 @@ const tones = {
 } as const satisfies Record<string, Tone>;
 
 export const slaveStates: Readonly<
-  Record<SlaveState, { readonly text: string; readonly tone: Tone }>
+  Record<SlaveNowState, { readonly text: string; readonly tone: Tone }>
 > = {
   idle: { text: "idle", tone: tones.good },
   building: { text: "building", tone: tones.busy },
@@ -50,7 +51,7 @@ export const projectLink = (name: string): Html =>
 export const slaveLink = (label: string, id: number | null): Html | string =>
   id === null ? label : html`<a href="/farm/slaves/${id}">${label}</a>`;
 
-export const logLink = (build: BuildSeen | EndedBuild): Html =>
+export const logLink = (build: BuildInHand | EndedBuild): Html =>
   html`<a href="/farm/builds/${build.token}" aria-label="Log of ${build.package} ${build.version}, ${build.target}">log</a>`;
 
 export const outcome = (build: EndedBuild): Html =>

@@ -1,26 +1,31 @@
 /** Builds as they happen: those in hand, and those that ended last; on their own page and as parts of others. */
+import type { EndedBuild } from "../../../protocol/model/status.ts";
 import { type Html, html } from "../../html.ts";
 import { durationText } from "../../pages/words.ts";
-import type { BuildSeen, EndedBuild, Picture } from "../contract.ts";
+import { builders, type Picture, type SlaveSeen } from "../contract.ts";
 import { newestFirst, type Piece, row } from "../piece.ts";
 import { logLink, outcome, projectLink, since, slaveLink, when } from "../words.ts";
 
 const ENDED_SHOWN = 100;
 
-export const buildsPieces = ({ building, ended }: Picture): Piece[] => [
-  ...buildingRows(building),
+export const buildsPieces = ({ slaves, ended }: Picture): Piece[] => [
+  ...buildingRows(slaves),
   ...endedRows(ended.slice(0, ENDED_SHOWN)),
 ];
 
-export const buildingRows = (building: readonly BuildSeen[]): Piece[] =>
-  building.map((build) =>
+export const buildingRows = (slaves: readonly SlaveSeen[]): Piece[] =>
+  builders(slaves).map(({ id, label, build, says }) =>
     row(
       "building",
       build.token,
       newestFirst(build.sinceAt),
-      html`<th scope="row" class="wrap">${projectLink(build.package)} ${build.version}</th><td>${build.target}</td><td class="wrap">${slaveLink(build.slave, build.slaveId)}</td><td>${since(build.sinceAt)}</td><td class="wrap">${build.status}</td><td>${logLink(build)}</td>`,
+      html`<th scope="row" class="wrap">${projectLink(build.package)} ${build.version}</th><td>${build.target}</td><td class="wrap">${slaveLink(label, id)}</td><td>${since(build.sinceAt)}</td><td class="wrap">${saying(says)}</td><td>${logLink(build)}</td>`,
     ),
   );
+
+/** A word of the runner, and what it adds. */
+export const saying = (says: SlaveSeen["says"]): string =>
+  says === null ? "" : says.text === "" ? says.status : `${says.status}: ${says.text}`;
 
 export const endedRows = (ended: readonly EndedBuild[]): Piece[] => ended.map(endedRow);
 
@@ -31,8 +36,8 @@ function endedRow(build: EndedBuild): Piece {
   if (piece === undefined) {
     piece = row(
       "ended",
-      build.number,
-      newestFirst(build.number),
+      build.token,
+      `${newestFirst(build.endedAt)} ${newestFirst(build.token)}`,
       html`<th scope="row" class="wrap">${projectLink(build.package)} ${build.version}</th><td class="outcome">${outcome(build)}</td><td>${build.target}</td><td class="wrap">${slaveLink(build.slave, build.slaveId)}</td><td>${durationText(build.durationMs)}</td><td>${when(build.endedAt)}</td><td>${logLink(build)}</td>`,
     );
     known.set(build, piece);

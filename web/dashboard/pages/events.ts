@@ -1,6 +1,7 @@
 /** What happened since this is watched, and what the master was ordered to do. */
+import type { KeptOrder } from "../../../protocol/model/order.ts";
 import { type Html, html } from "../../html.ts";
-import type { KeptOrder, Note, Picture } from "../contract.ts";
+import type { Note, Picture } from "../contract.ts";
 import { newestFirst, type Piece } from "../piece.ts";
 import { toned, when } from "../words.ts";
 

@@ -3,7 +3,7 @@ import { type Html, html } from "../../html.ts";
 import { sizeText } from "../../pages/words.ts";
 import type { Picture } from "../contract.ts";
 import { type Piece, spot } from "../piece.ts";
-import { countOrNone, percentText, since, toned } from "../words.ts";
+import { countOrNone, percentText, since, toned, when } from "../words.ts";
 import { buildingRows, buildingTable, endedRows, endedTable } from "./builds.ts";
 import { noteItems } from "./events.ts";
 import { figurePlot, spanChoice } from "./plots.ts";
@@ -14,18 +14,19 @@ const NOTES_SHOWN = 12;
 export const overviewPieces = (picture: Picture): Piece[] => [
   alerts(picture),
   numbers(picture),
-  ...buildingRows(picture.building),
+  ...buildingRows(picture.slaves),
   ...endedRows(picture.ended.slice(0, ENDED_SHOWN)),
   ...noteItems(picture.notes.slice(0, NOTES_SHOWN)),
 ];
 
 /** What a person should know first. On every page: a picture that is old looks like one that is not. */
 export function alerts(picture: Picture): Piece {
-  const { connection, resting, slaves, tree } = picture;
+  const { connection, figures, slaves, tree } = picture;
+  const { resting } = figures;
   const lines: Html[] = [];
   if (!connection.isHere)
     lines.push(
-      html`<strong>The master does not answer</strong>, ${since(connection.sinceAt)}. What is shown is from before; it goes on by itself.`,
+      html`<strong>The master does not answer</strong>, ${since(connection.sinceAt)}. ${connection.why === "" ? undefined : `It was said: ${connection.why}.`} What is shown is from before; it goes on by itself.`,
     );
   if (resting !== null) lines.push(html`<strong>No builds are given out:</strong> ${resting}`);
   const sleepers = slaves.filter(({ asleep }) => asleep?.by === "farm");
@@ -48,8 +49,10 @@ export function alerts(picture: Picture): Piece {
   );
 }
 
-function numbers({ asOf, farm, slaves, master, building }: Picture): Piece {
-  const here = slaves.filter(({ state }) => state !== "gone");
+function numbers({ figures: known, slaves }: Picture): Piece {
+  const { asOf, farm, master } = known;
+  const here = slaves.filter(({ state }) => state !== "gone" && state !== "silent");
+  const building = slaves.filter(({ build }) => build !== null);
   const figures: (readonly [name: string, value: string, key: string])[] = [
     ["Queued", countOrNone(farm?.ready), "ready"],
     ["Building", countOrNone(building.length), "building"],
@@ -72,7 +75,7 @@ function numbers({ asOf, farm, slaves, master, building }: Picture): Piece {
   ];
   return spot(
     "numbers",
-    html`<dl class="numbers">${figures.map(([name, value, key]) => html`<div><dt>${name}</dt><dd data-figure="${key}">${value}</dd></div>`)}</dl><p class="quiet">${asOf === null ? toned({ name: "busy", sign: "…" }, "the first figures are being gathered") : html`Figures ${since(asOf)}`}</p>`,
+    html`<dl class="numbers">${figures.map(([name, value, key]) => html`<div><dt>${name}</dt><dd data-figure="${key}">${value}</dd></div>`)}</dl><p class="quiet">${asOf === null ? toned({ name: "busy", sign: "…" }, "the first figures are being gathered") : html`Figures of ${when(asOf)}`}</p>`,
   );
 }
 

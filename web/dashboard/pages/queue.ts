@@ -13,16 +13,16 @@ const columns = [
   ["leased", "Building"],
   ["waiting", "To be retried"],
   ["blocked", "Blocked"],
-  ["buildsLastHour", "Builds in the last hour"],
-  ["failuresLastHour", "Without a wheel"],
-  ["builds", "Builds in all"],
+  ["buildsLastHour", "Last hour"],
+  ["failuresLastHour", "No wheel"],
+  ["builds", "In all"],
   ["failed", "Failed"],
   ["packages", "Packages"],
   ["files", "Files"],
 ] as const;
 
 export function queuePieces(picture: Picture): Piece[] {
-  const { farm, targets } = picture;
+  const { farm, targets } = picture.figures;
   return [
     alerts(picture),
     ...targets.map(({ id, name, figures }, rank) =>

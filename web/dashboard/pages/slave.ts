@@ -4,8 +4,8 @@ import { sizeText } from "../../pages/words.ts";
 import type { Picture, SlaveSeen } from "../contract.ts";
 import { slaveButtons } from "../orders.ts";
 import { type Piece, spot } from "../piece.ts";
-import { orderButtons, projectLink, since, slaveStates, toned, when } from "../words.ts";
-import { endedRows, endedTable } from "./builds.ts";
+import { orderButtons, projectLink, since, slaveStates, toned } from "../words.ts";
+import { endedRows, endedTable, saying } from "./builds.ts";
 import type { Visitor } from "./frame.ts";
 import { alerts } from "./overview.ts";
 import { figurePlot, spanChoice } from "./plots.ts";
@@ -16,28 +16,35 @@ export function slavePieces(picture: Picture, { mayControl }: Visitor, id: numbe
     alerts(picture),
     slave === undefined
       ? spot("slave", html`<p class="lead">It is not known any more.</p>`)
-      : facts(slave, mayControl),
+      : about(slave, mayControl),
     ...endedRows(picture.ended.filter(({ slaveId }) => slaveId === id)),
   ];
 }
 
-function facts(slave: SlaveSeen, mayControl: boolean): Piece {
-  const { id, label, state, sinceAt, asleep, build, targets, hostname, version, stats, heardAt } =
-    slave;
+function about(slave: SlaveSeen, mayControl: boolean): Piece {
+  const { id, label, state, sinceAt, asleep, build, stats, heardAt, connectedAt } = slave;
+  const { hostname = "", version = "", os = "", board = "", targets = [] } = slave.facts ?? {};
   const { text, tone } = slaveStates[state];
   const doing =
     build === null
       ? undefined
-      : html`<p class="lead">Builds ${projectLink(build.package)} ${build.version} for ${build.target}, ${since(build.sinceAt)}${build.status === "" ? "" : `: ${build.status}`}. <a href="/farm/builds/${build.token}">Its log</a></p>`;
+      : html`<p class="lead">Builds ${projectLink(build.package)} ${build.version} for ${build.target}, ${since(build.sinceAt)}${slave.says === null ? "" : `: ${saying(slave.says)}`}. <a href="/farm/builds/${build.token}">Its log</a></p>`;
   const of = (free: number, size: number): string =>
     size === 0 ? "–" : `${sizeText(free)} of ${sizeText(size)}`;
   const machine =
     stats === null
       ? undefined
       : html`<dl class="numbers"><div><dt>Load</dt><dd>${stats.loadAverage.toFixed(2)}</dd></div><div><dt>Memory free</dt><dd>${of(stats.memoryFreeBytes, stats.memorySizeBytes)}</dd></div><div><dt>Swap free</dt><dd>${of(stats.swapFreeBytes, stats.swapSizeBytes)}</dd></div><div><dt>Disk free</dt><dd>${of(stats.diskFreeBytes, stats.diskSizeBytes)}</dd></div><div><dt>Temperature</dt><dd>${stats.temperatureC === null ? "–" : `${stats.temperatureC.toFixed(0)} °C`}</dd></div></dl>`;
+  const facts = [
+    ["host", hostname],
+    ["system", os],
+    ["board", board],
+    ["version", version],
+    ["builds for", targets.join(", ")],
+  ].filter(([, value]) => value !== "");
   return spot(
     "slave",
-    html`<ul class="facts"><li>${toned(tone, text)} ${since(sinceAt)}</li><li>heard ${when(heardAt)}</li><li>host <strong>${hostname === "" ? "–" : hostname}</strong></li><li>version <strong>${version === "" ? "–" : version}</strong></li><li>builds for <strong>${targets.join(", ")}</strong></li></ul>
+    html`<ul class="facts"><li>${toned(tone, text)} ${since(sinceAt)}</li>${facts.map(([name, value]) => html`<li>${name} <strong>${value}</strong></li>`)}${connectedAt === null ? undefined : html`<li>connected ${since(connectedAt)}</li>`}${heardAt === null ? undefined : html`<li>figures ${since(heardAt)}</li>`}</ul>
 ${asleep === null ? undefined : html`<p class="notice">It is given no builds: ${asleep.why}</p>`}${doing}${machine}
 ${mayControl ? html`<p>${orderButtons(slaveButtons({ id, label, isAsleep: asleep !== null }))}</p>` : undefined}`,
   );

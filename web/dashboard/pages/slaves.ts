@@ -51,7 +51,8 @@ function slaveRow(slave: SlaveSeen, mayControl: boolean): Piece {
 }
 
 function makeRow(slave: SlaveSeen, mayControl: boolean): Piece {
-  const { id, label, state, sinceAt, asleep, build, targets, stats } = slave;
+  const { id, label, state, sinceAt, asleep, build, stats } = slave;
+  const targets = slave.facts?.targets ?? [];
   const { text, tone } = slaveStates[state];
   const sleeps = asleep !== null && state !== "asleep" ? " (to sleep)" : "";
   const task =

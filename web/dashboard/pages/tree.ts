@@ -14,9 +14,12 @@ const TASKS_SHOWN = 1_000;
 
 export function treePieces(picture: Picture, { mayControl }: Visitor): Piece[] {
   const nodes = picture.tree?.tasks ?? [];
+  const isSplit = new Set(nodes.map(({ part }) => part)).size > 1;
   return [
     alerts(picture),
-    ...nodes.slice(0, TASKS_SHOWN).map((node, place) => taskRow(node, place, mayControl)),
+    ...nodes
+      .slice(0, TASKS_SHOWN)
+      .map((node, place) => taskRow(node, place, { mayControl, isSplit })),
   ];
 }
 
@@ -38,7 +41,11 @@ const pauses: Readonly<Record<TaskNode["pause"], string>> = {
 /** Without how long a message has been in hand, where that is short: it would change with every look. */
 const BUSY_SHOWN_MS = 2_000;
 
-function taskRow(node: TaskNode, place: number, mayControl: boolean): Piece {
+function taskRow(
+  node: TaskNode,
+  place: number,
+  { mayControl, isSplit }: { readonly mayControl: boolean; readonly isSplit: boolean },
+): Piece {
   const { part, path, role, kind, state, pause, mailboxDepth, busyMs, handled, restarts } = node;
   const words = path.split("/").filter((word) => word !== "");
   const name = words.at(-1) ?? part;
@@ -58,7 +65,7 @@ function taskRow(node: TaskNode, place: number, mayControl: boolean): Piece {
     "tasks",
     `${part}:${path}`,
     String(place).padStart(6, "0"),
-    html`<th scope="row" class="depth-${depth}"><span title="${path}">${name}</span>${role === "" ? undefined : html` <span class="quiet">${role}</span>`}</th><td>${part}</td><td>${toned(states[state], state)}</td><td class="number">${isWorker ? countText(mailboxDepth) : ""}${busy}</td><td class="number">${isWorker ? countText(handled) : ""}</td><td class="number">${countText(restarts)}</td><td>${isWorker ? pauses[pause] : ""}</td><td class="wrap">${remark(node)}</td>${mayControl ? html`<td>${orderButtons(buttons, name)}</td>` : undefined}`,
+    html`<th scope="row" class="depth-${depth}"><span title="${path}">${name}</span>${role === "" ? undefined : html` <span class="quiet">${role}</span>`}${isSplit ? html` <span class="mark">${part}</span>` : undefined}</th><td>${toned(states[state], state)}</td><td class="number">${isWorker ? countText(mailboxDepth) : ""}${busy}</td><td class="number">${isWorker ? countText(handled) : ""}</td><td class="number">${countText(restarts)}</td><td>${isWorker ? pauses[pause] : ""}</td><td class="wrap remark">${remark(node)}</td>${mayControl ? html`<td>${orderButtons(buttons, name)}</td>` : undefined}`,
     isWorker ? "" : "branch",
   );
 }
@@ -89,8 +96,8 @@ export const treeBody = (
 ${shown("alerts")}
 <p class="filter"><label>Show those with <input id="filter" data-filters="tasks" type="search" autocomplete="off" spellcheck="false" placeholder="a task, a state"></label></p>
 <div class="scroll" tabindex="0" role="region" aria-label="Tasks of the master"><table class="tree">
-<thead><tr><th scope="col">Task</th><th scope="col">Part</th><th scope="col">State</th><th scope="col" class="number">Mailbox</th><th scope="col" class="number">Handled</th><th scope="col" class="number">Restarts</th><th scope="col">Pause</th><th scope="col">Remarks</th>${mayControl ? html`<th scope="col">Orders</th>` : undefined}</tr></thead>
+<thead><tr><th scope="col">Task</th><th scope="col">State</th><th scope="col" class="number">Mailbox</th><th scope="col" class="number">Handled</th><th scope="col" class="number">Restarts</th><th scope="col">Pause</th><th scope="col">Remarks</th>${mayControl ? html`<th scope="col">Orders</th>` : undefined}</tr></thead>
 <tbody data-list="tasks" data-empty="The tree is being read.">${shown("tasks")}</tbody></table></div>
 ${mayControl ? html`<p class="all-orders">${orderButtons(masterButtons)}</p>${levelForm}` : undefined}`;
 
-const levelForm = html`<form id="log-level" class="log-level" hidden><label>Log <select name="level">${logLevels.map((level) => html`<option>${level}</option>`)}<option value="">as configured</option></select></label> <label>of <input name="task" maxlength="200" placeholder="all tasks" autocomplete="off" spellcheck="false"></label> <button type="submit">Set log level</button></form>`;
+const levelForm = html`<form id="log-level" class="log-level" hidden><label>Log <select name="level">${logLevels.map((level) => html`<option${level === "info" ? html` selected` : undefined}>${level}</option>`)}<option value="">as configured</option></select></label> <label>of <input name="task" maxlength="200" placeholder="all tasks" autocomplete="off" spellcheck="false"></label> <button type="submit">Set log level</button></form>`;

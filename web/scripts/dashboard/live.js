@@ -44,7 +44,25 @@ function open() {
 function comeBack() {
   tries += 1;
   clearTimeout(again);
-  again = setTimeout(open, Math.min(1_000 * tries, 10_000) * (0.75 + Math.random() / 2));
+  again = setTimeout(
+    () => void openWhereLetIn(),
+    Math.min(1_000 * tries, 10_000) * (0.75 + Math.random() / 2),
+  );
+}
+
+/** A token that has ended leads to the login, as it does for who comes to the page. */
+async function openWhereLetIn() {
+  try {
+    const { type } = await fetch(location.href, { redirect: "manual", cache: "no-store" });
+    if (type === "opaqueredirect") {
+      const path = location.pathname + location.search;
+      location.assign(`/farm/login?next=${encodeURIComponent(path)}`);
+      return;
+    }
+  } catch {
+    // The farm does not answer: tried again below.
+  }
+  open();
 }
 
 /** @param {{ now: number, isWhole: boolean, pieces: import("./pieces.js").Piece[], gone: string[] }} update */

@@ -11,6 +11,11 @@ const REFRESH_MS = 10_000;
 const LONG_REFRESH_MS = 300_000;
 const HEIGHT = 190;
 const short = new Intl.NumberFormat("en", { notation: "compact" });
+const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const months = new Intl.DateTimeFormat("en-GB", { month: "short", year: "2-digit" });
+/** @type {Record<string, Intl.DateTimeFormat>} */
+const timeFormats = { hour: hours, day: hours, week: days, year: months };
 const dashes = [[], [6, 3], [2, 3], [10, 3, 2, 3]];
 
 /**
@@ -127,7 +132,7 @@ class FigurePlot {
     if (columns === undefined) return;
     const data = this.#data(columns);
     const { fromAt, nowAt } = columns;
-    if (data[0].length === 0) {
+    if (data.slice(1).every((values) => values.every((value) => value === null))) {
       this.#plot?.destroy();
       this.#plot = undefined;
       this.#say("Nothing is known of this time yet.");
@@ -183,7 +188,12 @@ class FigurePlot {
         y: { range: (_plot, _least, most) => [0, most === null || most <= 0 ? 1 : most * 1.08] },
       },
       axes: [
-        { ...axis, size: 30 },
+        {
+          ...axis,
+          size: 30,
+          space: 60,
+          values: (_plot, ticks) => ticks.map((tick) => timeFormats[span]?.format(tick * 1_000)),
+        },
         {
           ...axis,
           size: 58,
