@@ -30,6 +30,8 @@ export interface DashboardOptions {
   readonly log: { error(fields: object, message: string): void };
   /** Told of what goes wrong while no request is answered: the dashboard is of no use then. */
   readonly onCrash: (error: unknown) => void;
+  /** A reader of a stream who takes nothing for so long is gone. Default 30,000. */
+  readonly stallMs?: number;
 }
 
 export interface Dashboard {
@@ -46,7 +48,12 @@ const HTML = "text/html; charset=utf-8";
 
 export async function buildDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { farm, tokens, whoMayLook, log } = options;
-  const pages = new LivePages(() => farm.picture, farm.lookAtTree, options.onCrash);
+  const pages = new LivePages(
+    () => farm.picture,
+    farm.lookAtTree,
+    options.onCrash,
+    options.stallMs,
+  );
   const history = new HistoryDesk(farm);
   const readers = new Readers();
   const open = new Set<EventStream>();

@@ -4,25 +4,26 @@
  */
 import type { ServerResponse } from "node:http";
 
-/** A reader who takes nothing for so long is gone. */
 const STALL_MS = 30_000;
 /** Proxies end what says nothing, the farm's own server after a minute. */
-export const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_MS = 15_000;
 
 export class EventStream {
   readonly #response: ServerResponse;
   readonly #heartbeat: NodeJS.Timeout;
+  readonly #stallMs: number;
   #stalled: NodeJS.Timeout | undefined;
 
   /**
-   * @param onFree called when a reader who had fallen behind has taken all
-   * @param onEnd called once, however it ends
+   * @param on `free` is called when a reader who had fallen behind has taken all, `end` once, however it ends
+   * @param stallMs a reader who takes nothing for so long is gone
    */
   constructor(
     response: ServerResponse,
     on: { readonly free: () => void; readonly end: () => void },
-    heartbeatMs = HEARTBEAT_MS,
+    stallMs = STALL_MS,
   ) {
+    this.#stallMs = stallMs;
     this.#response = response;
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
@@ -33,7 +34,7 @@ export class EventStream {
     response.flushHeaders();
     this.#heartbeat = setInterval(() => {
       if (this.isFree) this.#write(":\n\n");
-    }, heartbeatMs);
+    }, HEARTBEAT_MS);
     this.#heartbeat.unref();
     response.on("drain", () => {
       clearTimeout(this.#stalled);
@@ -69,7 +70,7 @@ export class EventStream {
 
   #write(text: string): void {
     if (this.isEnded || this.#response.write(text)) return;
-    this.#stalled ??= setTimeout(() => this.#response.destroy(), STALL_MS);
+    this.#stalled ??= setTimeout(() => this.#response.destroy(), this.#stallMs);
     this.#stalled.unref();
   }
 }

@@ -44,6 +44,7 @@ export class LivePages {
   /** Used last, last. */
   readonly #pages = new Map<string, Page>();
   readonly #onCrash: (error: unknown) => void;
+  readonly #stallMs: number | undefined;
   #flush: NodeJS.Timeout | undefined;
   #lastTookMs = 0;
   #made = 0;
@@ -53,7 +54,9 @@ export class LivePages {
     picture: () => Picture,
     lookAtTree: (everyMs: number | null) => void,
     onCrash: (error: unknown) => void,
+    stallMs?: number,
   ) {
+    this.#stallMs = stallMs;
     this.#picture = picture;
     this.#lookAtTree = lookAtTree;
     this.#onCrash = onCrash;
@@ -82,14 +85,18 @@ export class LivePages {
   ): EventStream {
     const page = this.#upToDate(name, visitor);
     const reader: Reader = {
-      stream: new EventStream(response, {
-        free: () => this.#send(page, reader),
-        end: () => {
-          page.readers.delete(reader);
-          this.#chooseTreePace();
-          onEnd();
+      stream: new EventStream(
+        response,
+        {
+          free: () => this.#send(page, reader),
+          end: () => {
+            page.readers.delete(reader);
+            this.#chooseTreePace();
+            onEnd();
+          },
         },
-      }),
+        this.#stallMs,
+      ),
       seen: this.#versionOf(page, lastId),
     };
     page.readers.add(reader);

@@ -36,7 +36,7 @@ export const row = (
     key,
     list,
     order,
-    html: html`<tr data-piece="${key}" data-order="${order}"${styled}>${cells}</tr>`.text,
+    html: html`<tr data-piece="${key}" data-place="${order}"${styled}>${cells}</tr>`.text,
   };
 };
 

@@ -23,7 +23,7 @@ export const noteItems = (notes: readonly Note[]): Piece[] =>
         key,
         list: "notes",
         order,
-        html: html`<li data-piece="${key}" data-order="${order}" data-kind="${kind}">${when(at)} ${toned({ name: tone, sign: signs[tone] }, text)}</li>`
+        html: html`<li data-piece="${key}" data-place="${order}" data-kind="${kind}">${when(at)} ${toned({ name: tone, sign: signs[tone] }, text)}</li>`
           .text,
       };
       known.set(note, piece);

@@ -45,7 +45,7 @@ export function put(piece) {
     ? [...old.querySelectorAll(focusable)].indexOf(/** @type {Element} */ (document.activeElement))
     : -1;
   if (container === null) old?.replaceWith(element);
-  else if (old !== null && old.getAttribute("data-order") === element.getAttribute("data-order"))
+  else if (old !== null && old.getAttribute("data-place") === element.getAttribute("data-place"))
     old.replaceWith(element);
   else {
     old?.remove();
@@ -79,12 +79,12 @@ export function keepOnly(pieces) {
  * @param {Element} element
  */
 function insert(container, element) {
-  const order = element.getAttribute("data-order") ?? "";
+  const order = element.getAttribute("data-place") ?? "";
   const rows = container.children;
   let [low, high] = [0, rows.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((rows[middle]?.getAttribute("data-order") ?? "") <= order) low = middle + 1;
+    if ((rows[middle]?.getAttribute("data-place") ?? "") <= order) low = middle + 1;
     else high = middle;
   }
   container.insertBefore(element, rows[low] ?? null);
