@@ -39,7 +39,7 @@ function wordsOf(event: HeardEvent["event"]): Words | null {
     case "published":
       return { kind: "published", tone: "good", text: `${event.filename} is published` };
     case "slave":
-      return { kind: "slave", ...slaveWords(event) };
+      return slaveWords(event);
     case "order": {
       const { by, what, isDone, outcome } = event;
       const text = `${by}: ${what}: ${isDone ? "done" : "not done"}${outcome === "" ? "" : `, ${outcome}`}`;
@@ -62,15 +62,19 @@ function wordsOf(event: HeardEvent["event"]): Words | null {
   }
 }
 
+/** What a slave does between two builds is no news. */
 function slaveWords({
   label,
   state,
-}: {
-  readonly label: string;
-  readonly state: string;
-}): Pick<Words, "text" | "tone"> {
-  const tone = ["gone", "silent"].includes(state) ? "bad" : state === "asleep" ? "busy" : "calm";
-  return { tone, text: `${label} is ${state}` };
+  asleep,
+  facts,
+}: Extract<HeardEvent["event"], { readonly kind: "slave" }>): Words | null {
+  const kind = "slave";
+  if (state === "gone") return { kind, tone: "bad", text: `${label} has gone` };
+  if (state === "silent") return { kind, tone: "bad", text: `${label} is silent` };
+  if (state === "asleep" && asleep !== null)
+    return { kind, tone: "busy", text: `${label} sleeps: ${asleep.why}` };
+  return facts === null ? null : { kind, tone: "good", text: `${label} is here` };
 }
 
 function masterWords({

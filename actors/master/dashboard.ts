@@ -18,7 +18,7 @@ export interface DashboardArgs {
   /** Of the queues, as somebody connects to them. */
   readonly controlAddress: string;
   readonly statusAddress: string;
-  /** Undefined: they are of this machine. */
+  /** The master's own; undefined: the queues are of this machine. */
   readonly keys: ClientKeys | undefined;
   /** The site is served over TLS, by this server or one before it. */
   readonly isTls: boolean;

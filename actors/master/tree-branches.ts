@@ -338,7 +338,7 @@ function webBranch({
               whoMayLook,
               controlAddress: reachable(controlAddress),
               statusAddress: reachable(statusAddress),
-              keys: controlAddress.startsWith("tcp:") ? keys : undefined,
+              keys,
               isTls: tls !== undefined || siteUrl(settings)?.startsWith("https:") === true,
             },
             { revive },

@@ -1,7 +1,7 @@
 /** The dashboard as it is asked over HTTP: who is let in, what streams say after a cut, what is bounded, what is refused. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tokenSchema } from "../../protocol/model/build.ts";
-import type { LogAnswer } from "../../protocol/model/build-log.ts";
+import type { LogAnswer, LoggedBuild } from "../../protocol/model/build-log.ts";
 import type { EndedBuild } from "../../protocol/model/status.ts";
 import { cutBytes } from "../../web/dashboard/log-stream.ts";
 import {
@@ -211,11 +211,15 @@ describe("a stream", () => {
 describe("a log", () => {
   const text = "tide: größer, 潮 and 🌊\n".repeat(400);
   const bytes = Buffer.from(text);
-  const build = {
+  const build: LoggedBuild = {
     token: tokenSchema.parse(7),
-    ...{ package: "tide", version: "1.0", target: "cp311-linux_x86_64" },
-    ...{ slave: "slave-1", phase: "ended", cause: "built" },
-  } as const;
+    package: "tide",
+    version: "1.0",
+    target: "cp311-linux_x86_64",
+    slave: "slave-1",
+    phase: "ended",
+    cause: "built",
+  };
   /** In parts of a size that cuts characters in two. */
   const parts = async (_token: number, position: number): Promise<LogAnswer> => {
     const data = new Uint8Array(bytes.subarray(position, position + 101));
