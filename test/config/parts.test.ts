@@ -46,7 +46,7 @@ describe("the parts of a master", () => {
 
   it("are refused while one that runs elsewhere has no address, in either direction", () => {
     expect(() => master("--tasks", "scribe")).toThrow(
-      /reached: --web-queue \(secretary, scribe, http, readiness, metrics\), --stats-queue \(.*\), --db-queue \(seraph, oracle, listener\)/,
+      /reached: --web-queue \(secretary, scribe, http, dashboard, readiness, metrics\), --stats-queue \(.*\), --db-queue \(seraph, oracle, listener\)/,
     );
     const allBut = (left: string) =>
       everywhere.filter((_, at) => !everywhere[at - (at % 2)]?.startsWith(`--${left}-queue`));

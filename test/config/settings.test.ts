@@ -62,6 +62,7 @@ describe("the master's settings", () => {
       keyFile: undefined,
       http: undefined,
       httpTls: undefined,
+      dashboard: "token",
       accessLog: undefined,
       publicUrl: undefined,
       indexUrl: undefined,

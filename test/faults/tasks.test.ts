@@ -168,6 +168,7 @@ describe("any task killed while builds run", () => {
       "/services/web/http",
       "/services/web/readiness",
       "/services/web/metrics",
+      "/services/web/dashboard",
     ];
     const untilRunning = (task: string) =>
       master.until(`${task} runs`, () =>

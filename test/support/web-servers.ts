@@ -24,8 +24,12 @@ export interface SiteServerKind {
   readonly name: "built-in" | "nginx" | "Apache";
   /** Why it cannot run here; undefined where it can. */
   readonly missing: string | undefined;
-  /** @param folder its own, readable by all users; @param output what it serves */
-  start(folder: string, output: string): Promise<SiteServer>;
+  /**
+   * @param folder its own, readable by all users
+   * @param output what it serves
+   * @param farmUrl where the dashboard is, for those that pass it on; default: as the example says
+   */
+  start(folder: string, output: string, farmUrl?: string): Promise<SiteServer>;
 }
 
 const find = (...paths: readonly string[]): string | undefined => paths.find(existsSync);
@@ -35,15 +39,19 @@ const apacheModules = "/usr/lib/apache2/modules";
 const deployed = (name: string): Promise<string> =>
   readFile(new URL(`../../deploy/${name}`, import.meta.url), "utf8");
 
+/** The address of --http in the examples. */
+const DEPLOYED_FARM = "http://127.0.0.1:8080";
+
 export const siteServers: readonly SiteServerKind[] = [
   { name: "built-in", missing: undefined, start: startBuiltIn },
   {
     name: "nginx",
     missing: nginx === undefined ? "nginx is not installed" : undefined,
-    start: (folder, output) =>
+    start: (folder, output, farmUrl = DEPLOYED_FARM) =>
       startProgram(folder, async (port) => {
         const accessLog = join(folder, "access.log");
         const site = replaced(await deployed("nginx.conf"), {
+          [`proxy_pass ${DEPLOYED_FARM};`]: `proxy_pass ${farmUrl};`,
           "listen 80;": `listen 127.0.0.1:${port};`,
           "root /var/www;": `root "${output}";`,
           "access_log /var/log/nginx/wheels.log combined;": `access_log "${accessLog}" combined;`,
@@ -66,10 +74,11 @@ export const siteServers: readonly SiteServerKind[] = [
   {
     name: "Apache",
     missing: apache === undefined ? "Apache (apache2-bin) is not installed" : undefined,
-    start: (folder, output) =>
+    start: (folder, output, farmUrl = DEPLOYED_FARM) =>
       startProgram(folder, async (port) => {
         const accessLog = join(folder, "access.log");
         const site = replaced(await deployed("apache.conf"), {
+          [`ProxyPass "${DEPLOYED_FARM}/farm/"`]: `ProxyPass "${farmUrl}/farm/"`,
           "<VirtualHost *:80>": `<VirtualHost 127.0.0.1:${port}>`,
           "DocumentRoot /var/www": `DocumentRoot "${output}"`,
           "<Directory /var/www>": `<Directory "${output}">`,
@@ -83,6 +92,8 @@ export const siteServers: readonly SiteServerKind[] = [
           "mime",
           "dir",
           "allowmethods",
+          "proxy",
+          "proxy_http",
         ];
         const modules = [...named, "setenvif", "deflate", "filter"].map(
           (name) => `LoadModule ${name}_module ${apacheModules}/mod_${name}.so`,
