@@ -17,10 +17,12 @@ let site: DashboardSite;
 const readers: StreamReader[] = [];
 
 const start = async (whoMayLook: "everyone" | "token" = "everyone") => {
-  await site?.close();
+  await site.close();
   site = await startDashboardSite({ whoMayLook });
 };
-beforeEach(() => start());
+beforeEach(async () => {
+  site = await startDashboardSite();
+});
 afterEach(async () => {
   for (const reader of readers.splice(0)) reader.close();
   await site.close();
@@ -38,7 +40,8 @@ interface Said {
   readonly pieces: { readonly key: string; readonly list: string | null; readonly html: string }[];
   readonly gone: readonly string[];
 }
-const said = ({ events }: StreamReader): Said[] => events.map(({ data }) => JSON.parse(data));
+const said = ({ events }: StreamReader): Said[] =>
+  events.map(({ data }) => JSON.parse(data) as Said);
 const keysOf = (updates: readonly Said[]) =>
   updates.flatMap(({ pieces }) => pieces.map(({ key }) => key));
 const untilSaid = (reader: StreamReader, count: number) =>
@@ -234,7 +237,9 @@ describe("a log", () => {
   };
   const textOf = (reader: StreamReader) =>
     reader.events
-      .flatMap(({ event, data }) => (event === "text" ? JSON.parse(data).text : ""))
+      .flatMap(({ event, data }) =>
+        event === "text" ? (JSON.parse(data) as { text: string }).text : "",
+      )
       .join("");
   const ends = (reader: StreamReader) =>
     expect.poll(() => reader.events.at(-1)?.event, patience).toBe("end");
@@ -255,7 +260,7 @@ describe("a log", () => {
     for (const at of [0, 1, 7, texts.length - 2]) {
       const before = texts
         .slice(0, at + 1)
-        .map(({ data }) => JSON.parse(data).text)
+        .map(({ data }) => (JSON.parse(data) as { text: string }).text)
         .join("");
       const rest = read("/farm/builds/7/log", { "last-event-id": texts[at]?.id ?? "" });
       await ends(rest);
@@ -610,7 +615,7 @@ describe("the history", () => {
       });
     expect(asked).toHaveLength(1);
     const rest = await site.ask(`${url}&from=${step}`);
-    expect(JSON.parse(rest.body.toString()).at).toEqual([step]);
+    expect((JSON.parse(rest.body.toString()) as { at: number[] }).at).toEqual([step]);
   });
 
   test("of a year has a point for six hours, weighed by samples", async () => {

@@ -70,9 +70,13 @@ function taskRow(
   );
 }
 
-/** What orders name: tasks that stand in the tree, not the thousands that come and go with slaves and files. */
+/**
+ * What orders name: not the thousands that come and go with slaves and files, nor what holds the sockets and takes the orders,
+ * which cannot be told to end alone.
+ */
 const isTask = ({ kind, path }: TaskNode): boolean =>
-  kind === "worker" && !/\/(sessions|transfers)\//.test(path);
+  kind === "worker" &&
+  !/\/(sessions|transfers)\/|^\/(links|observers|parts|leadership)\//.test(path);
 
 function remark({ degraded, lastError, refused = {} }: TaskNode): string {
   const reasons = Object.entries(refused)
