@@ -585,6 +585,23 @@ describe("a page", () => {
     expect([400, 404]).toContain((await site.ask(path)).status);
   });
 
+  test("has its styles and scripts with it, whatever the site has", async () => {
+    await start("token");
+    const text = (await site.ask("/farm/login")).body.toString();
+    const links = [...text.matchAll(/(?:src|href)="(\/farm\/assets\/[^"]+)"/g)].map(
+      ([, url]) => url,
+    );
+    expect(links.length).toBeGreaterThan(1);
+    for (const url of links) {
+      const { status, headers } = await site.ask(url ?? "");
+      expect([status, headers["cache-control"]]).toEqual([
+        200,
+        "public, max-age=31536000, immutable",
+      ]);
+    }
+    expect((await site.ask("/farm/assets/nothing.js")).status).toBe(404);
+  });
+
   test("without its slash leads to the one with it", async () => {
     const { status, headers } = await site.ask("/farm");
     expect([status, headers.location]).toEqual([301, "/farm/"]);

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { CookieOptions } from "../server/token-cookie.ts";
+import { giveAssets } from "./asset-route.ts";
 import type { Farm } from "./contract.ts";
 import { EventStream } from "./event-stream.ts";
 import { enter, nobody, refuse, sendRefused, type Tokens, type WhoMayLook } from "./gate.ts";
@@ -134,6 +135,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Dashboa
     return typeof columns === "string" ? refuse(reply, 503, columns) : reply.send(columns);
   });
 
+  giveAssets(app);
   takeTokens(app, options);
   takeOrders(app, options);
   await app.ready();

@@ -1,6 +1,6 @@
 /** The frame of the dashboard's pages: who looks, whether what is shown is live, and how one goes elsewhere. */
-import { assetUrl } from "../../assets.ts";
 import { type Html, html } from "../../html.ts";
+import { farmAssetUrl } from "../asset-route.ts";
 
 /** Who looks at a page. */
 export interface Visitor {
@@ -49,13 +49,13 @@ export function frame(options: FrameOptions, body: Html): string {
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <title>${title} · Farm</title>
-<link rel="stylesheet" href="${assetUrl("site.css")}">
-${hasPlots ? html`<link rel="stylesheet" href="${assetUrl("uplot.css")}">\n` : undefined}<link rel="icon" type="image/svg+xml" href="${assetUrl("icon.svg")}">
-${all.map((script) => html`<script type="module" src="${assetUrl(script)}"></script>\n`)}</head>
+<link rel="stylesheet" href="${farmAssetUrl("site.css")}">
+${hasPlots ? html`<link rel="stylesheet" href="${farmAssetUrl("uplot.css")}">\n` : undefined}<link rel="icon" type="image/svg+xml" href="${farmAssetUrl("icon.svg")}">
+${all.map((script) => html`<script type="module" src="${farmAssetUrl(script)}"></script>\n`)}</head>
 <body class="dashboard"${live}>
 <a class="skip" href="#main">To the contents</a>
 <header class="top"><div class="wide">
-<a class="brand" href="/"><img src="${assetUrl("icon.svg")}" alt="" width="26" height="26">Wheelwright</a>
+<a class="brand" href="/"><img src="${farmAssetUrl("icon.svg")}" alt="" width="26" height="26">Wheelwright</a>
 <nav aria-label="Farm"><ul>
 ${navigation.map(([href, text]) => html`<li><a href="${href}"${href === path ? html` aria-current="page"` : undefined}>${text}</a></li>\n`)}</ul></nav>
 <div class="visitor">${stream === undefined ? undefined : html`<span id="live" role="status">not live: without its script this page stays as it is</span>`}${visitorText(visitor)}</div>
