@@ -149,7 +149,7 @@ class FigurePlot {
   /**
    * With a gap where nothing was measured.
    * @param {Columns} columns
-   * @returns {uPlot.AlignedData}
+   * @returns {[xs: number[], ...ys: (number | null)[][]]}
    */
   #data({ at, stepMs, figures }) {
     /** @type {number[]} */
@@ -192,7 +192,8 @@ class FigurePlot {
           ...axis,
           size: 30,
           space: 60,
-          values: (_plot, ticks) => ticks.map((tick) => timeFormats[span]?.format(tick * 1_000)),
+          values: (_plot, ticks) =>
+            ticks.map((tick) => timeFormats[span]?.format(tick * 1_000) ?? ""),
         },
         {
           ...axis,
