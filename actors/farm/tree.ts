@@ -386,5 +386,4 @@ function once(work: () => void): () => void {
 }
 
 /** Whether nobody else reaches an address. */
-const isOwnMachine = (host: string): boolean =>
-  /^(127(\.\d+){3}|::1|localhost)$/i.test(host);
+const isOwnMachine = (host: string): boolean => /^(127(\.\d+){3}|::1|localhost)$/i.test(host);

@@ -517,10 +517,3 @@ export class FarmPicture {
 
 const isNewer = (at: number, known: number | null): boolean =>
   known === null || at > known || at < known - CLOCK_SET_BACK_MS;
-
-/** Slaves that have a build in hand, the one that builds longest first. */
-export const builders = (picture: FarmPicture): SlaveSeen[] =>
-  picture
-    .slaves()
-    .filter(({ build }) => build !== null)
-    .toSorted((a, b) => (a.build?.sinceAt ?? 0) - (b.build?.sinceAt ?? 0) || a.id - b.id);

@@ -183,7 +183,8 @@ test("a log of a job that is not there any more is asked of the jobs that are, a
   const question = { identity: "key", token: 5, position: 0, waitMs: 0 };
   for (const of of [peer("1", "other"), peer("2", "folder#2")]) {
     await driver.ask("PEER_OPENED", of);
-    await driver.ask("PRESENCE", { peerId: of.id, presence: idle });
+    const word = { presence: idle, build: null, delivering: 0, greeting: null };
+    await driver.ask("PRESENCE", { peerId: of.id, word });
   }
   // There are no sessions here: whoever is asked does not answer.
   await expect(driver.ask("READ_LOG", { ...question, slot: "folder#3" })).rejects.toThrow(

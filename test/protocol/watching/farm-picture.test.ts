@@ -188,7 +188,8 @@ class Screen {
       for (const key of this.pasts.keys()) if (!followed.has(key)) this.pasts.delete(key);
     }
     for (const { subject: of, points, isWhole } of changes.pasts) {
-      const past = (isWhole ? undefined : this.pasts.get(keyOfSubject(of))) ?? new Map<number, PastPoint>();
+      const past =
+        (isWhole ? undefined : this.pasts.get(keyOfSubject(of))) ?? new Map<number, PastPoint>();
       for (const point of points) past.set(point.at, point);
       this.pasts.set(keyOfSubject(of), past);
     }
