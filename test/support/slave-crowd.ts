@@ -2,6 +2,7 @@
  * Many slaves in the process of a test: each a session of its own on the slave link that says HELLO and IDLE as piw-slave
  * does, and builds nothing.
  */
+import { context } from "zeromq";
 import { productVersion } from "../../config/version.ts";
 import { type FromSlave, slaveLink } from "../../protocol/links/slave.ts";
 import { connectEndpoint } from "../../protocol/transport/index.ts";
@@ -15,6 +16,8 @@ export interface CrowdOptions {
   readonly label?: (number: number) => string;
 }
 
+// Three for each; it counts only until the process has its first socket.
+context.maxSockets = 4_000;
 /** Connecting at once. */
 const AT_ONCE = 25;
 
