@@ -65,7 +65,8 @@ describe.each(["ipc", "tcp"] as const)("a master of three processes over %s", (s
     await publishedOnce();
 
     // In each process, and back.
-    const [none] = JSON.parse(await piw("log-level", "--json")).parts as { level: string }[];
+    const told = JSON.parse(await piw("log-level", "--json")) as { parts: { level: string }[] };
+    const [none] = told.parts;
     expect(await piw("log-level", "error")).toBe("the master logs at error\n");
     expect(await piw("log-level", "trace", "seraph")).toBe("logs at trace: seraph\n");
     const levels = await piw("log-level");

@@ -23,7 +23,6 @@ export const figurePlot = <Kind extends SubjectKind>(plot: FigurePlot<Kind>): Ht
 };
 
 export const spans = ["hour", "day", "week", "year"] as const;
-type Span = (typeof spans)[number];
 
 export const spanChoice: Html = html`<div class="spans" role="group" aria-label="How far back">${spans.map(
   (span) =>
