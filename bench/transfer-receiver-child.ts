@@ -19,7 +19,6 @@ import { type FileJugglerMessages, fileJuggler } from "../actors/master/file-jug
 import { Meters } from "../actors/master/metrics/meters.ts";
 import { Refusals } from "../actors/master/refusals.ts";
 import { startWheelChecker } from "../actors/master/wheel-check.ts";
-import { gatherGarbage } from "../bin/heap.ts";
 import type { DatabaseMessages } from "../db/requests.ts";
 import { filesLink, type ToFileSender } from "../protocol/links/files.ts";
 import type { ToImportDesk } from "../protocol/links/tasks/import-desk.ts";
@@ -119,7 +118,6 @@ async function openRaw(output: string, secret: Keys): Promise<Line> {
 type Keys = Extract<ReceiverOrder, { type: "open" }>["secret"];
 
 async function openMaster(output: string, secret: Keys): Promise<Line> {
-  gatherGarbage();
   const storage = await openLocalStorage(output);
   const checker = startWheelChecker();
   const refusals = new Refusals();

@@ -7,7 +7,6 @@ import { lineTo } from "../actors/slave/connection.ts";
 import { fileSender } from "../actors/slave/file-sender.ts";
 import type { FileSenderMessages } from "../actors/slave/messages.ts";
 import { Outbox } from "../actors/slave/outbox.ts";
-import { gatherGarbage } from "../bin/heap.ts";
 import { child, silentLogger, startSystem, supervisor } from "../supervisor/index.ts";
 import { obeyOrders } from "./bench-child.ts";
 import { connectPush, sendFile } from "./transfer/raw-copy.ts";
@@ -51,7 +50,6 @@ async function openSender({
   name,
   ...order
 }: Connect): Promise<Line> {
-  gatherGarbage();
   const { outbox } = await Outbox.open(order.outbox);
   const keys = own && serverPublicKey !== undefined ? { own, serverPublicKey } : undefined;
   const line = lineTo(

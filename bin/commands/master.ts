@@ -1,7 +1,6 @@
 /** piw-master: the supervised master node. */
 import { startMaster } from "../../actors/master/tree.ts";
 import { masterProgram, masterSettings } from "../../config/master.ts";
-import { gatherGarbage } from "../heap.ts";
 import { runProgram } from "../program.ts";
 
 export function master(argv: readonly string[]): Promise<void> {
@@ -10,7 +9,6 @@ export function master(argv: readonly string[]): Promise<void> {
       program: masterProgram,
       refusesRoot: true,
       run: (values, _operands, frame) => {
-        gatherGarbage();
         const settings = masterSettings(values, frame.hooks);
         return frame.superviseTree(
           (logger, signal) => startMaster(settings, logger, frame.logLevels, signal),

@@ -2,7 +2,6 @@
 import { ToldToEndError } from "../../actors/slave/told-to-end.ts";
 import { checkSlave, startSlave } from "../../actors/slave/tree.ts";
 import { slaveProgram, slaveSettings } from "../../config/slave.ts";
-import { gatherGarbage } from "../heap.ts";
 import { runProgram } from "../program.ts";
 
 /** A person has killed it: a service manager that restarts what failed leaves this one be (`deploy/piw-slave.service`). */
@@ -21,7 +20,6 @@ export function slave(argv: readonly string[]): Promise<void> {
           lines.forEach(frame.print);
           return ok ? 0 : 1;
         }
-        gatherGarbage();
         return frame.superviseTree(
           (logger, signal) => startSlave(settings, logger, signal),
           settings.times.shutdownMs,
