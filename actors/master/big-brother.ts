@@ -142,6 +142,7 @@ export const bigBrother = defineActor<BigBrotherMessages, BigBrotherArgs, State>
     EVERYTHING: (state) => ({
       ...state.known,
       nowAt: Date.now(),
+      upSinceAt: Math.round(performance.timeOrigin),
       slaves: [...state.slaves.values()],
     }),
   },

@@ -126,6 +126,8 @@ export type FarmStatistics = Immutable<z.infer<typeof farmStatisticsSchema>>;
 export const everythingSchema = farmStatisticsSchema.extend({
   /** The master's clock, whose instants these are but for the database's. */
   nowAt: instantSchema,
+  /** Since when the process runs that says this. */
+  upSinceAt: instantSchema,
   slaves: z.array(slaveFiguresSchema).max(MAX_SLAVES),
 });
 export type Everything = Immutable<z.infer<typeof everythingSchema>>;

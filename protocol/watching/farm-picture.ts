@@ -50,6 +50,8 @@ export interface Connection {
   readonly isCaughtUp: boolean;
   /** How much the master's clock is ahead of the watcher's. */
   readonly aheadMs: number;
+  /** Since when the master runs, by its clock; null: it has not said. */
+  readonly upSinceAt: number | null;
 }
 
 /** What happened in the watching itself, among the events. */
@@ -183,6 +185,7 @@ export class FarmPicture {
         isHearing: false,
         isCaughtUp: false,
         aheadMs: 0,
+        upSinceAt: null,
       },
       revision: 1,
     };
@@ -292,7 +295,7 @@ export class FarmPicture {
         change: isNewer ? known.change : change,
       });
     }
-    const { slaves: hosts, nowAt, ...figures } = everything;
+    const { slaves: hosts, nowAt, upSinceAt, ...figures } = everything;
     for (const host of hosts) this.#takeHost(host);
     this.#takeFigures(figures);
     const before = this.#ended.length;
@@ -301,7 +304,11 @@ export class FarmPicture {
     this.#takeEnded(ended);
     this.#lifeSince = 0;
     this.#settledDoubts = Math.max(this.#settledDoubts, doubts);
-    this.connected({ isCaughtUp: !this.isStale, aheadMs: nowAt - this.#clock() });
+    this.connected({
+      isCaughtUp: !this.isStale,
+      aheadMs: nowAt - this.#clock(),
+      upSinceAt,
+    });
   }
 
   connected(change: Partial<Connection>): void {

@@ -177,7 +177,7 @@ describe("a request and what it gives", () => {
     expect(await run(sql, "farmMetrics", null)).toMatchObject({
       serial: 9,
       unread: 0,
-      slaves: [{ id: slave.slaveId, isAsleep: false }],
+      slaves: [{ id: slave.slaveId }],
     });
     const at = figures.asOf;
     const samples = [{ kind: "farm" as const, subject: 0, figures: [1.5, null] }];

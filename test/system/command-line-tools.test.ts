@@ -54,6 +54,7 @@ const report: FarmReport = {
 const noFigures = Object.fromEntries(figureNames.farm.map((name) => [name, null])) as FarmFigures;
 const everything: Everything = {
   nowAt: 6,
+  upSinceAt: 1,
   asOf: 5,
   farm: {
     ...noFigures,

@@ -122,7 +122,7 @@ function masterSubject({ connection, figures, tree }: FarmPicture): Subject {
     label: "master",
     abi: "",
     state,
-    upSinceAt: null,
+    upSinceAt: isHere ? connection.upSinceAt : null,
     task,
     taskSinceAt: isHere ? null : connection.sinceAt + connection.aheadMs,
     isAsleep: false,

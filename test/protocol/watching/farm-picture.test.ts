@@ -117,7 +117,7 @@ class Farm {
     const hosts = Array.from(this.hosts, ([slaveId, figures]) => ({
       ...{ slaveId, label: `s${slaveId}`, ...figures },
     }));
-    const everything = { ...this.figures, nowAt: START, slaves: hosts };
+    const everything = { ...this.figures, nowAt: START, upSinceAt: START, slaves: hosts };
     return { doubts, everything, slaves, life, change, ended };
   }
 }

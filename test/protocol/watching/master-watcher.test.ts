@@ -43,7 +43,15 @@ async function startMaster(life: string, slaves: SlaveNow[]) {
     held: undefined as (() => void)[] | undefined,
   };
   const everything = {
-    ...{ asOf: null, farm: null, targets: [], master: null, resting: null, nowAt: Date.now() },
+    ...{
+      asOf: null,
+      farm: null,
+      targets: [],
+      master: null,
+      resting: null,
+      nowAt: Date.now(),
+      upSinceAt: 1,
+    },
     slaves: [],
   };
   const answerTo = ({ type }: MessageOf<ControlQuestions>): unknown => {
