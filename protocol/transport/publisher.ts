@@ -155,7 +155,7 @@ export async function bindPublisher<ToServer extends LinkMessages, ToClient exte
 class Outlet {
   readonly #socket: XPublisher;
   readonly #reader: SocketReader;
-  /** Different subscriptions; all connections with the same one count once. */
+  /** Of all connections. */
   #subscriptions = 0;
   readonly #bound: BoundSocket;
   readonly #writer: FrameWriter;
@@ -203,6 +203,8 @@ class Outlet {
       ...curveServerOptions(keys, guard),
       sendTimeout: 0,
       sendHighWaterMark: 1_000,
+      // Also those that another connection has: each that comes is told how far the numbers are.
+      verbosity: "allSubsUnsubs",
     });
     try {
       const bound = await bindSocket(socket, address);

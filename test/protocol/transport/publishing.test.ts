@@ -185,6 +185,43 @@ it("a publisher encodes nothing while nobody listens, and numbers it all the sam
   await closeAll();
 });
 
+it("each listener that comes hears how far the numbers are, and after the last one nothing is encoded", {
+  timeout: 30_000,
+}, async () => {
+  const publisher = await bindPublisher(echoLink, {
+    ...{ address: "tcp://127.0.0.1:0", log: silentLogger },
+    heartbeatMs: 3_600_000,
+  });
+  closeLater(publisher);
+  const come = async () => {
+    let isHearing = false;
+    const subscription = connectSubscriber(echoLink, {
+      ...{ address: publisher.address, log: silentLogger },
+      ...{ onMessage: () => undefined, onGap: () => undefined },
+      onSign: () => {
+        isHearing = true;
+      },
+    });
+    closeLater(subscription);
+    await until(() => isHearing, "heard");
+    return subscription;
+  };
+  const [first, second] = [await come(), await come()];
+  await first.close();
+  const third = await come();
+  await Promise.all([second.close(), third.close()]);
+  await until(() => {
+    let wasRead = false;
+    publisher.publish("NEWS", {
+      get n() {
+        wasRead = true;
+        return 1;
+      },
+    });
+    return !wasRead;
+  }, "nobody listens");
+});
+
 describe("a listener", { timeout: 10_000 }, () => {
   it("is told how many it missed, also where nothing follows, and takes no nonsense", async () => {
     const raw = new RawPublisher({ linger: 0 });
