@@ -2,7 +2,9 @@
 import { commonOptions, daemonOptions } from "./common-options.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 import {
+  dashboardOption,
   diskReserveOption,
+  metricsOption,
   orderOption,
   upstreamContactOption,
   upstreamOptions,
@@ -50,6 +52,8 @@ const farmOptions = {
   ),
   http: option(listenFormat, "ADDR", "127.0.0.1:8080", "Serve the site at this HOST:PORT"),
   "disk-reserve": diskReserveOption,
+  dashboard: { ...dashboardOption, default: "local" },
+  metrics: { ...metricsOption, default: "local" },
   "pypi-simple": optional(
     urlFormat,
     "URL",
@@ -116,6 +120,8 @@ export function farmSettings(
     dataDir: values["data-dir"],
     http: listenAddress(values.http),
     diskReserveBytes: values["disk-reserve"],
+    dashboard: values.dashboard,
+    metricsAccess: values.metrics,
     slaves: values.slaves,
     pythons: values.python,
     timeoutMs: values.timeout,

@@ -107,11 +107,22 @@ const mergeUpstreamOption = flag(
   "List the followed index's own files beside the farm's, so that clients need this index alone",
 );
 
+const whoFormats = ["everyone", "local", "token", "none"] as const;
+
+/** `piw farm` has it too. */
 export const metricsOption = option(
-  choiceFormat("everyone", "token", "none"),
+  choiceFormat(...whoFormats),
   "WHO",
   "token",
-  "Who may see /metrics of --http: everyone, who has a token (piw token), or nobody",
+  "Who may see /metrics of --http: everyone, whoever has a token (piw token), local (also who asks at this machine, not through another web server), or none",
+);
+
+/** `piw farm` has it too. */
+export const dashboardOption = option(
+  choiceFormat(...whoFormats),
+  "WHO",
+  "token",
+  "Who may look at the dashboard, below /farm/ of --http: as --metrics; orders always need a token of right control",
 );
 
 /** `piw farm` has it too. */
@@ -226,12 +237,7 @@ const masterOptions = {
     "Write what is asked of --http to this file, in the format combined, for piw-logger",
   ),
   metrics: metricsOption,
-  dashboard: option(
-    choiceFormat("everyone", "token", "none"),
-    "WHO",
-    "token",
-    "Who may look at the dashboard, below /farm/ of --http: everyone, who has a token of piw token create, or none; orders always need one of right control",
-  ),
+  dashboard: dashboardOption,
   "public-url": optional(
     urlFormat,
     "URL",

@@ -32,6 +32,9 @@ export interface MasterQueues {
   readonly file: string;
 }
 
+/** Beside the site: `local`, who asks at this machine, and who has a token. */
+export type WhoMaySee = "everyone" | "local" | "token" | "none";
+
 export interface MasterSettings {
   /** The product's version, which slaves and database must share. */
   readonly version: string;
@@ -72,11 +75,11 @@ export interface MasterSettings {
   /** It speaks TLS with these files (PEM, absolute); undefined: plain HTTP. */
   readonly httpTls: { readonly certificate: string; readonly key: string } | undefined;
   /** Who may see /metrics on it. */
-  readonly metricsAccess: "everyone" | "token" | "none";
+  readonly metricsAccess: WhoMaySee;
   /** Where it writes what was asked for, in the format `combined`, absolute; undefined: nowhere. */
   readonly accessLog: string | undefined;
   /** Who may look at the farm's dashboard, below `/farm/` of `http`. */
-  readonly dashboard: "everyone" | "token" | "none";
+  readonly dashboard: WhoMaySee;
   /** Where readers find the site, no slash at the end; undefined: at `indexUrl` without its `/simple`, or at `http`. */
   readonly publicUrl: string | undefined;
   /**
@@ -150,6 +153,10 @@ export interface MonitorSettings {
 }
 
 export interface FarmSettings {
+  /** See `MasterSettings`. */
+  readonly dashboard: WhoMaySee;
+  /** See `MasterSettings`. */
+  readonly metricsAccess: WhoMaySee;
   readonly version: string;
   /** PEP 508 requirements to build; empty: everything that the upstream has. */
   readonly requirements: readonly string[];

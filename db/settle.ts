@@ -150,6 +150,9 @@ export const settleBuild = request(
   },
 );
 
+/** 30 days. What a slave says beyond it is not true, and would make the farm's sums too large to count with. */
+const LONGEST_BUILD_MS = 30 * 24 * 3_600_000;
+
 /** The body of the transaction; an import makes the rows of its build in the same one. */
 export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
   const before = await findBuild(tx, args.token);
@@ -165,7 +168,7 @@ export async function settle(tx: Tx, args: SettleArgs): Promise<Settled> {
   await tx`
     update build set settled_at = now(), outcome = ${outcome}, cause = ${cause},
       message = ${args.result.message}, missing = ${[...args.result.missing]},
-      duration_ms = ${args.result.durationMs},
+      duration_ms = ${Math.min(args.result.durationMs, LONGEST_BUILD_MS)},
       stands = ${outcome === "published" || outcome === "failed"},
       passed_at = case when ${outcome === "again" && isOfMachine(cause)} then now() else passed_at end,
       resolved = ${resolved === undefined ? null : tx.json(resolved.map((each) => ({ ...each })))},

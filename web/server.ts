@@ -22,6 +22,7 @@ export { WebServerError, type WebServerErrorCode } from "./server/address.ts";
 export type { CertificateFiles } from "./server/certificate.ts";
 export type { Answered } from "./server/exchange.ts";
 export { type Mount, type MountHandler, type MountOptions, Mounts } from "./server/mounts.ts";
+export { isAskedHere } from "./server/own-machine.ts";
 export { type CookieOptions, noTokenCookie, tokenCookie } from "./server/token-cookie.ts";
 export {
   type Admitted,

@@ -281,9 +281,8 @@ function masterArguments(
       ? []
       : [`--upstream-contact=${settings.upstreamContact}`]),
     `--http=${site.host.includes(":") ? `[${site.host}]` : site.host}:${site.port}`,
-    // Whoever is on this machine may look; others need a token.
-    `--metrics=${isOwnMachine(site.host) ? "everyone" : "token"}`,
-    `--dashboard=${isOwnMachine(site.host) ? "everyone" : "token"}`,
+    `--metrics=${settings.metricsAccess}`,
+    `--dashboard=${settings.dashboard}`,
     `--index-url=${siteUrl}/simple`,
     `--follow=${settings.requirements.length > 0 ? "wanted" : "all"}`,
     `--order=${settings.order}`,
@@ -384,6 +383,3 @@ function once(work: () => void): () => void {
     work();
   };
 }
-
-/** Whether nobody else reaches an address. */
-const isOwnMachine = (host: string): boolean => /^(127(\.\d+){3}|::1|localhost)$/i.test(host);

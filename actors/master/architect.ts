@@ -44,8 +44,8 @@ interface State {
   }[];
   /** Why no builds are given out, as Big Brother said last. */
   resting: string | null;
-  /** The master is about to stop. */
-  isEnding: boolean;
+  /** The master is about to stop: nothing is given out before this, on the monotonic clock. It is said again until it has stopped. */
+  endsUntil: number;
   isRequeuing: boolean;
   isSweeping: boolean;
   isFollowing: boolean;
@@ -57,6 +57,8 @@ type Context = ActorContext<ArchitectMessages>;
 
 /** A target whose slaves were all silent for so long is not waited for any more. */
 const ABSENT_MS = 60 * 60_000;
+/** For so long the word counts that the master ends. Somebody may have said it who has ended alone. */
+const ENDING_MS = 5_000;
 /** Renewals that come within this time share a statement. */
 const BATCH_MS = 100;
 
@@ -69,7 +71,7 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       below: {},
       renewals: [],
       resting: null,
-      isEnding: false,
+      endsUntil: Number.NEGATIVE_INFINITY,
       isRequeuing: false,
       isSweeping: false,
       isFollowing: false,
@@ -94,11 +96,11 @@ export const architect = defineActor<ArchitectMessages, ArchitectArgs, State>({
       if (isWoken) state.args.slaveDriver.tell("WAKE", { work: [] });
     },
     END_HANDOUTS(state) {
-      state.isEnding = true;
+      state.endsUntil = performance.now() + ENDING_MS;
     },
     async LEASE(state, { slaveId, targetIds, holding }, ctx) {
       // Its slave is told to sleep.
-      if (state.resting !== null || state.isEnding) return null;
+      if (state.resting !== null || performance.now() < state.endsUntil) return null;
       const ask = (below: Record<string, Place>) =>
         state.args.database.ask("leaseBuild", {
           slaveId,

@@ -3,7 +3,7 @@
  * already, so that little is left to check when the last byte has come. It has a buffer and a place in each file; it keeps no contents.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
 import { ArrivingZip } from "../../protocol/packaging/arriving-zip.ts";
@@ -21,7 +21,7 @@ const PIECE_BYTES = 256 * 1024;
 const NICE = 5;
 
 // Of this thread alone (Linux): where processors are scarce what it does can wait, and the master's event loop cannot.
-if (process.platform === "linux" && parentPort !== null) setPriority(NICE);
+if (process.platform === "linux" && parentPort !== null && getPriority() < NICE) setPriority(NICE);
 
 const port = parentPort;
 const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);

@@ -10,8 +10,8 @@ import type { Order, OrderOutcome } from "../../web/dashboard/orders.ts";
 import { noteOf } from "./dashboard-notes.ts";
 
 const ANSWER_MS = 10_000;
-/** Orders reach all processes and slaves. */
-const ORDER_MS = 30_000;
+/** Orders reach all processes and slaves. Less than a mount waits for its answer. */
+const ORDER_MS = 20_000;
 /** Beyond the time that an answer waits for there to be more of a log. */
 const LOG_MS = 8_000;
 /** Pages of the history for one plot. */

@@ -26,13 +26,16 @@ export async function drain(
   const startedAtMs = performance.now();
   const leftMs = () => drainMs - (performance.now() - startedAtMs);
   let isFirst = true;
+  let wasNone = false;
   for (;;) {
     const options = { timeoutMs: Math.max(1, Math.min(ANSWER_MS, leftMs())) };
     const [, left] = await Promise.all([
       architect.ask("END_HANDOUTS", undefined, options).catch(() => undefined),
       slaveDriver.ask("DRAIN", undefined, options).catch(countOf),
     ]);
-    if (left === 0) return;
+    // Once may be a Slave Driver that has just begun, and has not heard of its sessions yet.
+    if (left === 0 && wasNone) return;
+    wasNone = left === 0;
     if (leftMs() <= 0) {
       log.warn(
         { builds: left },
@@ -40,8 +43,9 @@ export async function drain(
       );
       return;
     }
-    if (isFirst) log.info({ builds: left }, "stops when the builds on their way are taken");
-    isFirst = false;
+    if (isFirst && left !== 0)
+      log.info({ builds: left }, "stops when the builds on their way are taken");
+    isFirst &&= left === 0;
     await delay(LOOK_MS);
   }
 }

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ToControl, Vitals } from "../../protocol/links/tasks/control.ts";
 import { type ActorRef, defineActor } from "../../supervisor/index.ts";
-import { type Mount, sendRefusal, type TokenGate } from "../../web/server.ts";
+import { isAskedHere, type Mount, sendRefusal, type TokenGate } from "../../web/server.ts";
 import type { DatabaseRef } from "./database.ts";
 import { exposition, family, labelled } from "./metrics/family.ts";
 import { databaseFamilies, diskFamilies, slaveFamily } from "./metrics/farm-families.ts";
@@ -16,7 +16,7 @@ export interface MetricsArgs {
   readonly mount: Mount;
   readonly gate: TokenGate;
   /** Who may ask. */
-  readonly access: "everyone" | "token";
+  readonly access: "everyone" | "local" | "token";
   readonly control: ActorRef<ToControl>;
   readonly database: DatabaseRef;
   /** Tells of itself also while Control is away. */
@@ -63,7 +63,7 @@ async function answer(
     response.setHeader("allow", "GET, HEAD, OPTIONS");
     return sendText(response, 405, "Metrics are for reading.\n");
   }
-  if (access === "token") {
+  if (access === "token" || (access === "local" && !isAskedHere(request))) {
     const admission = await gate.admit(request, "watch");
     if (!admission.isAdmitted) return sendRefusal(response, admission);
   }

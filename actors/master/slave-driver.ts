@@ -43,6 +43,8 @@ export interface SlaveDriverMessages extends ToSlaveDriver, PeerMessages<FromSla
   /** Time to ask the database who is asleep. */
   LOOK(): void;
   SLEEPERS(body: { readonly asleep: RequestResult<"asleepSlaves">; readonly orders: number }): void;
+  /** The master may have stopped to stop. */
+  GO_ON(): void;
   SESSION_ENDED(ended: Terminated): void;
   /** A peer of a while ago: it should have a session by now. */
   CHECK(peer: Peer): void;
@@ -74,12 +76,20 @@ interface State {
   /** Builds that are being taken, by peer; none where there are none. */
   readonly delivering: Map<string, number>;
   isPaused: boolean;
-  /** The master is about to stop. */
-  isEnding: boolean;
+  /**
+   * The master is about to stop: nothing is given out or taken before this (monotonic ms). It is said again until it has stopped; one
+   * who said it may have ended alone.
+   */
+  endsUntil: number;
+  /** Who said BUILT meanwhile, and says it to its next session. */
+  readonly unheard: Map<string, Peer>;
 }
 
 type Context = ActorContext<SlaveDriverMessages>;
 
+const isEnding = ({ endsUntil }: State): boolean => performance.now() < endsUntil;
+/** For so long the word counts that the master ends. */
+const ENDING_MS = 5_000;
 const MAX_PENALTY_MS = 60_000;
 const FORGIVEN_AFTER_MS = 600_000;
 /** A peer that has not said HELLO by then, or whose session is gone, is asked to come again. */
@@ -117,12 +127,13 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       penalties: new Map(),
       delivering: new Map(),
       isPaused: false,
-      isEnding: false,
+      endsUntil: Number.NEGATIVE_INFINITY,
+      unheard: new Map(),
     };
   },
   pauseChanged(state, paused) {
     state.isPaused = paused;
-    if (!paused && !state.isEnding)
+    if (!paused && !isEnding(state))
       for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
   },
   handle: {
@@ -144,9 +155,12 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
         return;
       }
       // It is kept in the slave's outbox, and said again to the next master.
-      if (state.isEnding && message.type === "BUILT") return;
+      if (isEnding(state) && message.type === "BUILT") {
+        state.unheard.set(peer.id, peer);
+        return;
+      }
       // While paused nothing new is started: whoever is idle sleeps, and is woken on RESUME.
-      if ((state.isPaused || state.isEnding) && message.type === "IDLE") {
+      if ((state.isPaused || isEnding(state)) && message.type === "IDLE") {
         send(state, peer, { type: "SLEEP", body: { reason: null } });
         state.sleeping.set(peer.id, []);
         return;
@@ -206,6 +220,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       state.sleeping.delete(peer.id);
       state.presences.delete(peer.id);
       state.delivering.delete(peer.id);
+      state.unheard.delete(peer.id);
       state.whereabouts.lost(peer.id, end);
       // It has closed the connection itself, as one does that hears DIE.
       if (end === "left") state.killed.delete(slotOf(peer));
@@ -213,7 +228,7 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       if (session.tell("GONE", { end }) === "rejected") stopFull(ctx, session, peer);
     },
     WAKE(state, { work }) {
-      if (state.isPaused || state.isEnding) return;
+      if (state.isPaused || isEnding(state)) return;
       if (work.length === 0) for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
       for (const { targetId, count } of work) wakeSome(state, targetId, count);
     },
@@ -273,9 +288,22 @@ export const slaveDriver = defineActor<SlaveDriverMessages, SlaveDriverArgs, Sta
       if (count > 0 && state.peers.has(peerId)) state.delivering.set(peerId, count);
       else state.delivering.delete(peerId);
     },
-    DRAIN(state) {
-      state.isEnding = true;
+    DRAIN(state, _body, ctx) {
+      if (!isEnding(state)) ctx.after(ENDING_MS, "GO_ON");
+      state.endsUntil = performance.now() + ENDING_MS;
       return [...state.delivering.values()].reduce((sum, count) => sum + count, 0);
+    },
+    GO_ON(state, _body, ctx) {
+      const leftMs = state.endsUntil - performance.now();
+      if (leftMs > 0) {
+        ctx.after(leftMs, "GO_ON");
+        return;
+      }
+      ctx.log.warn("the master was about to stop, and has not: builds are given out again");
+      const reason = "what was finished meanwhile was not taken: say HELLO again";
+      for (const peer of state.unheard.values()) state.args.link.tell("DROP", { peer, reason });
+      state.unheard.clear();
+      if (!state.isPaused) for (const peerId of [...state.sleeping.keys()]) wake(state, peerId);
     },
     COUNT: (state) => state.presences.size,
     WHEREABOUTS: (state) => state.whereabouts.snapshot(),

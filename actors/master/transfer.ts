@@ -175,6 +175,8 @@ export const transfer = defineActor<TransferMessages, TransferArgs, State>({
   },
   async stop(state) {
     state.window.close();
+    // Who waits for one of them lets go of what reads behind it.
+    for (const pull of state.pulls.values()) pull.callOff();
     for (const staged of state.open) await staged.close();
   },
 });

@@ -27,6 +27,9 @@ const ZIP64 = 0xffffffff;
 const START_BYTES = 4;
 /** Smaller ones are unpacked again sooner than they are remembered. */
 const SMALLEST_BYTES = 64 * 1024;
+/** Beyond these the rest is left to the check: local headers may be of entries that no directory names. */
+const MOST_ENTRIES = 50_000;
+const MOST_UNPACKED = { entries: 5_000, bytes: 2 * 1024 ** 3 };
 
 export class ArrivingZip {
   readonly seen: SeenEntry[] = [];
@@ -37,6 +40,8 @@ export class ArrivingZip {
   /** Of the name and extra field. */
   #toSkip = 0;
   #dataLeft = 0;
+  #entries = 0;
+  readonly #unpacked = { entries: 0, bytes: 0 };
   #entry: UnpackedEntry | undefined;
 
   /** Nothing more is to be learned: the directory has begun, or an entry whose end its header does not tell. */
@@ -93,10 +98,17 @@ export class ArrivingZip {
       (method !== 0 && method !== 8) ||
       compressedSizeBytes === ZIP64 ||
       sizeBytes === ZIP64;
+    this.#entries += 1;
+    if (this.#entries > MOST_ENTRIES) this.#isOver = true;
     if (this.#isOver) return;
     this.#toSkip = header.readUInt16LE(26) + header.readUInt16LE(28);
     this.#dataLeft = compressedSizeBytes;
     if (sizeBytes < SMALLEST_BYTES) return;
+    this.#unpacked.entries += 1;
+    this.#unpacked.bytes += sizeBytes;
+    const { entries, bytes } = this.#unpacked;
+    this.#isOver = entries > MOST_UNPACKED.entries || bytes > MOST_UNPACKED.bytes;
+    if (this.#isOver) return;
     this.#entry = new UnpackedEntry({
       dataOffset: afterOffset + this.#toSkip,
       compressedSizeBytes,

@@ -30,6 +30,8 @@ const EMPTY = Buffer.alloc(0);
 /** An empty binary, and what stands in its place before the bulk. */
 const EMPTY_BYTES = 2;
 const OPENING_BYTES = 5;
+/** Of what comes before a bulk: one message without its bulk. */
+const MOST_HEAD_BYTES = 64 * 1_024;
 
 /** The last value of a body where it is a large binary. */
 export function bulkOf(body: unknown): Uint8Array | undefined {
@@ -57,6 +59,8 @@ export function encodeUpToBulk(
 /** @throws MalformedFrameError */
 export function decodeBulky({ head, bulk }: BulkyFrame): unknown {
   const at = head.length - OPENING_BYTES;
+  if (head.length > MOST_HEAD_BYTES)
+    throw new MalformedFrameError("more comes before a second part than a message has");
   if (at < 0 || head[at] !== BIN_32 || head.readUInt32BE(at + 1) !== bulk.length)
     throw new MalformedFrameError("a second part that the first does not announce");
   const bytes = Buffer.from(head.subarray(0, at + EMPTY_BYTES));
@@ -71,8 +75,9 @@ export function decodeBulky({ head, bulk }: BulkyFrame): unknown {
 function putLast(value: unknown, bulk: Uint8Array): void {
   let holder = value;
   while (typeof holder === "object" && holder !== null) {
-    const name = Object.keys(holder).at(-1);
-    if (name === undefined) break;
+    // The names of a long list would be as many texts.
+    const name = Array.isArray(holder) ? String(holder.length - 1) : Object.keys(holder).at(-1);
+    if (name === undefined || name === "-1") break;
     const last = (holder as Record<string, unknown>)[name];
     if (last instanceof Uint8Array && last.length === 0) {
       (holder as Record<string, unknown>)[name] = bulk;

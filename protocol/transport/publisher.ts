@@ -45,6 +45,8 @@ export interface Publisher<Messages extends LinkMessages> {
 
 /** Beyond this the oldest go: in one turn of the event loop nobody sends more that matters. */
 const MOST_WAITING = 10_000;
+/** Greetings with keys count too. */
+const MOST_SUBSCRIPTION_BYTES = 4_096;
 /** What a subscription begins with, and its end. */
 const SUBSCRIBED = 1;
 const UNSUBSCRIBED = 0;
@@ -203,6 +205,8 @@ class Outlet {
       ...curveServerOptions(keys, guard),
       sendTimeout: 0,
       sendHighWaterMark: 1_000,
+      // Listeners say nothing but what they subscribe to, which is everything.
+      maxMessageSize: MOST_SUBSCRIPTION_BYTES,
       // Also those that another connection has: each that comes is told how far the numbers are.
       verbosity: "allSubsUnsubs",
     });

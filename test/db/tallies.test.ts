@@ -357,6 +357,25 @@ describe("the counters", () => {
     expect((await auditedCounters(sql)).filter((one) => one.kept !== one.counted)).toEqual([]);
   });
 
+  it("stay countable whatever slaves say, and those that only grow are left alone when others are counted anew", async () => {
+    await emptyTables();
+    await recordProject(sql, "pkg", [release("1.0"), release("2.0"), release("3.0")]);
+    const slave = await hello(sql, "a", [target(11)]);
+    for (const said of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 1_500.5]) {
+      const picked = await lease(sql, slave, []);
+      const result = { cause: "build-failed" as const, durationMs: said };
+      await settle(sql, slave, picked?.order.token ?? 0, result);
+    }
+    const days = 24 * 3_600_000;
+    const tallies = await readTallies(sql);
+    expect(tallies("build_ms", 0).total).toBeCloseTo(60 * days + 1_500, -1);
+    expect((await auditedCounters(sql)).filter((one) => one.kept !== one.counted)).toEqual([]);
+    const before = (await run(sql, "farmMetrics", null)).tallies;
+    expect(before.some(({ name }) => name.startsWith("result "))).toBe(true);
+    await recount(sql);
+    expect((await run(sql, "farmMetrics", null)).tallies).toEqual(before);
+  });
+
   it("know what came in the last hour, also when it was folded long after", async () => {
     await emptyTables();
     await sql`delete from tally`;

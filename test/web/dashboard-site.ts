@@ -60,7 +60,7 @@ export interface DashboardSite {
 }
 
 export async function startDashboardSite(
-  options: { readonly whoMayLook?: "everyone" | "token"; readonly stallMs?: number } = {},
+  options: { readonly whoMayLook?: "everyone" | "local" | "token"; readonly stallMs?: number } = {},
 ): Promise<DashboardSite> {
   const valid = new Map(
     (["watch", "control"] as const).map((right) => [

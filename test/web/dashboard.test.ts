@@ -16,7 +16,7 @@ const patience = { timeout: 15_000, interval: 20 };
 let site: DashboardSite;
 const readers: StreamReader[] = [];
 
-const start = async (whoMayLook: "everyone" | "token" = "everyone") => {
+const start = async (whoMayLook: "everyone" | "local" | "token" = "everyone") => {
   await site.close();
   site = await startDashboardSite({ whoMayLook });
 };
@@ -328,6 +328,18 @@ describe("who may look", () => {
     for (const headers of [bearer("watch"), bearer("control"), cookie("watch")])
       expect((await site.ask("/farm/builds", headers)).status).toBe(200);
     expect((await site.ask("/farm/login")).status).toBe(200);
+  });
+
+  test("who asks at this machine, where those may: no page of a stranger, and nobody through another web server", async () => {
+    await start("local");
+    const status = async (headers: Record<string, string>) =>
+      (await site.ask("/farm/history?kind=farm&subject=0&span=hour", headers)).status;
+    expect(await status({})).toBe(200);
+    expect(await status({ host: "localhost:8080" })).toBe(200);
+    expect(await status({ host: "farm.example" })).toBe(401);
+    expect(await status({ host: "127.0.0.1.farm.example" })).toBe(401);
+    expect(await status({ "x-forwarded-for": "192.0.2.1" })).toBe(401);
+    expect(await status({ host: "farm.example", ...bearer("watch") })).toBe(200);
   });
 
   test("whose token is revoked: the open stream ends, and no other is opened", async () => {

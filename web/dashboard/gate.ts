@@ -1,11 +1,13 @@
 /** Who may look: the option `--dashboard` and the tokens, as the routes ask of them. Orders ask for a token themselves. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyReply } from "fastify";
+import { isAskedHere } from "../server/own-machine.ts";
 import { findToken } from "../server/token-cookie.ts";
 import { type Admitted, type Refused, sendRefusal, type TokenGate } from "../server/token-gate.ts";
 import type { Visitor } from "./pages/frame.ts";
 
-export type WhoMayLook = "everyone" | "token";
+/** `local`: who asks at this machine, and who has a token. */
+export type WhoMayLook = "everyone" | "local" | "token";
 
 /** What this asks of the farm's gate (web/server/token-gate.ts). */
 export type Tokens = Pick<TokenGate, "admit" | "admitToken" | "hold">;
@@ -29,7 +31,7 @@ export async function enter(
   who: WhoMayLook,
 ): Promise<Entry | Refused> {
   // Nobody has refused anything to those who may look without one.
-  const needsNone = who === "everyone";
+  const needsNone = who === "everyone" || (who === "local" && isAskedHere(request));
   if (needsNone && findToken(request) === undefined) return { visitor: nobody, admitted: null };
   const admission = await tokens.admit(request, "watch");
   if (admission.isAdmitted) return { visitor: visitorOf(admission), admitted: admission };

@@ -172,7 +172,8 @@ export class LivePages {
     let data = isFirst ? undefined : page.updates.get(reader.seen);
     if (data === undefined) {
       data = dataOf(view.since(reader.seen));
-      page.updates.set(reader.seen, data);
+      // Those that are here share them; what one says that comes is its own.
+      if (!isFirst) page.updates.set(reader.seen, data);
     }
     reader.seen = view.version;
     reader.stream.send("update", this.#idOf(page), data);
@@ -191,10 +192,12 @@ export class LivePages {
     return `${this.#epoch}-${number}-${view.version}`;
   }
 
-  #versionOf({ number }: Page, id: string | undefined): number | undefined {
+  /** What the reader has; undefined for what no page of ours ever said. */
+  #versionOf({ number, view }: Page, id: string | undefined): number | undefined {
     const [epoch, page, version] = (id ?? "").split("-");
     if (epoch !== this.#epoch || page !== String(number)) return undefined;
-    return /^\d{1,15}$/.test(version ?? "") ? Number(version) : undefined;
+    const seen = /^\d{1,15}$/.test(version ?? "") ? Number(version) : Infinity;
+    return seen <= view.version ? seen : undefined;
   }
 }
 

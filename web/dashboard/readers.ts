@@ -1,5 +1,6 @@
 /** How many streams are open, in all and by address: each holds a connection for hours. */
 import type { IncomingMessage } from "node:http";
+import { isThisMachine } from "../server/own-machine.ts";
 
 const MOST_IN_ALL = 256;
 const MOST_OF_ONE_ADDRESS = 32;
@@ -13,7 +14,7 @@ export class Readers {
     const address = socket.remoteAddress ?? "";
     const ofAddress = this.#byAddress.get(address) ?? 0;
     // Who comes from this machine is everybody, where another web server stands before this one.
-    const isShared = /^(::ffff:)?127\.|^::1$|^$/.test(address);
+    const isShared = isThisMachine(address);
     if (this.#all >= MOST_IN_ALL || (!isShared && ofAddress >= MOST_OF_ONE_ADDRESS))
       return undefined;
     this.#all += 1;

@@ -58,6 +58,7 @@ async function send(order, name) {
       body: order,
       signal: AbortSignal.timeout(60_000),
     });
+    if (response.status >= 500) throw new Error(await response.text());
     if (!response.ok) {
       say(`${name}: refused: ${(await response.text()).trim()}`, "bad");
       return;
