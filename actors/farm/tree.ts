@@ -331,6 +331,7 @@ function servingLines({ settings, folder }: Plan, siteUrl: string): string[] {
   return [
     "The farm is running.",
     `  site     ${siteUrl}/`,
+    ...(settings.dashboard === "none" ? [] : [`  watch    ${siteUrl}/farm/`]),
     `  install  pip install --index-url ${siteUrl}/simple/ ${isNear ? "" : `--trusted-host ${host} `}NAME`,
     `  data     ${folder.home}`,
     `  logs     ${folder.logs}`,
