@@ -222,8 +222,9 @@ describe("over tcp with keys", () => {
     const { orders: kept } = await endpoint.ask("ORDERS", { limit: 100, before: null }, WITHIN_MS);
     expect(kept.filter((order) => order.by === by && !order.isDone)).toHaveLength(10);
     expect(ground.farm.logs(10_000)).toContain("an order that was not carried out");
-    for (const type of ["HELLO", "TREE", "REPORT", "LOG_LEVELS"] as const)
+    for (const type of ["HELLO", "REPORT", "LOG_LEVELS"] as const)
       expect(await endpoint.ask(type, {}, WITHIN_MS)).toBeTruthy();
+    expect((await endpoint.ask("TREE", { sessions: true }, WITHIN_MS)).tasks).not.toEqual([]);
 
     addKey(ground.monitors, "alice", own.publicKey, "control");
     await until(

@@ -104,7 +104,8 @@ export class TestTerminal {
   }
 
   async #tmux(...args: readonly string[]): Promise<string> {
-    const { TMUX: _outer, ...env } = process.env;
+    // Nobody's terminal says that it is a CI's: colours would be left out there.
+    const { TMUX: _outer, CI: _ci, ...env } = process.env;
     const { stdout } = await run(
       "tmux",
       ["-u", "-S", join(this.folder, "socket"), "-f", "/dev/null", ...args],
