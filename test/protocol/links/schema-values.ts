@@ -87,7 +87,8 @@ function raw(schema: z.ZodType, definition: Definition): fc.Arbitrary<unknown> {
       );
     case "record":
       return fc.dictionary(
-        part(definition.keyType) as fc.Arbitrary<string>,
+        // The codec takes no such name across, and nothing is called that: see codec.test.ts.
+        (part(definition.keyType) as fc.Arbitrary<string>).filter((key) => key !== "__proto__"),
         part(definition.valueType),
         {
           noNullPrototype: true,
