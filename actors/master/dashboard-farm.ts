@@ -17,8 +17,22 @@ const LOG_MS = 8_000;
 /** Pages of the history for one plot. */
 const MOST_PAGES = 5;
 
+/** Of all readers together: they share the master's database with the builds. Orders are not counted, nor logs, whose streams are. */
+const MOST_QUESTIONS = 32;
+
 export function farmOf(watcher: MasterWatcher): Farm {
-  const { picture: seen, ask } = watcher;
+  const { picture: seen } = watcher;
+  let inHand = 0;
+  const ask: MasterWatcher["ask"] = async (type, body, timeoutMs) => {
+    if (inHand >= MOST_QUESTIONS)
+      throw new Error("too much is asked of the farm just now: try again");
+    inHand += 1;
+    try {
+      return await watcher.ask(type, body, timeoutMs);
+    } finally {
+      inHand -= 1;
+    }
+  };
   let made: { readonly revision: number; readonly picture: Picture } | undefined;
   return {
     get picture() {
@@ -27,9 +41,9 @@ export function farmOf(watcher: MasterWatcher): Farm {
       return made.picture;
     },
     lookAtTree: (everyMs) => watcher.lookAtTree(everyMs),
-    readHistory: (asked) => readHistory(watcher, asked),
+    readHistory: (asked) => readHistory(ask, asked),
     readLog: (token, position, waitMs) =>
-      ask("LOG", { token, slave: null, position, waitMs }, waitMs + LOG_MS),
+      watcher.ask("LOG", { token, slave: null, position, waitMs }, waitMs + LOG_MS),
     explain: (name) => ask("EXPLAIN", { package: name, version: null }, ANSWER_MS),
     readOrders: async (limit) => (await ask("ORDERS", { limit, before: null }, ANSWER_MS)).orders,
     order: (order, by) => give(watcher, order, by),
@@ -52,7 +66,7 @@ function pictureOf(seen: FarmPicture): Picture {
 }
 
 async function readHistory(
-  { ask }: MasterWatcher,
+  ask: MasterWatcher["ask"],
   { kind, subject, stepS, fromAt }: HistoryAsked,
 ): Promise<readonly HistoryPoint[]> {
   const found: HistoryPoint[] = [];

@@ -25,6 +25,25 @@ const reasons: Readonly<Record<Steering, string>> = {
   skip: "",
 };
 
+/**
+ * Of each of the two lists of an answer, which has to fit into a frame. Honest slaves take some 500 bytes; one that says the most it may,
+ * over and over under other names, would otherwise have nobody see any slave.
+ */
+const LISTED_BYTES = 6 * 1024 ** 2;
+
+/** Those that are connected first, as many as there is room for. */
+export function fitting<T>(rows: readonly T[], isHere: (row: T) => boolean): T[] {
+  let leftBytes = LISTED_BYTES;
+  const ordered = [...rows.filter(isHere), ...rows.filter((row) => !isHere(row))];
+  const kept = new Set<T>();
+  for (const row of ordered) {
+    leftBytes -= Buffer.byteLength(JSON.stringify(row));
+    if (leftBytes < 0) break;
+    kept.add(row);
+  }
+  return rows.filter((row) => kept.has(row));
+}
+
 export async function listSlaves({
   database,
   slaveDriver,
@@ -38,7 +57,13 @@ export async function listSlaves({
     ...row,
     state: stateOf(known.get(row.id), row.asleep !== null),
   }));
-  return { slaves, whereabouts };
+  return {
+    slaves: fitting(slaves, ({ state }) => state !== "silent" && state !== "gone"),
+    whereabouts: {
+      ...whereabouts,
+      slaves: fitting(whereabouts.slaves, ({ connectedAt }) => connectedAt !== null),
+    },
+  };
 }
 
 /** The database knows first who is asleep. */
