@@ -70,6 +70,8 @@ export const scribe = defineActor<ScribeMessages, ScribeArgs, State>({
       return answer;
     },
   },
+  // The next master writes these pages too: it begins when this one has let go of the database, which comes after this.
+  stop: ({ args }) => args.storage.pagesSettled(),
 });
 
 /** Each of these takes its time. */

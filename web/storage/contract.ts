@@ -175,6 +175,8 @@ export interface Storage extends PublicFiles {
    * Where one fails none, some or all of the others are written; it may be repeated. Returns how many were written.
    */
   replaceAll(pages: readonly PublicPage[]): Promise<number>;
+  /** When no page is being put in its place any more: also what its asker gave up. */
+  pagesSettled(): Promise<void>;
   /** Like `replace`, for large lists. What its chunks throw is thrown, and nothing was written. */
   replaceStream(page: StreamedPage): Promise<boolean>;
   /** Takes a public name away with its compressed copies, and folders that it leaves empty. Repeatable. */

@@ -18,6 +18,7 @@ import { join, resolve } from "node:path";
 import { BlobFolder } from "./blob-folder.ts";
 import { type Storage, StorageError } from "./contract.ts";
 import { findStat, inStorageWords } from "./disk.ts";
+import { pagesSettled } from "./page-thread.ts";
 import { PageWriter } from "./page-writer.ts";
 import { PartFolder } from "./part-folder.ts";
 import { openPublicFolder } from "./public-folder.ts";
@@ -100,6 +101,7 @@ export async function openLocalStorage(
       }),
     replaceAll: (all) =>
       inStorageWords(`writing ${all[0]?.key ?? "no page"}`, () => pages.replaceAll(all)),
+    pagesSettled,
     replaceStream: (page) =>
       inStorageWords(`writing ${page.key}`, async () => (await pages.replaceStreams([page])) > 0),
     remove: (key) => inStorageWords(`removing ${key}`, () => pages.remove(key)),

@@ -18,6 +18,11 @@ export function replaceInThread(work: Replacing): Promise<number> {
   return (sizeBytes > LARGE_BYTES ? forLarge : forSmall).ask(work);
 }
 
+/** When nothing is in hand: whoever gives up what it asked for has not ended it. Rejects for nothing. */
+export async function pagesSettled(): Promise<void> {
+  await Promise.all([forSmall.settled(), forLarge.settled()]);
+}
+
 const sizeOf = ({ contents }: NewPage): number =>
   typeof contents === "object" && "file" in contents ? contents.sizeBytes : contents.length;
 
@@ -30,9 +35,10 @@ class PageThread {
   #worker: Worker | undefined;
   #next = 0;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #inHand = new Set<Promise<number>>();
 
   ask(work: Replacing): Promise<number> {
-    return new Promise((resolve, reject) => {
+    const asked = new Promise<number>((resolve, reject) => {
       const number = this.#next++;
       const worker = this.#open();
       const [sent, memory] = encoded(work);
@@ -40,6 +46,16 @@ class PageThread {
       this.#waiting.set(number, { resolve, reject });
       worker.ref();
     });
+    this.#inHand.add(asked);
+    const end = (): void => {
+      this.#inHand.delete(asked);
+    };
+    asked.then(end, end);
+    return asked;
+  }
+
+  async settled(): Promise<void> {
+    while (this.#waiting.size > 0) await Promise.allSettled(this.#inHand);
   }
 
   #open(): Worker {
