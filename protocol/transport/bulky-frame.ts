@@ -30,8 +30,9 @@ const EMPTY = Buffer.alloc(0);
 /** An empty binary, and what stands in its place before the bulk. */
 const EMPTY_BYTES = 2;
 const OPENING_BYTES = 5;
-/** Of what comes before a bulk: one message without its bulk. */
+/** Of what comes before a bulk: one message without it, of at most half as much, and its envelope. */
 const MOST_HEAD_BYTES = 64 * 1_024;
+export const MOST_BEFORE_BULK_BYTES = MOST_HEAD_BYTES / 2;
 
 /** The last value of a body where it is a large binary. */
 export function bulkOf(body: unknown): Uint8Array | undefined {

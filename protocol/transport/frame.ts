@@ -4,7 +4,13 @@
  * that a refusal can be read by any version. DATA packs all that one turn of the event loop had to say to a peer; an
  * empty DATA is a heartbeat. A large binary travels beside its frame (`bulky-frame.ts`). Between ends in one process a frame may also go as it is (`FrameReference`).
  */
-import { BulkyFrame, bulkOf, decodeBulky, encodeUpToBulk } from "./bulky-frame.ts";
+import {
+  BulkyFrame,
+  bulkOf,
+  decodeBulky,
+  encodeUpToBulk,
+  MOST_BEFORE_BULK_BYTES,
+} from "./bulky-frame.ts";
 import { BIG_BYTES, decode, encode, MalformedFrameError } from "./codec.ts";
 
 const LAYOUT = 1;
@@ -97,8 +103,11 @@ export interface PackedMessage {
 export function packMessage(message: WireMessage): PackedMessage {
   const { kind, type, body } = message;
   const bulk = kind === "tell" ? bulkOf(body) : undefined;
-  if (bulk === undefined) return { bytes: encodeMessage(message), bulk };
-  return { bytes: encodeUpToBulk([kindNumbers[kind], type, body], bulk, LEVELS_ABOVE), bulk };
+  if (bulk !== undefined) {
+    const bytes = encodeUpToBulk([kindNumbers[kind], type, body], bulk, LEVELS_ABOVE);
+    if (bytes.length <= MOST_BEFORE_BULK_BYTES) return { bytes, bulk };
+  }
+  return { bytes: encodeMessage(message), bulk: undefined };
 }
 
 /** What all DATA frames of a session begin with, up to the sequence. */

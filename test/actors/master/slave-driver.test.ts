@@ -198,3 +198,19 @@ test("a log of a job that is not there any more is asked of the jobs that are, a
     driver.ask("READ_LOG", { ...question, identity: "another", slot: "folder#2" }),
   ).rejects.toThrow("the slave is not connected");
 });
+
+test("a master that was about to stop, and has not, gives out builds again by itself", {
+  timeout: 60_000,
+}, async () => {
+  await start();
+  await driver.ask("PEER_OPENED", peer("1"));
+  expect(await driver.ask("DRAIN")).toBe(0);
+  const idle = { type: "IDLE", body: {} as never } as const;
+  await driver.ask("PEER_MESSAGE", { peer: peer("1"), message: idle });
+  await until("it to sleep", () => said.find(({ message }) => message.type === "SLEEP"));
+  const woken = () => said.find(({ message }) => message.type !== "SLEEP");
+  expect(woken()).toBeUndefined();
+  for (const endsAt = Date.now() + 40_000; woken() === undefined && Date.now() < endsAt; )
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(woken()).toMatchObject({ peer: "1" });
+});

@@ -88,3 +88,16 @@ it("given up in the middle of an entry it takes no more", async () => {
   await arriving.take(zip.subarray(200));
   expect(arriving.seen).toEqual([]);
 });
+
+it("a crowd of entries is walked only so far: the rest is left to the check", async () => {
+  const header = Buffer.alloc(30);
+  header.writeUInt32LE(0x04034b50, 0);
+  const crowd = (count: number) =>
+    Buffer.concat([
+      ...Array.from({ length: count }, () => header),
+      buildZip([{ name: "last.bin", data: big, isStored: true }]),
+    ]);
+  expect((await see(crowd(1_000))).seen).toHaveLength(1);
+  const { seen, isOver } = await see(crowd(60_000));
+  expect([seen.length, isOver]).toEqual([0, true]);
+}, 30_000);

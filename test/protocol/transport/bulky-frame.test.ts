@@ -50,8 +50,17 @@ describe("a frame with a large binary", () => {
     ["a smaller one", { data: Buffer.alloc(BULK_BYTES - 1) }],
     ["one that is not last", { data: Buffer.alloc(BULK_BYTES), n: 1 }],
     ["one in a list", { list: [Buffer.alloc(BULK_BYTES)] }],
+    ["one after much else", { text: "x".repeat(40_000), data: Buffer.alloc(BULK_BYTES) }],
   ])("is in one part with %s", (_what, body) => {
     expect(frameOf(body)).toBeInstanceOf(Buffer);
+  });
+
+  it("is refused where more comes before it than a message has, and goes to the end of a list as of a map", () => {
+    const { head, bulk } = bulkyFrameOf({ list: [1, 2], data: randomBytes(BULK_BYTES) });
+    const [message] = decodeMessages(decodeFrame(new BulkyFrame(head, bulk)).payload);
+    expect(dataOf(message).equals(bulk)).toBe(true);
+    const long = Buffer.concat([Buffer.alloc(70_000, 1), head]);
+    expect(() => decodeFrame(new BulkyFrame(long, bulk))).toThrow(/more comes before/);
   });
 
   it("whatever is cut from it or changed in it is refused or stays within it", () => {
